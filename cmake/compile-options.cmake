@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# How every target is compiled and linked.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+add_library(barewire-options INTERFACE)
+target_include_directories(barewire-options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(barewire-options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+if(BAREWIRE_WERROR)
+  target_compile_options(barewire-options INTERFACE -Werror)
+endif()
+
+if(BAREWIRE_SANITIZE)
+  target_compile_options(barewire-options INTERFACE -fsanitize=${BAREWIRE_SANITIZE} -fno-omit-frame-pointer
+                                                   -fno-sanitize-recover=all -O1)
+  target_link_options(barewire-options INTERFACE -fsanitize=${BAREWIRE_SANITIZE})
+endif()
+if(BAREWIRE_FUZZ)
+  target_compile_options(barewire-options INTERFACE -fsanitize=fuzzer-no-link,address,undefined -O1)
+  target_link_options(barewire-options INTERFACE -fsanitize=address,undefined)
+endif()
+
+# Hardening of what ships. Source: dpkg-buildflags(1), hardening=+all.
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_options(barewire-options INTERFACE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fcf-protection
+                                                    -ffunction-sections -fdata-sections)
+  target_link_options(barewire-options INTERFACE -Wl,-z,relro,-z,now -Wl,--gc-sections)
+endif()
+
+# The plugin program starts once per CNI call, so it is linked as a static PIE; with a sanitizer it cannot be.
+# docs/decisions/one-plugin-program.md has the figures.
+function(barewire_static_pie target)
+  if(NOT BAREWIRE_SANITIZE AND NOT BAREWIRE_FUZZ)
+    target_link_options(${target} PRIVATE -static-pie)
+  endif()
+endfunction()

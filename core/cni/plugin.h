@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What a plugin is, the table of plugins a program holds, and running one call of one of them.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/cni/request.h"
+#include "core/cni/result.h"
+#include "core/node.h"
+
+namespace barewire::cni {
+
+/// A plugin is its operations. A null operation succeeds and does nothing, as in the reference skeleton.
+/// Each throws Error; what it throws is printed as the CNI error.
+struct Plugin {
+  std::string_view name;   ///< the configuration's "type", and the installed link's name
+  std::string_view about;  ///< one sentence, printed when it is called by hand
+  Result (*add)(const Request&, Node&) = nullptr;
+  void (*del)(const Request&, Node&) = nullptr;
+  void (*check)(const Request&, Node&) = nullptr;
+  void (*gc)(const Request&, Node&) = nullptr;
+  void (*status)(const Request&, Node&) = nullptr;
+  Version oldest{0, 1, 0};
+};
+
+class PluginTable {
+ public:
+  explicit PluginTable(std::span<const Plugin> plugins) : plugins_(plugins) {}
+  const Plugin* find(std::string_view name) const;
+  std::span<const Plugin> all() const noexcept { return plugins_; }
+
+ private:
+  std::span<const Plugin> plugins_;
+};
+
+/// What a call leaves: `output` belongs on stdout.
+struct Outcome {
+  int exit_status = 0;
+  std::string output;
+};
+
+/// Runs one call of `plugin`. Never throws: every failure becomes the CNI error in `output`.
+/// Also refuses a CNI_NETNS that is the caller's own netns (code 8) unless CNI_NETNS_OVERRIDE is 1 or true.
+Outcome run(const Plugin& plugin, const Environment& environment, std::string stdin_bytes, Node& node) noexcept;
+
+/// {"cniVersion":…,"code":…,"msg":…,"details":…}
+std::string error_json(const Error& error, const Version& version);
+
+/// A whole plugin program: acts by the base name of argv[0] (or, called by the program's own name, prints what it
+/// holds), reads environment and stdin, writes stdout: the only writer of it. Returns the exit status.
+int plugin_main(int argc, char** argv, const PluginTable& plugins);
+
+}  // namespace barewire::cni

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+/// One CNI call: the environment and standard input a runtime gives, validated. Nothing has been touched yet when a
+/// Request exists.
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cni/args.h"
+#include "core/cni/result.h"
+#include "core/cni/version.h"
+#include "core/json_view.h"
+
+namespace barewire::cni {
+
+enum class Command { add, del, check, gc, status, version };
+std::string_view name_of(Command command);
+
+/// The CNI_* variables as given; absent ones are empty. Source: CNI spec 1.1.0 "CNI Parameters".
+struct Environment {
+  std::string command;         ///< CNI_COMMAND
+  std::string container_id;    ///< CNI_CONTAINERID
+  std::string netns;           ///< CNI_NETNS, a path
+  std::string ifname;          ///< CNI_IFNAME
+  std::string path;            ///< CNI_PATH, colon-separated
+  std::string args;            ///< CNI_ARGS
+  std::string netns_override;  ///< CNI_NETNS_OVERRIDE
+  static Environment from_process();
+};
+
+/// An attachment named in GC's "cni.dev/valid-attachments".
+struct ValidAttachment {
+  std::string container_id;
+  std::string ifname;
+  friend bool operator==(const ValidAttachment&, const ValidAttachment&) = default;
+};
+
+/// The keys every network configuration may have. `document` is the whole, for a plugin's own keys.
+struct NetConf {
+  Version cni_version{0, 1, 0};
+  std::string name;
+  std::string type;
+  std::string ipam_type;  ///< "ipam.type"; empty = no address management
+  Dns dns;
+  std::optional<Result> previous;  ///< "prevResult"
+  bool has_valid_attachments = false;  ///< GC: the key is there (an empty list is meaningful)
+  std::vector<ValidAttachment> valid_attachments;
+  std::shared_ptr<const boost::json::value> document;
+
+  /// Throws Error{decode} for bad JSON, Error{config} naming the key. Versions are not judged here.
+  static NetConf parse(std::string_view bytes);
+  JsonView root() const { return JsonView(*document); }
+  /// "runtimeConfig.<key>", "args.cni.<key>".
+  std::optional<JsonView> runtime_config(std::string_view key) const;
+  std::optional<JsonView> cni_arg(std::string_view key) const;
+};
+
+struct Request {
+  Command command = Command::version;
+  std::string container_id;       ///< empty for GC and STATUS
+  std::string netns;              ///< may be empty for DEL
+  std::string ifname;
+  std::vector<std::string> path;  ///< directories of CNI_PATH
+  Args args;
+  NetConf conf;
+  std::string stdin_bytes;        ///< as received: handed to IPAM byte for byte
+  Environment environment;        ///< as received
+
+  /// Validates everything a plugin may rely on. `oldest` is the oldest cniVersion the plugin speaks.
+  /// Throws Error{environment}, {decode}, {config}, {incompatible_version} in the order the reference skeleton does.
+  static Request parse(const Environment& environment, std::string stdin_bytes, const Version& oldest);
+};
+
+/// MAC precedence of the peers: runtimeConfig.mac, args.cni.mac, CNI_ARGS MAC, the configuration's "mac".
+/// nullopt when none is given; throws Error naming the one that is not a unicast Ethernet address.
+std::optional<MacAddress> requested_mac(const Request& request);
+
+}  // namespace barewire::cni

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Versions of the CNI specification that this suite speaks.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace barewire::cni {
+
+struct Version {
+  int major = 0, minor = 0, patch = 0;
+  /// nullopt unless "N.N.N".
+  static std::optional<Version> parse(std::string_view text);
+  std::string text() const;
+  friend auto operator<=>(const Version&, const Version&) = default;
+};
+
+inline constexpr std::array<Version, 7> kSupportedVersions = {
+    Version{0, 1, 0}, Version{0, 2, 0}, Version{0, 3, 0}, Version{0, 3, 1},
+    Version{0, 4, 0}, Version{1, 0, 0}, Version{1, 1, 0}};
+inline constexpr Version kLatestVersion = kSupportedVersions.back();
+
+bool is_supported(const Version& version);
+
+}  // namespace barewire::cni

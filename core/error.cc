@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/error.h"
+
+#include <cstring>
+
+namespace barewire {
+
+Error errno_error(int err, std::string_view doing, Error::Code code) {
+  return Error(code, fmt::format("{} failed: {}", doing, std::strerror(err)));
+}
+
+}  // namespace barewire

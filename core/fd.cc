@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/fd.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/error.h"
+
+namespace barewire {
+
+namespace {
+
+/// Retries what a signal interrupted. Source: signal(7), "Interruption of system calls".
+template <typename Call>
+auto retry_interrupted(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+std::string directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+void flush_to_disk(int fd, std::string_view name) {
+  if (retry_interrupted([fd] { return ::fsync(fd); }) < 0) throw sys_error("flushing {}", name);
+}
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+void Fd::reset() noexcept {
+  // Linux frees the descriptor even when close fails with EINTR, so it is never repeated. Source: close(2).
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+std::optional<Fd> try_open_file(const std::string& path, int flags, mode_t mode) {
+  const int fd = retry_interrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); });
+  if (fd >= 0) return Fd(fd);
+  if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+  throw sys_error("opening {}", path);
+}
+
+Fd open_file(const std::string& path, int flags, mode_t mode) {
+  const int fd = retry_interrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); });
+  if (fd < 0) throw sys_error("opening {}", path);
+  return Fd(fd);
+}
+
+std::string read_all(int fd, std::string_view name) {
+  std::string bytes;
+  char buffer[16384];
+  while (true) {
+    const ssize_t count = retry_interrupted([&] { return ::read(fd, buffer, sizeof buffer); });
+    if (count < 0) throw sys_error("reading {}", name);
+    if (count == 0) return bytes;
+    bytes.append(buffer, static_cast<std::size_t>(count));
+  }
+}
+
+void write_all(int fd, std::string_view bytes, std::string_view name) {
+  while (!bytes.empty()) {
+    const ssize_t count = retry_interrupted([&] { return ::write(fd, bytes.data(), bytes.size()); });
+    if (count < 0) throw sys_error("writing {}", name);
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+std::optional<std::string> read_file(const std::string& path) {
+  const auto fd = try_open_file(path, O_RDONLY);
+  if (!fd) return std::nullopt;
+  return read_all(fd->get(), path);
+}
+
+void write_file_atomically(const std::string& path, std::string_view bytes, Durability durability, mode_t mode) {
+  // The process id keeps two writers apart; a file left by a killed writer is overwritten by the next with that id.
+  const std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
+  {
+    const Fd fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
+    write_all(fd.get(), bytes, temporary);
+    if (durability == Durability::durable) flush_to_disk(fd.get(), temporary);
+  }
+  if (::rename(temporary.c_str(), path.c_str()) < 0) {
+    const Error error = sys_error("renaming {} to {}", temporary, path);
+    ::unlink(temporary.c_str());
+    throw error;
+  }
+  if (durability == Durability::durable) {
+    const std::string directory = directory_of(path);
+    flush_to_disk(open_file(directory, O_RDONLY | O_DIRECTORY).get(), directory);
+  }
+}
+
+void make_directories(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return;
+  if (errno != ENOENT) throw sys_error("creating directory {}", path);
+  make_directories(directory_of(path), mode);
+  if (::mkdir(path.c_str(), mode) < 0 && errno != EEXIST) throw sys_error("creating directory {}", path);
+}
+
+bool remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  throw sys_error("removing {}", path);
+}
+
+}  // namespace barewire

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Addresses, routes, rules and neighbours of one netns. Source: rtnetlink(7), ip-address(8), ip-route(8), ip-rule(8).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "core/ip.h"
+#include "core/kernel/netlink.h"
+
+namespace barewire::kernel {
+
+struct AddressInfo {
+  int index = 0;  ///< ifindex
+  IpPrefix prefix;
+  std::uint32_t flags = 0;  ///< IFA_F_*
+  std::uint8_t scope = 0;   ///< RT_SCOPE_*
+};
+std::vector<AddressInfo> list_addresses(NlSocket& socket, int index /* 0 = all links */, int family = 0);
+/// `flags` are IFA_F_*, e.g. IFA_F_NODAD, IFA_F_OPTIMISTIC. EEXIST is an error (KernelError).
+void add_address(NlSocket& socket, int index, const IpPrefix& prefix, std::uint32_t flags = 0,
+                 std::optional<std::uint8_t> scope = std::nullopt);
+/// False when it was not there.
+bool remove_address(NlSocket& socket, int index, const IpPrefix& prefix);
+
+/// A unicast route. Absent values are left to the kernel.
+struct RouteInfo {
+  IpPrefix destination;                ///< length 0 = default
+  std::optional<IpAddress> gateway;
+  int index = 0;                       ///< output ifindex, 0 = by gateway
+  std::optional<IpAddress> source;     ///< preferred source
+  std::uint32_t table = 254;           ///< RT_TABLE_MAIN
+  std::optional<std::uint8_t> scope;   ///< RT_SCOPE_*; absent: link without gateway (IPv4), else universe
+  std::optional<std::uint32_t> priority;
+  std::optional<std::uint32_t> mtu;
+  std::optional<std::uint32_t> advmss;
+  std::uint8_t protocol = 3;           ///< RTPROT_BOOT, as `ip route add`
+  bool onlink = false;
+};
+enum class IfExists { fail, replace };
+void add_route(NlSocket& socket, const RouteInfo& route, IfExists if_exists = IfExists::fail);
+/// False when it was not there.
+bool remove_route(NlSocket& socket, const RouteInfo& route);
+/// Unicast routes of `table` (0 = all tables), of `family` (0 = both), leaving by `index` (0 = any).
+std::vector<RouteInfo> list_routes(NlSocket& socket, int index, std::uint32_t table = 254, int family = 0);
+
+/// Routing policy rules. Source: ip-rule(8), include/uapi/linux/fib_rules.h.
+struct RuleInfo {
+  int family = 0;
+  std::optional<IpPrefix> source;
+  std::uint32_t table = 254;
+  std::optional<std::uint32_t> priority;
+};
+void add_rule(NlSocket& socket, const RuleInfo& rule);
+bool remove_rule(NlSocket& socket, const RuleInfo& rule);
+std::vector<RuleInfo> list_rules(NlSocket& socket, int family);
+
+/// A permanent neighbour entry (ip neigh replace … nud permanent).
+void set_neighbour(NlSocket& socket, int index, const IpAddress& address, const MacAddress& mac);
+
+}  // namespace barewire::kernel

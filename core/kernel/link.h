@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Network interfaces of one netns through rtnetlink: reading, and changing one thing at a time or several in one
+/// request. An interface is an ifindex; its name is only for messages. Works on a NlSocket opened in its netns.
+#pragma once
+
+#include <linux/if_link.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/ip.h"
+#include "core/kernel/netlink.h"
+
+namespace barewire::kernel {
+
+/// An interface as the kernel describes it. Source: rtnetlink(7), include/uapi/linux/if_link.h.
+struct Link {
+  int index = 0;
+  std::string name;
+  std::vector<std::string> alt_names;
+  std::string alias;                   ///< IFLA_IFALIAS: user-writable, never the truth about anything
+  std::string kind;                    ///< IFLA_INFO_KIND: "veth", "bridge", …; empty for hardware
+  std::optional<MacAddress> mac;       ///< of Ethernet links
+  std::optional<MacAddress> perm_mac;  ///< IFLA_PERM_ADDRESS
+  std::string hardware_address;        ///< text of any length (InfiniBand: 20 bytes)
+  std::uint16_t arp_type = 0;          ///< ARPHRD_*
+  std::uint32_t mtu = 0;
+  std::uint32_t flags = 0;             ///< IFF_*
+  bool carrier = false;
+  std::uint8_t oper_state = 0;         ///< IF_OPER_*
+  int master = 0;                      ///< ifindex, 0 = none
+  int parent = 0;                      ///< IFLA_LINK ifindex (veth peer, VLAN's parent), 0 = none
+  std::uint32_t tx_queue_length = 0;
+  std::uint32_t promiscuity = 0;       ///< count of users, IFLA_PROMISCUITY
+  std::uint32_t allmulti = 0;          ///< count, IFLA_ALLMULTI; 0 on kernels before 6.0 unless the flag is set
+  std::string parent_device;           ///< IFLA_PARENT_DEV_NAME, e.g. PCI address "0000:01:10.0"
+  std::string phys_port_name;
+  std::string phys_switch_id;          ///< hex
+  std::uint32_t vf_count = 0;          ///< IFLA_NUM_VF
+
+  bool is_up() const noexcept;          ///< IFF_UP
+  bool is_promiscuous() const noexcept; ///< IFF_PROMISC asked for by an administrator
+  bool is_allmulti() const noexcept;
+};
+
+/// nullopt when there is none. Alternative names match too in the kernel; the found link's `name` tells.
+std::optional<Link> find_link(NlSocket& socket, const std::string& name);
+std::optional<Link> find_link(NlSocket& socket, int index);
+/// Throws Error{device} naming the link.
+Link get_link(NlSocket& socket, const std::string& name);
+std::vector<Link> list_links(NlSocket& socket);
+
+/// Several changes to one link, sent as one RTM_NEWLINK. The kernel applies them in its own order (namespace and name
+/// first, flags last); a link must be down to be renamed on kernels before 6.2.
+struct LinkChange {
+  std::optional<std::string> name;
+  std::optional<MacAddress> mac;
+  std::optional<std::uint32_t> mtu;
+  std::optional<std::uint32_t> tx_queue_length;
+  std::optional<int> master;              ///< 0 releases
+  std::optional<bool> up;
+  std::optional<bool> promisc;
+  std::optional<bool> allmulti;
+  std::optional<std::string> alias;       ///< empty removes
+  std::optional<int> netns_fd;            ///< move there; with `name`, under that name
+};
+/// `name_for_messages` is what the link is called in an error. Throws KernelError; no such link: KernelError ENODEV.
+void change_link(NlSocket& socket, int index, const LinkChange& change, std::string_view doing);
+
+void set_up(NlSocket& socket, const Link& link);
+void set_down(NlSocket& socket, const Link& link);
+void set_mac(NlSocket& socket, const Link& link, const MacAddress& mac);
+void set_mtu(NlSocket& socket, const Link& link, std::uint32_t mtu);
+/// Renames and moves in one request, so that no temporary name appears anywhere. The link must be down. When the kernel
+/// refuses, nothing has changed.
+void move_link(NlSocket& socket, const Link& link, const NetNs& target, const std::string& new_name);
+void rename_link(NlSocket& socket, const Link& link, const std::string& new_name);
+void add_alt_name(NlSocket& socket, const Link& link, const std::string& name);
+/// Harmless when the link has no such alternative name.
+void remove_alt_name(NlSocket& socket, const Link& link, const std::string& name);
+/// False when it was already gone.
+bool delete_link(NlSocket& socket, int index, std::string_view doing);
+
+/// True once the link has a carrier; false after `timeout`. Polls, since pods' links settle in milliseconds.
+bool wait_for_carrier(NlSocket& socket, int index, std::chrono::milliseconds timeout);
+
+}  // namespace barewire::kernel

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Netlink sockets and messages over libnl-3: requests, dumps, attributes. link.h, vf.h, address.h, … build on it.
+#pragma once
+
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/socket.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+#include "core/kernel/netns.h"
+
+namespace barewire::kernel {
+
+/// A refusal by the kernel: an Error{kernel} that remembers the errno, for callers that know what to do about one.
+class KernelError : public Error {
+ public:
+  KernelError(int err, std::string what, std::string hint)
+      : Error(Code::kernel, std::move(what), std::move(hint)), err_(err) {}
+  int err() const noexcept { return err_; }  ///< positive errno
+
+ private:
+  int err_;
+};
+
+/// One netlink message being built. Attributes are appended in order; nest() groups them.
+class NlMessage {
+ public:
+  /// `type` such as RTM_NEWLINK; `flags` such as NLM_F_CREATE (NLM_F_REQUEST|NLM_F_ACK are added).
+  NlMessage(int type, int flags);
+  /// The family's fixed header (ifinfomsg, ifaddrmsg, …), which must come first.
+  template <typename Header>
+  NlMessage& header(const Header& value) {
+    return bytes(&value, sizeof value);
+  }
+  NlMessage& put(int attribute, const void* data, std::size_t size);
+  NlMessage& put_u8(int attribute, std::uint8_t value) { return put(attribute, &value, sizeof value); }
+  NlMessage& put_u16(int attribute, std::uint16_t value) { return put(attribute, &value, sizeof value); }
+  NlMessage& put_u32(int attribute, std::uint32_t value) { return put(attribute, &value, sizeof value); }
+  NlMessage& put_u64(int attribute, std::uint64_t value) { return put(attribute, &value, sizeof value); }
+  NlMessage& put_string(int attribute, std::string_view text);  ///< with its terminating NUL
+  NlMessage& put_flag(int attribute) { return put(attribute, nullptr, 0); }
+  NlMessage& nest(int attribute, const std::function<void(NlMessage&)>& fill);
+  nl_msg* get() const noexcept { return message_.get(); }
+
+ private:
+  NlMessage& bytes(const void* data, std::size_t size);
+  struct Free {
+    void operator()(nl_msg* message) const noexcept { nlmsg_free(message); }
+  };
+  std::unique_ptr<nl_msg, Free> message_;
+};
+
+/// A netlink socket (rtnetlink unless another protocol is given). It stays bound to the network namespace it was opened
+/// in, so one opened inside a container's netns is used from outside it. Extended acks are on; the receive buffer holds
+/// a PF with 256 VFs and grows (MSG_PEEK) for more.
+/// Threading: one thread at a time.
+/// Source: netlink(7); Documentation/userspace-api/netlink/intro.rst.
+class NlSocket {
+ public:
+  explicit NlSocket(int protocol = 0 /* NETLINK_ROUTE */);
+  /// Opened in `netns`; the calling thread is home again when this returns.
+  static NlSocket in(const NetNs& netns, int protocol = 0);
+  NlSocket(const NlSocket&) = delete;
+  NlSocket& operator=(const NlSocket&) = delete;
+  NlSocket(NlSocket&&) noexcept;
+  NlSocket& operator=(NlSocket&&) noexcept;
+  ~NlSocket();
+
+  /// Sends and waits for the ack. `doing` completes "… failed", e.g. "moving ens1f0v3 into /run/netns/pod7".
+  /// Throws KernelError with the kernel's own words as hint.
+  void request(NlMessage message, std::string_view doing);
+  /// Sends a request whose answer is one message; `visit` sees it. False when the kernel says there is no such object
+  /// (ENODEV, ENOENT, ENXIO). Throws KernelError otherwise.
+  bool get(NlMessage message, std::string_view doing, const std::function<void(const nlmsghdr&)>& visit);
+  /// A dump. One that changed underneath (NLM_F_DUMP_INTR) is started again, so `visit` is only called once a whole
+  /// consistent answer is there. Throws KernelError.
+  void dump(NlMessage message, std::string_view doing, const std::function<void(const nlmsghdr&)>& visit);
+
+  nl_sock* raw() const noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace barewire::kernel

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Sysctls of a network namespace.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/kernel/netns.h"
+
+namespace barewire::kernel {
+
+/// A sysctl of `netns`, "net/ipv6/conf/eth0/disable_ipv6" ('.' or '/' as in sysctl(8)).
+/// nullopt when missing. Source: proc(5).
+std::optional<std::string> read_sysctl(const NetNs& netns, const std::string& key);
+/// Throws KernelError; ENOENT when there is no such sysctl.
+void write_sysctl(const NetNs& netns, const std::string& key, std::string_view value);
+
+}  // namespace barewire::kernel

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/log.h"
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "core/fd.h"
+
+namespace barewire {
+
+namespace {
+
+struct Log {
+  LogLevel level = LogLevel::warning;
+  Fd file;
+};
+
+Log& process_log() {
+  static Log log;
+  return log;
+}
+
+constexpr std::array<std::string_view, 4> kLevelNames = {"error", "warning", "info", "debug"};
+
+std::string timestamp() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  tm utc{};
+  gmtime_r(&now.tv_sec, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1'000'000);
+}
+
+}  // namespace
+
+std::optional<LogLevel> parse_log_level(std::string_view word) {
+  std::string lower(word);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (lower == "panic" || lower == "error") return LogLevel::error;
+  if (lower == "warning" || lower == "warn") return LogLevel::warning;
+  if (lower == "info") return LogLevel::info;
+  if (lower == "debug" || lower == "verbose") return LogLevel::debug;
+  return std::nullopt;
+}
+
+void set_log(LogLevel level, const std::string& file) {
+  Log& log = process_log();
+  log.level = level;
+  log.file.reset();
+  if (file.empty()) return;
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  const int err = errno;
+  if (fd >= 0) {
+    log.file = Fd(fd);
+  } else {
+    log_warning("logging to stderr, because {} could not be opened (errno {})", file, err);
+  }
+}
+
+bool log_enabled(LogLevel level) noexcept { return level <= process_log().level; }
+
+void write_log(LogLevel level, std::string_view line) noexcept {
+  try {
+    const std::string text =
+        fmt::format("{} {}: {}\n", timestamp(), kLevelNames[static_cast<std::size_t>(level)], line);
+    const Log& log = process_log();
+    // One write per line, so that lines of parallel calls do not mix; a full disk must not fail the call.
+    [[maybe_unused]] const ssize_t written = ::write(log.file ? log.file.get() : STDERR_FILENO, text.data(), text.size());
+  } catch (...) {  // out of memory: a line is lost, the call goes on
+  }
+}
+
+}  // namespace barewire

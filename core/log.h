@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The log of short-lived programs: lines on stderr (which runtimes keep), or in the file a configuration names.
+/// stdout belongs to the CNI result alone. Written by the four catchers named in docs/architecture.md.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace barewire {
+
+enum class LogLevel { error, warning, info, debug };
+
+/// "panic" and "error" → error, "warning"/"warn", "info", "debug"/"verbose", any case; nullopt for other words.
+std::optional<LogLevel> parse_log_level(std::string_view word);
+
+/// Where this process logs from now on; the default is LogLevel::warning to stderr. An unwritable file falls back to
+/// stderr and says so. This is process state by nature, like stderr itself.
+void set_log(LogLevel level, const std::string& file = {});
+bool log_enabled(LogLevel level) noexcept;
+void write_log(LogLevel level, std::string_view line) noexcept;
+
+template <typename... Args>
+void log_at(LogLevel level, fmt::format_string<Args...> format, Args&&... args) {
+  if (log_enabled(level)) write_log(level, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void log_error(fmt::format_string<Args...> format, Args&&... args) {
+  log_at(LogLevel::error, format, std::forward<Args>(args)...);
+}
+template <typename... Args>
+void log_warning(fmt::format_string<Args...> format, Args&&... args) {
+  log_at(LogLevel::warning, format, std::forward<Args>(args)...);
+}
+template <typename... Args>
+void log_info(fmt::format_string<Args...> format, Args&&... args) {
+  log_at(LogLevel::info, format, std::forward<Args>(args)...);
+}
+template <typename... Args>
+void log_debug(fmt::format_string<Args...> format, Args&&... args) {
+  log_at(LogLevel::debug, format, std::forward<Args>(args)...);
+}
+
+}  // namespace barewire

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The node a call works on: where its files are, and which plugins this program holds. Handed to every operation; the
+/// whole seam for tests.
+#pragma once
+
+#include <string>
+
+namespace barewire {
+
+namespace cni {
+class PluginTable;
+}
+
+struct Node {
+  const cni::PluginTable* plugins = nullptr;  ///< for delegation inside this program; nullptr: always execute
+  std::string sysfs = "/sys";
+  std::string run_dir = "/run/barewire";      ///< records, claims, locks: gone with the boot
+  std::string cni_state_dir = "/var/lib/cni"; ///< the peers' records, host-local's reservations
+  std::string profile_dir = "/etc/barewire/hw-profiles";
+};
+
+}  // namespace barewire
