@@ -2,6 +2,7 @@
 /// Undoing an ADD that failed half-way: the list of undo steps, run newest first unless kept.
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <string>
 #include <vector>

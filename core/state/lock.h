@@ -12,17 +12,26 @@ namespace barewire::state {
 /// Runtimes give a plugin minutes (kubelet 4 min); a call that waits this long tells the runtime to try again.
 inline constexpr std::chrono::seconds kLockTimeout{30};
 
-/// Held until destruction or the process's end. The file stays (removing it would let two processes lock two files).
-/// Source: flock(2).
+/// Held until destruction or the process's end. Source: flock(2).
 class FileLock {
  public:
+  /// Whether the lock's file goes when it is released (names that come and go, as containers) or stays (as PFs).
+  enum class File { stays, goes };
+
   /// Throws Error{try_again} "<what> is locked …" after `timeout`, Error{io} when the file cannot be made.
   static FileLock acquire(const std::string& path, const std::string& what,
-                          std::chrono::milliseconds timeout = kLockTimeout);
+                          std::chrono::milliseconds timeout = kLockTimeout, File file = File::stays);
+  FileLock(FileLock&& other) noexcept = default;
+  FileLock& operator=(FileLock&&) = delete;
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+  ~FileLock();
 
  private:
-  explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
+  FileLock(Fd fd, std::string path, File file) : fd_(std::move(fd)), path_(std::move(path)), file_(file) {}
   Fd fd_;
+  std::string path_;
+  File file_;
 };
 
 }  // namespace barewire::state

@@ -36,8 +36,9 @@ class Store {
   std::optional<AttachmentId> holder(const std::string& device) const;
 
   /// Lock files live here: "pf-0000:01:00.0", "attachment-<id>".
-  FileLock lock(const std::string& name, const std::string& what,
-                std::chrono::milliseconds timeout = kLockTimeout) const;
+  FileLock lock(const std::string& name, const std::string& what, std::chrono::milliseconds timeout = kLockTimeout,
+                FileLock::File file = FileLock::File::stays) const;
+  /// One plugin's work on one attachment at a time; taken first, before a device's lock.
   FileLock lock_attachment(const AttachmentId& id) const;
   std::string path_of(const AttachmentId& id) const;
   const std::string& root() const noexcept { return root_; }

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/cni/args.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "core/error.h"
+
+namespace barewire::cni {
+
+namespace {
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+}  // namespace
+
+Args Args::parse(std::string_view text) {
+  Args args;
+  while (!text.empty()) {
+    const auto semicolon = text.find(';');
+    const std::string_view pair = text.substr(0, semicolon);
+    const auto equals = pair.find('=');
+    if (equals == std::string_view::npos || equals == 0 || pair.find('=', equals + 1) != std::string_view::npos)
+      throw Error(Error::Code::environment, fmt::format("CNI_ARGS has \"{}\"; expected KEY=VALUE", pair),
+                  "CNI_ARGS is KEY=VALUE;KEY=VALUE, each pair with one '='");
+    args.pairs_.insert_or_assign(std::string(pair.substr(0, equals)), std::string(pair.substr(equals + 1)));
+    if (semicolon == std::string_view::npos) break;
+    text.remove_prefix(semicolon + 1);
+  }
+  return args;
+}
+
+std::optional<std::string> Args::find(std::string_view key) const {
+  if (const auto exact = pairs_.find(key); exact != pairs_.end()) return exact->second;
+  for (const auto& [name, value] : pairs_)
+    if (equal_ignoring_case(name, key)) return value;
+  return std::nullopt;
+}
+
+void Args::require_known(std::initializer_list<std::string_view> known) const {
+  const auto ignore = find("IgnoreUnknown").value_or("");
+  if (ignore == "1" || equal_ignoring_case(ignore, "true")) return;
+  for (const auto& [name, value] : pairs_) {
+    const std::string_view key = name;
+    const bool common = equal_ignoring_case(key, "IgnoreUnknown") || key.substr(0, 8) == "K8S_POD_";
+    if (common || std::any_of(known.begin(), known.end(), [&](auto k) { return equal_ignoring_case(k, key); })) continue;
+    throw Error(Error::Code::environment, fmt::format("CNI_ARGS has the unknown key \"{}\"", name),
+                "add IgnoreUnknown=1 to CNI_ARGS to have unknown keys ignored");
+  }
+}
+
+}  // namespace barewire::cni

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/cni/delegate.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstring>
+
+#include "core/fd.h"
+#include "core/log.h"
+
+extern char** environ;
+
+namespace barewire::cni {
+
+namespace {
+
+/// The first executable regular file `type` in the directories of CNI_PATH. Source: CNI spec 1.1.0 section 4.
+std::string find_on_path(const std::string& type, const std::string& path) {
+  if (type.empty() || type.find('/') != std::string::npos)
+    throw Error(Error::Code::config, fmt::format("invalid plugin name: \"{}\"", type),
+                "a plugin's type is the name of a file in a directory of CNI_PATH");
+  std::string_view rest = path;
+  while (!rest.empty()) {
+    const auto colon = rest.find(':');
+    const std::string candidate = fmt::format("{}/{}", rest.substr(0, colon), type);
+    struct stat status {};
+    if (colon != 0 && ::stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode)) return candidate;
+    if (colon == std::string_view::npos) break;
+    rest.remove_prefix(colon + 1);
+  }
+  throw Error(Error::Code::delegate, fmt::format("failed to find plugin \"{}\" in path [{}]", type, path),
+              "install the plugin there or correct CNI_PATH");
+}
+
+bool is_this_program(const std::string& path) {
+  struct stat theirs {}, ours {};
+  return ::stat(path.c_str(), &theirs) == 0 && ::stat("/proc/self/exe", &ours) == 0 &&
+         theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
+/// This process's environment with the CNI_* variables of `environment`; an empty one is left out.
+std::vector<std::string> process_environment(const Environment& environment) {
+  std::vector<std::string> variables;
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable)
+    if (std::strncmp(*variable, "CNI_", 4) != 0) variables.emplace_back(*variable);
+  const auto put = [&](const char* name, const std::string& value) {
+    if (!value.empty()) variables.push_back(fmt::format("{}={}", name, value));
+  };
+  put("CNI_COMMAND", environment.command);
+  put("CNI_CONTAINERID", environment.container_id);
+  put("CNI_NETNS", environment.netns);
+  put("CNI_IFNAME", environment.ifname);
+  put("CNI_PATH", environment.path);
+  put("CNI_ARGS", environment.args);
+  put("CNI_NETNS_OVERRIDE", environment.netns_override);
+  return variables;
+}
+
+/// Standard input for a child: a memory file, so that neither side can block the other as with a pipe.
+Fd memory_file(const std::string& bytes) {
+  Fd fd(::memfd_create("cni-stdin", MFD_CLOEXEC));
+  if (!fd) throw sys_error("creating a memory file for a delegate's stdin");
+  write_all(fd.get(), bytes, "a delegate's stdin");
+  if (::lseek(fd.get(), 0, SEEK_SET) < 0) throw sys_error("rewinding a delegate's stdin");
+  return fd;
+}
+
+std::pair<Fd, Fd> make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) < 0) throw sys_error("creating a pipe for a delegate's stdout");
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+/// Owns posix_spawn's list of descriptors to set up in the child.
+class FileActions {
+ public:
+  FileActions() { ::posix_spawn_file_actions_init(&actions_); }
+  FileActions(const FileActions&) = delete;
+  FileActions& operator=(const FileActions&) = delete;
+  ~FileActions() { ::posix_spawn_file_actions_destroy(&actions_); }
+  void dup2(int from, int to) { ::posix_spawn_file_actions_adddup2(&actions_, from, to); }
+  const posix_spawn_file_actions_t* get() const { return &actions_; }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+};
+
+int wait_for(pid_t pid, const std::string& path) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0)
+    if (errno != EINTR) throw sys_error("waiting for {}", path);
+  return status;
+}
+
+pid_t spawn(const std::string& path, const Environment& environment, int input, int output) {
+  std::vector<std::string> variables = process_environment(environment);
+  std::vector<char*> pointers;
+  for (std::string& variable : variables) pointers.push_back(variable.data());
+  pointers.push_back(nullptr);
+  std::string program = path;
+  std::array<char*, 2> arguments = {program.data(), nullptr};
+  FileActions actions;
+  actions.dup2(input, STDIN_FILENO);
+  actions.dup2(output, STDOUT_FILENO);
+  pid_t pid = 0;
+  const int err = ::posix_spawn(&pid, path.c_str(), actions.get(), nullptr, arguments.data(), pointers.data());
+  if (err != 0) throw errno_error(err, fmt::format("executing {}", path), Error::Code::delegate);
+  return pid;
+}
+
+Outcome execute(const std::string& path, const Environment& environment, const std::string& stdin_bytes) {
+  const Fd input = memory_file(stdin_bytes);
+  auto [output, child_output] = make_pipe();
+  const pid_t pid = spawn(path, environment, input.get(), child_output.get());
+  child_output.reset();
+  std::string printed;
+  try {
+    printed = read_all(output.get(), path);
+  } catch (...) {
+    wait_for(pid, path);
+    throw;
+  }
+  const int status = wait_for(pid, path);
+  if (WIFSIGNALED(status))
+    throw Error(Error::Code::delegate, fmt::format("executing {} failed: killed by signal {}", path, WTERMSIG(status)));
+  return {WEXITSTATUS(status), std::move(printed)};
+}
+
+/// The error a delegate printed, its code kept; anything else it printed is quoted.
+Error delegate_error(const std::string& type, const Outcome& outcome) {
+  try {
+    const auto document = parse_json(outcome.output, "error");
+    const JsonView view(document, "error key");
+    const int code = static_cast<int>(view.integer_or("code", 0, 1'000'000, "a CNI error code", 999));
+    return Error(code, view.at("msg").string(), view.string_or("details", ""));
+  } catch (const Error&) {
+    return Error(Error::Code::delegate, fmt::format("plugin {} failed with exit status {} and no CNI error", type,
+                                                    outcome.exit_status),
+                 outcome.output.substr(0, 400));
+  }
+}
+
+Environment with_command(const Environment& environment, Command command) {
+  Environment changed = environment;
+  changed.command = name_of(command);
+  return changed;
+}
+
+std::string call_ipam(const Request& request, Command command, Node& node) {
+  return call_plugin(request.conf.ipam_type, with_command(request.environment, command), request.stdin_bytes, node);
+}
+
+bool contains_ignoring_case(std::string_view text, std::string_view part) {
+  const auto equal = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
+  return std::search(text.begin(), text.end(), part.begin(), part.end(), equal) != text.end();
+}
+
+/// An IPAM older than spec 1.1 refuses GC and STATUS by name: it has nothing to say.
+bool does_not_know_command(const Error& error) {
+  return error.is(Error::Code::environment) && contains_ignoring_case(error.what(), "unknown CNI_COMMAND");
+}
+
+Result parse_ipam_result(const Request& request, const std::string& printed) {
+  const auto document = parse_json(printed, fmt::format("the result of IPAM plugin {}", request.conf.ipam_type));
+  const Result result = Result::parse(JsonView(document, "IPAM result key", Error::Code::ipam), request.conf.cni_version);
+  if (result.ips.empty())
+    throw Error(Error::Code::ipam,
+                fmt::format("IPAM plugin {} returned missing IP config: no address", request.conf.ipam_type),
+                "remove the key \"ipam\" for a network without addresses");
+  return result;
+}
+
+}  // namespace
+
+std::string call_plugin(const std::string& type, const Environment& environment, const std::string& stdin_bytes,
+                        Node& node) {
+  const std::string path = find_on_path(type, environment.path);
+  const Plugin* inside = node.plugins != nullptr && is_this_program(path) ? node.plugins->find(type) : nullptr;
+  const Outcome outcome =
+      inside ? run(*inside, environment, stdin_bytes, node) : execute(path, environment, stdin_bytes);
+  if (outcome.exit_status != 0) throw delegate_error(type, outcome);
+  return outcome.output;
+}
+
+Result ipam_add(const Request& request, Node& node) {
+  if (request.conf.ipam_type.empty()) return {};
+  try {
+    return parse_ipam_result(request, call_ipam(request, Command::add, node));
+  } catch (const Error& error) {
+    try {
+      call_ipam(request, Command::del, node);
+    } catch (const Error& second) {
+      log_error("releasing addresses after a failed IPAM ADD failed, ignoring: {}", second.what());
+    }
+    throw;
+  }
+}
+
+void ipam_del(const Request& request, Node& node) {
+  if (!request.conf.ipam_type.empty()) call_ipam(request, Command::del, node);
+}
+
+void ipam_del(const std::string& ipam_type, const Environment& environment, const std::string& stdin_bytes,
+              Node& node) {
+  if (ipam_type.empty()) return;
+  call_plugin(ipam_type, with_command(environment, Command::del), stdin_bytes, node);
+}
+
+void ipam_check(const Request& request, Node& node) {
+  if (request.conf.ipam_type.empty()) return;
+  try {
+    call_ipam(request, Command::check, node);
+  } catch (const Error& error) {
+    if (!contains_ignoring_case(error.what(), "not implemented")) throw;
+    log_warning("IPAM plugin {} cannot CHECK, ignoring: {}", request.conf.ipam_type, error.what());
+  }
+}
+
+void ipam_gc(const Request& request, Node& node) {
+  if (request.conf.ipam_type.empty()) return;
+  try {
+    call_ipam(request, Command::gc, node);
+  } catch (const Error& error) {
+    if (!does_not_know_command(error)) throw;
+  }
+}
+
+void ipam_status(const Request& request, Node& node) {
+  if (request.conf.ipam_type.empty()) return;
+  try {
+    call_ipam(request, Command::status, node);
+  } catch (const Error& error) {
+    if (!does_not_know_command(error)) throw;
+  }
+}
+
+}  // namespace barewire::cni

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/cni/plugin.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "core/fd.h"
+#include "core/log.h"
+
+namespace barewire::cni {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string versions_text(const Plugin& plugin) {
+  std::string text;
+  for (const Version& version : kSupportedVersions)
+    if (version >= plugin.oldest) text += (text.empty() ? "" : ", ") + version.text();
+  return text;
+}
+
+std::string version_output(const Plugin& plugin) {
+  json::array supported;
+  for (const Version& version : kSupportedVersions)
+    if (version >= plugin.oldest) supported.emplace_back(version.text());
+  return json::serialize(json::object{{"cniVersion", kLatestVersion.text()}, {"supportedVersions", supported}});
+}
+
+/// Whether CNI_NETNS leads to the netns this process is in. A path that leads nowhere is the plugin's to judge.
+bool is_own_netns(const std::string& path) {
+  struct stat theirs {}, ours {};
+  if (path.empty() || ::stat(path.c_str(), &theirs) < 0 || ::stat("/proc/self/ns/net", &ours) < 0) return false;
+  return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
+bool may_use_own_netns(const std::string& override) {
+  return override == "1" || override == "TRUE" || override == "true" || override == "True";
+}
+
+Error own_netns_error(const std::string& path) {
+  return Error(Error::Code::invalid_netns, "plugin's netns and netns from CNI_NETNS should not be the same",
+               fmt::format("CNI_NETNS is {}; set CNI_NETNS_OVERRIDE=1 to allow it", path));
+}
+
+/// The peers' logging keys, all accepted. Source: docs/configuration.md, "Logging".
+void apply_log_keys(const Request& request) {
+  const JsonView root = request.conf.root();
+  LogLevel level = LogLevel::warning;
+  for (const char* key : {"logLevel", "log_level"}) {
+    const auto found = root.find(key);
+    if (!found || found->string().empty()) continue;
+    const auto parsed = parse_log_level(found->string());
+    if (!parsed && request.command == Command::add)
+      found->reject("one of panic, error, warning, info, debug, verbose");
+    level = parsed.value_or(level);
+  }
+  if (const auto debug = root.find("debug"); debug && debug->value().is_bool() && debug->boolean())
+    level = LogLevel::debug;
+  const std::string file = root.string_or("logFile", root.string_or("log_file", ""));
+  if (level != LogLevel::warning || !file.empty()) set_log(level, file);
+}
+
+/// DEL in the plugin's own netns cleans up as if the netns were gone (its path was recycled), then says what is wrong.
+void run_del(const Plugin& plugin, Request request, Node& node) {
+  const bool own = is_own_netns(request.netns) && !may_use_own_netns(request.environment.netns_override);
+  if (!own) return plugin.del(request, node);
+  const std::string path = request.netns;
+  request.netns.clear();
+  plugin.del(request, node);
+  throw own_netns_error(path);
+}
+
+std::string run_add(const Plugin& plugin, const Request& request, Node& node) {
+  if (is_own_netns(request.netns) && !may_use_own_netns(request.environment.netns_override))
+    throw own_netns_error(request.netns);
+  return json::serialize(plugin.add(request, node).to_json(request.conf.cni_version));
+}
+
+std::string perform(const Plugin& plugin, const Request& request, Node& node) {
+  switch (request.command) {
+    case Command::add: return plugin.add ? run_add(plugin, request, node) : "";
+    case Command::del:
+      if (plugin.del) run_del(plugin, request, node);
+      return "";
+    case Command::check:
+      if (plugin.check) plugin.check(request, node);
+      return "";
+    case Command::gc:
+      if (plugin.gc) plugin.gc(request, node);
+      return "";
+    case Command::status:
+      if (plugin.status) plugin.status(request, node);
+      return "";
+    case Command::version: return version_output(plugin);
+  }
+  return "";
+}
+
+/// The cniVersion to answer an error in: the configuration's, where it can be read.
+Version version_for_error(std::string_view stdin_bytes) {
+  try {
+    const NetConf conf = NetConf::parse(stdin_bytes);
+    if (is_supported(conf.cni_version)) return conf.cni_version;
+  } catch (const std::exception&) {  // the error being answered says what is wrong with it
+  }
+  return kLatestVersion;
+}
+
+Outcome failed(const Error& error, std::string_view stdin_bytes) {
+  return {1, error_json(error, version_for_error(stdin_bytes))};
+}
+
+std::string base_name(std::string_view path) {
+  const auto slash = path.rfind('/');
+  return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
+}
+
+int print_holdings(const PluginTable& plugins) {
+  std::string text = "Barewire: CNI plugins in one program, each called by its own name:\n";
+  for (const Plugin& plugin : plugins.all()) text += fmt::format("  {:<22} {}\n", plugin.name, plugin.about);
+  write_all(STDERR_FILENO, text, "stderr");
+  return 0;
+}
+
+int print_about(const Plugin& plugin) {
+  write_all(STDERR_FILENO,
+            fmt::format("CNI {} plugin of Barewire: {}\nCNI protocol versions supported: {}\n", plugin.name,
+                        plugin.about, versions_text(plugin)),
+            "stderr");
+  return 0;
+}
+
+Outcome call(const Plugin& plugin, const Environment& environment, const PluginTable& plugins) {
+  std::string stdin_bytes;
+  if (environment.command != "VERSION") {
+    try {
+      stdin_bytes = read_all(STDIN_FILENO, "stdin");
+    } catch (const Error& error) {
+      return failed(error, "");
+    }
+  }
+  Node node{.plugins = &plugins};
+  return run(plugin, environment, std::move(stdin_bytes), node);
+}
+
+}  // namespace
+
+const Plugin* PluginTable::find(std::string_view name) const {
+  const auto found = std::find_if(plugins_.begin(), plugins_.end(), [&](const Plugin& p) { return p.name == name; });
+  return found == plugins_.end() ? nullptr : &*found;
+}
+
+Outcome run(const Plugin& plugin, const Environment& environment, std::string stdin_bytes, Node& node) noexcept {
+  try {
+    const Request request = Request::parse(environment, stdin_bytes, plugin.oldest);
+    if (request.command != Command::version) apply_log_keys(request);
+    return {0, perform(plugin, request, node)};
+  } catch (const Error& error) {
+    return failed(error, stdin_bytes);
+  } catch (const std::exception& error) {
+    return failed(Error(Error::Code::internal, error.what()), stdin_bytes);
+  }
+}
+
+std::string error_json(const Error& error, const Version& version) {
+  json::object object{{"cniVersion", version.text()}, {"code", error.code()}, {"msg", error.what()}};
+  if (!error.hint().empty()) object["details"] = error.hint();
+  return json::serialize(object);
+}
+
+int plugin_main(int argc, char** argv, const PluginTable& plugins) {
+  const Environment environment = Environment::from_process();
+  const std::string name = argc > 0 ? base_name(argv[0]) : "";
+  const Plugin* plugin = plugins.find(name);
+  if (environment.command.empty()) return plugin ? print_about(*plugin) : print_holdings(plugins);
+  const Outcome outcome =
+      plugin ? call(*plugin, environment, plugins)
+             : failed(Error(Error::Code::environment, fmt::format("no plugin is called \"{}\"", name),
+                            "call this program by a plugin's name, e.g. through a link named after it"),
+                      "");
+  if (!outcome.output.empty()) write_all(STDOUT_FILENO, outcome.output + "\n", "stdout");
+  return outcome.exit_status;
+}
+
+}  // namespace barewire::cni

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/cni/request.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "core/log.h"
+
+namespace barewire::cni {
+
+namespace {
+
+constexpr std::array<std::pair<std::string_view, Command>, 6> kCommands = {{{"ADD", Command::add},
+                                                                            {"DEL", Command::del},
+                                                                            {"CHECK", Command::check},
+                                                                            {"GC", Command::gc},
+                                                                            {"STATUS", Command::status},
+                                                                            {"VERSION", Command::version}}};
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+Command parse_command(const std::string& text) {
+  for (const auto& [name, command] : kCommands)
+    if (name == text) return command;
+  throw Error(Error::Code::environment, fmt::format("unknown CNI_COMMAND: {}", text),
+              "expected ADD, DEL, CHECK, GC, STATUS or VERSION");
+}
+
+bool concerns_attachment(Command command) {
+  return command == Command::add || command == Command::del || command == Command::check;
+}
+
+void require_variables(Command command, const Environment& environment) {
+  std::string missing;
+  const auto require = [&](const char* name, const std::string& value) {
+    if (value.empty()) missing += (missing.empty() ? "" : ",") + std::string(name);
+  };
+  if (concerns_attachment(command)) {
+    require("CNI_CONTAINERID", environment.container_id);
+    if (command != Command::del) require("CNI_NETNS", environment.netns);
+    require("CNI_IFNAME", environment.ifname);
+  }
+  if (command != Command::version) require("CNI_PATH", environment.path);
+  if (!missing.empty())
+    throw Error(Error::Code::environment, fmt::format("required env variables [{}] missing", missing));
+}
+
+/// Letters, digits, '_', '.', '-', the first a letter or digit. Source: CNI spec 1.1.0, "CNI Parameters".
+bool is_identifier(std::string_view text) {
+  const auto alphanumeric = [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  return !text.empty() && alphanumeric(static_cast<unsigned char>(text[0])) &&
+         std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+           return alphanumeric(c) || c == '_' || c == '.' || c == '-';
+         });
+}
+
+void validate_network_name(const NetConf& conf) {
+  if (conf.name.empty())
+    throw Error(Error::Code::config, "missing network name", "give the network configuration a \"name\"");
+  if (!is_identifier(conf.name))
+    throw Error(Error::Code::config, "invalid characters found in network name",
+                fmt::format("config key \"name\" is \"{}\"; expected letters, digits, '_', '.', '-', the first a letter "
+                            "or digit", conf.name));
+}
+
+void validate_container_id(const std::string& id) {
+  if (!is_identifier(id)) throw Error(Error::Code::environment, "invalid characters in containerID", id);
+}
+
+/// Source: net/core/dev.c dev_valid_name.
+void validate_interface_name(const std::string& name) {
+  constexpr std::size_t kLongest = 15;  // IFNAMSIZ - 1
+  const auto reject = [&](const char* why) {
+    throw Error(Error::Code::environment, why, fmt::format("CNI_IFNAME is \"{}\"", name));
+  };
+  if (name.size() > kLongest) reject("interface name is too long: it should be less than 16 characters");
+  if (name == "." || name == "..") reject("interface name is . or ..");
+  const auto forbidden = [](unsigned char c) { return c == '/' || c == ':' || std::isspace(c); };
+  if (std::any_of(name.begin(), name.end(), forbidden))
+    reject("interface name contains / or : or whitespace characters");
+}
+
+void validate_version(Command command, const Version& version, const std::string& text, const Version& oldest) {
+  const auto too_old = [&](const char* what) {
+    throw Error(Error::Code::incompatible_version, fmt::format("config version does not allow {}", what),
+                fmt::format("config is \"{}\"", text));
+  };
+  if (command == Command::check && version < Version{0, 4, 0}) too_old("CHECK");
+  if (command == Command::gc && version < Version{1, 1, 0}) too_old("GC");
+  if (command == Command::status && version < Version{1, 1, 0}) too_old("STATUS");
+  if (is_supported(version) && version >= oldest) return;
+  std::string supported;
+  for (const Version& candidate : kSupportedVersions)
+    if (candidate >= oldest) supported += (supported.empty() ? "\"" : " \"") + candidate.text() + "\"";
+  throw Error(Error::Code::incompatible_version, "incompatible CNI versions",
+              fmt::format("config is \"{}\", plugin supports [{}]", text, supported));
+}
+
+std::vector<std::string> split_path(std::string_view text) {
+  std::vector<std::string> directories;
+  while (!text.empty()) {
+    const auto colon = text.find(':');
+    if (colon != 0) directories.emplace_back(text.substr(0, colon));
+    if (colon == std::string_view::npos) break;
+    text.remove_prefix(colon + 1);
+  }
+  return directories;
+}
+
+std::vector<ValidAttachment> parse_valid_attachments(const JsonView& list) {
+  std::vector<ValidAttachment> result;
+  for (const JsonView& element : list.array())
+    result.push_back({element.at("containerID").string(), element.at("ifname").string()});
+  return result;
+}
+
+Args parse_args(Command command, const std::string& text) {
+  try {
+    return Args::parse(text);
+  } catch (const Error& error) {
+    // What ADD refused cannot have been attached; what was attached must be taken down whatever the runtime sends now.
+    if (command != Command::del) throw;
+    log_warning("ignoring CNI_ARGS: {}", error.what());
+    return {};
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(Command command) {
+  for (const auto& [name, candidate] : kCommands)
+    if (candidate == command) return name;
+  return "";
+}
+
+Environment Environment::from_process() {
+  return {.command = variable("CNI_COMMAND"),
+          .container_id = variable("CNI_CONTAINERID"),
+          .netns = variable("CNI_NETNS"),
+          .ifname = variable("CNI_IFNAME"),
+          .path = variable("CNI_PATH"),
+          .args = variable("CNI_ARGS"),
+          .netns_override = variable("CNI_NETNS_OVERRIDE")};
+}
+
+NetConf NetConf::parse(std::string_view bytes) {
+  NetConf conf;
+  conf.document = std::make_shared<const boost::json::value>(parse_json(bytes, "network config"));
+  if (!conf.document->is_object())
+    throw Error(Error::Code::decode, "network config is not a JSON object", "see docs/configuration.md for examples");
+  const JsonView root = conf.root();
+  conf.name = root.string_or("name", "");
+  conf.type = root.string_or("type", "");
+  if (const auto version = root.find("cniVersion")) {
+    const auto parsed = Version::parse(version->string());
+    if (!parsed)
+      throw Error(Error::Code::decode, fmt::format("config key \"cniVersion\" is \"{}\"; expected a version, as 1.0.0",
+                                                   version->string()));
+    conf.cni_version = *parsed;
+  }
+  if (const auto ipam = root.find("ipam")) conf.ipam_type = ipam->string_or("type", "");
+  if (const auto dns = root.find("dns")) conf.dns = Dns::parse(*dns);
+  if (const auto valid = root.find("cni.dev/valid-attachments")) {
+    conf.has_valid_attachments = true;
+    conf.valid_attachments = parse_valid_attachments(*valid);
+  }
+  return conf;
+}
+
+std::optional<JsonView> NetConf::runtime_config(std::string_view key) const {
+  const auto config = root().find("runtimeConfig");
+  return config ? config->find(key) : std::nullopt;
+}
+
+std::optional<JsonView> NetConf::cni_arg(std::string_view key) const {
+  const auto args = root().find("args");
+  const auto cni = args ? args->find("cni") : std::nullopt;
+  return cni ? cni->find(key) : std::nullopt;
+}
+
+Request Request::parse(const Environment& environment, std::string stdin_bytes, const Version& oldest) {
+  Request request;
+  request.command = parse_command(environment.command);
+  require_variables(request.command, environment);
+  request.environment = environment;
+  if (request.command == Command::version) return request;
+
+  request.conf = NetConf::parse(stdin_bytes);
+  validate_network_name(request.conf);
+  if (concerns_attachment(request.command)) {
+    validate_container_id(environment.container_id);
+    validate_interface_name(environment.ifname);
+    request.container_id = environment.container_id;
+    request.netns = environment.netns;
+    request.ifname = environment.ifname;
+  }
+  validate_version(request.command, request.conf.cni_version, request.conf.cni_version.text(), oldest);
+  request.path = split_path(environment.path);
+  request.args = parse_args(request.command, environment.args);
+  // DEL works from records; what the runtime cached of the result must not be able to stop it.
+  if (const auto previous = request.conf.root().find("prevResult"); previous && request.command != Command::del)
+    request.conf.previous = Result::parse(*previous, request.conf.cni_version);
+  request.stdin_bytes = std::move(stdin_bytes);
+  return request;
+}
+
+std::optional<MacAddress> requested_mac(const Request& request) {
+  std::optional<std::string> text;
+  std::string source;
+  const auto take = [&](std::optional<JsonView> view) {
+    if (text || !view || view->string().empty()) return;
+    text = view->string();
+    source = fmt::format("config key \"{}\"", view->path());
+  };
+  take(request.conf.runtime_config("mac"));
+  take(request.conf.cni_arg("mac"));
+  if (const auto arg = request.args.find("MAC"); !text && arg && !arg->empty()) {
+    text = *arg;
+    source = "CNI_ARGS key \"MAC\"";
+  }
+  take(request.conf.root().find("mac"));
+  if (!text) return std::nullopt;
+  const auto mac = MacAddress::parse(*text);
+  if (!mac || mac->is_zero() || mac->is_multicast())
+    throw Error(Error::Code::config, fmt::format("{} is \"{}\"; expected a unicast MAC address, as 02:00:00:00:00:01",
+                                                 source, *text));
+  return mac;
+}
+
+}  // namespace barewire::cni

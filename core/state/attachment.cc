@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/state/attachment.h"
+
+#include <time.h>
+
+#include <boost/json/serialize.hpp>
+#include <limits>
+
+#include "core/fd.h"
+
+namespace barewire::state {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr int kFormat = 1;  ///< of the record; a reader refuses a newer one
+
+std::string now_text() {
+  const time_t now = ::time(nullptr);
+  tm utc{};
+  ::gmtime_r(&now, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+std::string boot_id() {
+  std::string id = read_file("/proc/sys/kernel/random/boot_id").value_or("");
+  while (!id.empty() && id.back() == '\n') id.pop_back();
+  return id;
+}
+
+std::optional<kernel::NetNsId> parse_netns_id(const JsonView& view) {
+  const auto found = view.find("netnsId");
+  if (!found) return std::nullopt;
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  return kernel::NetNsId{static_cast<dev_t>(found->at("device").integer(0, kMax, "a device number")),
+                         static_cast<ino_t>(found->at("inode").integer(0, kMax, "an inode number"))};
+}
+
+}  // namespace
+
+std::string AttachmentId::text() const { return fmt::format("{}/{}/{}", network, container_id, ifname); }
+
+AttachmentId attachment_id(const cni::Request& request, std::string_view plugin) {
+  return {request.conf.name, request.container_id, request.ifname, std::string(plugin)};
+}
+
+cni::Environment Attachment::del_environment() const {
+  return {.command = "DEL",
+          .container_id = id.container_id,
+          .netns = netns,
+          .ifname = id.ifname,
+          .path = cni_path,
+          .args = cni_args,
+          .netns_override = ""};
+}
+
+Attachment make_attachment(const cni::Request& request, std::string_view plugin) {
+  Attachment attachment;
+  attachment.id = attachment_id(request, plugin);
+  attachment.netns = request.netns;
+  attachment.netns_id = kernel::NetNs::open(request.netns).id();
+  attachment.boot_id = boot_id();
+  attachment.since = now_text();
+  attachment.pod = {.name_space = request.args.find("K8S_POD_NAMESPACE").value_or(""),
+                    .name = request.args.find("K8S_POD_NAME").value_or(""),
+                    .uid = request.args.find("K8S_POD_UID").value_or("")};
+  attachment.cni_args = request.environment.args;
+  attachment.cni_path = request.environment.path;
+  attachment.ipam_type = request.conf.ipam_type;
+  attachment.config = request.stdin_bytes;
+  return attachment;
+}
+
+json::value to_json(const Attachment& attachment) {
+  json::object object{{"format", kFormat},
+                      {"network", attachment.id.network},
+                      {"containerID", attachment.id.container_id},
+                      {"ifname", attachment.id.ifname},
+                      {"plugin", attachment.id.plugin},
+                      {"netns", attachment.netns}};
+  if (attachment.netns_id)
+    object["netnsId"] = json::object{{"device", static_cast<std::int64_t>(attachment.netns_id->device)},
+                                     {"inode", static_cast<std::int64_t>(attachment.netns_id->inode)}};
+  object["bootId"] = attachment.boot_id;
+  object["since"] = attachment.since;
+  object["pod"] = json::object{
+      {"namespace", attachment.pod.name_space}, {"name", attachment.pod.name}, {"uid", attachment.pod.uid}};
+  object["cniArgs"] = attachment.cni_args;
+  object["cniPath"] = attachment.cni_path;
+  object["ipamType"] = attachment.ipam_type;
+  object["config"] = attachment.config;
+  object["data"] = attachment.data;
+  return object;
+}
+
+Attachment parse_attachment(std::string_view bytes, const std::string& path) {
+  try {
+    const json::value document = parse_json(bytes, "record " + path);
+    const JsonView view(document, fmt::format("record {}: key", path), Error::Code::state);
+    view.at("format").integer(1, kFormat, "a record format this version knows");
+    Attachment attachment;
+    attachment.id = {view.at("network").string(), view.at("containerID").string(), view.at("ifname").string(),
+                     view.at("plugin").string()};
+    attachment.netns = view.at("netns").string();
+    attachment.netns_id = parse_netns_id(view);
+    attachment.boot_id = view.string_or("bootId", "");
+    attachment.since = view.string_or("since", "");
+    if (const auto pod = view.find("pod"))
+      attachment.pod = {pod->string_or("namespace", ""), pod->string_or("name", ""), pod->string_or("uid", "")};
+    attachment.cni_args = view.string_or("cniArgs", "");
+    attachment.cni_path = view.string_or("cniPath", "");
+    attachment.ipam_type = view.string_or("ipamType", "");
+    attachment.config = view.string_or("config", "");
+    if (const auto data = view.find("data"); data && data->is_object()) attachment.data = data->value().get_object();
+    return attachment;
+  } catch (const Error& error) {
+    throw Error(Error::Code::state, error.what(),
+                fmt::format("the record is damaged; `barewire list` shows what the kernel knows. Correct {} or, once the "
+                            "device is back, remove it", path));
+  }
+}
+
+}  // namespace barewire::state

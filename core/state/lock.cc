@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/state/lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "core/error.h"
+
+namespace barewire::state {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// False when another process holds it.
+bool try_lock(int fd, const std::string& path) {
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+  if (errno != EWOULDBLOCK && errno != EINTR) throw sys_error("locking {}", path);
+  return false;
+}
+
+/// A holder whose file goes has removed it while we waited for it: what we locked then is no longer the lock.
+bool is_still_at(int fd, const std::string& path) {
+  struct stat ours {}, there {};
+  return ::fstat(fd, &ours) == 0 && ::stat(path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
+         ours.st_dev == there.st_dev;
+}
+
+}  // namespace
+
+FileLock FileLock::acquire(const std::string& path, const std::string& what, std::chrono::milliseconds timeout,
+                           File file) {
+  // Locks are held for milliseconds; a short pause keeps a queue of callers moving without burning a core.
+  constexpr auto kPause = std::chrono::milliseconds(2);
+  const auto deadline = Clock::now() + timeout;
+  Fd fd = open_file(path, O_RDWR | O_CREAT, 0600);
+  while (true) {
+    if (try_lock(fd.get(), path)) {
+      if (file == File::stays || is_still_at(fd.get(), path)) return FileLock(std::move(fd), path, file);
+      fd = open_file(path, O_RDWR | O_CREAT, 0600);
+      continue;
+    }
+    if (Clock::now() >= deadline)
+      throw Error(Error::Code::try_again,
+                  fmt::format("{} is locked by another call for more than {} ms", what, timeout.count()),
+                  fmt::format("try again; `fuser {}` names the process that holds the lock", path));
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+FileLock::~FileLock() {
+  if (fd_ && file_ == File::goes) ::unlink(path_.c_str());  // while still held, so that no one can lock it in between
+}
+
+}  // namespace barewire::state
