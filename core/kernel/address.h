@@ -39,7 +39,8 @@ struct RouteInfo {
   std::uint8_t protocol = 3;           ///< RTPROT_BOOT, as `ip route add`
   bool onlink = false;
 };
-enum class IfExists { fail, replace };
+/// `beside`: an equal route (other output link) stays and the new one goes before it, in IPv6 next to it.
+enum class IfExists { fail, replace, beside };
 void add_route(NlSocket& socket, const RouteInfo& route, IfExists if_exists = IfExists::fail);
 /// False when it was not there.
 bool remove_route(NlSocket& socket, const RouteInfo& route);

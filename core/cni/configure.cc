@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/cni/configure.h"
+
+#include <fmt/ranges.h>
+#include <linux/if_addr.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+#include "core/kernel/address.h"
+#include "core/kernel/sysctl.h"
+
+namespace barewire::cni {
+
+namespace {
+
+using kernel::AddressInfo;
+using kernel::RouteInfo;
+
+constexpr std::uint32_t kMainTable = 254;
+
+/// The addresses of `result` that belong to interface `position`.
+std::vector<IpConfig> addresses_of(const Result& result, int position) {
+  std::vector<IpConfig> own;
+  for (const IpConfig& ip : result.ips) {
+    const int count = static_cast<int>(result.interfaces.size());
+    if (ip.interface && (*ip.interface < 0 || *ip.interface >= count))
+      throw Error(Error::Code::config,
+                  fmt::format("giving an interface its address {} failed: its interface index {} is "
+                              "not among the result's {} interfaces",
+                              ip.address.text(), *ip.interface, count));
+    if (ip.interface == position) own.push_back(ip);
+  }
+  return own;
+}
+
+/// A container runtime may have switched IPv6 off for new interfaces; an address asked for needs it, and must outlive a
+/// link that goes down and up.
+void enable_ipv6(const kernel::NetNs& netns, const kernel::Link& link) {
+  const std::string base = fmt::format("net/ipv6/conf/{}/", link.name);
+  const auto disabled = kernel::read_sysctl(netns, base + "disable_ipv6");
+  if (!disabled) return;  // no IPv6 in this kernel: adding the address says so
+  if (!disabled->starts_with('0')) kernel::write_sysctl(netns, base + "disable_ipv6", "0");
+  if (kernel::read_sysctl(netns, base + "keep_addr_on_down"))
+    kernel::write_sysctl(netns, base + "keep_addr_on_down", "1");
+}
+
+void add_address(kernel::NlSocket& socket, const kernel::Link& link, const IpConfig& ip) {
+  try {
+    kernel::add_address(socket, link.index, ip.address);
+  } catch (const kernel::KernelError& error) {
+    throw kernel::KernelError(
+        error.err(), fmt::format("adding address {} to {} failed: {}", ip.address.text(), link.name, error.what()),
+        error.hint());
+  }
+}
+
+/// The first gateway of each family: what routes without one of their own take.
+std::optional<IpAddress> first_gateway(const std::vector<IpConfig>& ips, bool v4) {
+  for (const IpConfig& ip : ips)
+    if (ip.gateway && ip.gateway->is_v4() == v4 && ip.address.address.is_v4() == v4) return ip.gateway;
+  return std::nullopt;
+}
+
+/// An optimistic address may be used while it is still being probed. Source: RFC 4429.
+bool is_settled(const AddressInfo& address) {
+  return (address.flags & IFA_F_TENTATIVE) == 0 || (address.flags & IFA_F_OPTIMISTIC) != 0;
+}
+
+/// True when all are usable. Throws when another host has one.
+bool are_settled(kernel::NlSocket& socket, const kernel::Link& link) {
+  for (const AddressInfo& address : kernel::list_addresses(socket, link.index, AF_INET6)) {
+    if ((address.flags & IFA_F_DADFAILED) != 0)
+      throw Error(
+          Error::Code::ipam,
+          fmt::format("giving {} the address {} failed: another host uses it", link.name, address.prefix.text()),
+          "IPv6 duplicate address detection found it; look for a second node with the same address range");
+    if (!is_settled(address)) return false;
+  }
+  return true;
+}
+
+/// A route through an IPv6 gateway needs a source address that may be used.
+void wait_for_dad(kernel::NlSocket& socket, const kernel::Link& link) {
+  const auto deadline = std::chrono::steady_clock::now() + kDadTimeout;
+  while (!are_settled(socket, link)) {
+    if (std::chrono::steady_clock::now() >= deadline)
+      throw Error(Error::Code::ipam,
+                  fmt::format("link {} still has tentative addresses after {} seconds", link.name, kDadTimeout.count()),
+                  "duplicate address detection needs a carrier; `ip link show` tells whether there is one");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+RouteInfo route_info(const Route& route, const std::vector<IpConfig>& ips, int index) {
+  RouteInfo info;
+  info.destination = route.destination;
+  info.gateway = route.gateway ? route.gateway : first_gateway(ips, route.destination.address.is_v4());
+  info.index = index;
+  info.table = route.table.value_or(kMainTable);
+  if (route.scope) info.scope = static_cast<std::uint8_t>(*route.scope);
+  info.priority = route.priority;
+  info.mtu = route.mtu;
+  info.advmss = route.advmss;
+  return info;
+}
+
+std::string describe(const RouteInfo& route) {
+  std::string text = route.destination.text();
+  if (route.gateway) text += " via " + route.gateway->text();
+  if (route.table != kMainTable) text += fmt::format(" table {}", route.table);
+  return text;
+}
+
+void add_route(kernel::NlSocket& socket, const kernel::Link& link, const RouteInfo& route) {
+  try {
+    kernel::add_route(socket, route, kernel::IfExists::beside);
+  } catch (const kernel::KernelError& error) {
+    if (error.err() == EEXIST) return;  // the very same route: two addresses of one subnet bring it twice
+    throw kernel::KernelError(error.err(),
+                              fmt::format("adding route {} to {} failed: {}", describe(route), link.name, error.what()),
+                              error.hint());
+  }
+}
+
+/// Is `wanted` among `present`? What `wanted` leaves open matches anything.
+bool has_route(const std::vector<RouteInfo>& present, const RouteInfo& wanted) {
+  return std::any_of(present.begin(), present.end(), [&](const RouteInfo& route) {
+    return route.destination.network() == wanted.destination.network() &&
+           (!wanted.gateway || route.gateway == wanted.gateway) &&
+           (!wanted.priority || route.priority == wanted.priority);
+  });
+}
+
+}  // namespace
+
+void assign_addresses_to(Result& result, int position) {
+  for (IpConfig& ip : result.ips) ip.interface = position;
+}
+
+void configure_interface(const kernel::NetNs& netns, kernel::NlSocket& socket, const kernel::Link& link,
+                         const Result& result, int position) {
+  const std::vector<IpConfig> ips = addresses_of(result, position);
+  const bool has_v6 =
+      std::any_of(ips.begin(), ips.end(), [](const IpConfig& ip) { return ip.address.address.is_v6(); });
+  if (has_v6) enable_ipv6(netns, link);
+  for (const IpConfig& ip : ips) add_address(socket, link, ip);
+  kernel::set_up(socket, link);
+  if (has_v6 && first_gateway(ips, false)) wait_for_dad(socket, link);
+  for (const Route& route : result.routes) add_route(socket, link, route_info(route, ips, link.index));
+}
+
+std::vector<std::string> compare_interface(kernel::NlSocket& socket, const kernel::Link& link, const Result& expected,
+                                           int position) {
+  std::vector<std::string> differences;
+  const std::vector<IpConfig> ips = addresses_of(expected, position);
+  const std::vector<AddressInfo> present = kernel::list_addresses(socket, link.index);
+  for (const IpConfig& ip : ips) {
+    const bool found = std::any_of(present.begin(), present.end(),
+                                   [&](const AddressInfo& address) { return address.prefix == ip.address; });
+    if (!found) differences.push_back(fmt::format("address {} is missing", ip.address.text()));
+  }
+  for (const Route& route : expected.routes) {
+    const RouteInfo wanted = route_info(route, ips, link.index);
+    const int family = route.destination.address.family();
+    if (!has_route(kernel::list_routes(socket, 0, wanted.table, family), wanted))
+      differences.push_back(fmt::format("route {} is missing", describe(wanted)));
+  }
+  return differences;
+}
+
+void check_interface(kernel::NlSocket& socket, const kernel::Link& link, const Result& expected, int position) {
+  const std::vector<std::string> differences = compare_interface(socket, link, expected, position);
+  if (!differences.empty())
+    throw Error(Error::Code::drift, fmt::format("{}: {}", link.name, fmt::join(differences, "; ")));
+}
+
+int find_position(const Result& result, const std::string& name) {
+  for (std::size_t i = 0; i < result.interfaces.size(); ++i)
+    if (result.interfaces[i].name == name && !result.interfaces[i].sandbox.empty()) return static_cast<int>(i);
+  throw Error(Error::Code::config,
+              fmt::format("config key \"prevResult.interfaces\" has no interface {} with a sandbox", name),
+              "CHECK gets the result of ADD as prevResult");
+}
+
+}  // namespace barewire::cni
