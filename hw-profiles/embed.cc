@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Run at build time: checks every profile and writes the C++ source that holds them (shipped.h).
+//   barewire-embed-profiles OUTPUT.cc PROFILE.json...
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <cstdio>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "core/fd.h"
+#include "core/json_view.h"
+#include "hw-profiles/reader.h"
+
+namespace {
+
+using namespace barewire;
+
+using Entries = std::vector<std::pair<std::string, std::size_t>>;
+
+/// `key` is C++ text that sorts as its value does.
+std::string array(std::string_view type, std::string_view name, Entries entries) {
+  std::sort(entries.begin(), entries.end());
+  entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
+  std::string text = fmt::format("constexpr {} {}[] = {{\n", type, name);
+  for (const auto& [key, index] : entries) text += fmt::format("    {{{}, {}}},\n", key, index);
+  return text + "};\n";
+}
+
+std::string id_key(const hw::PciId& id) {
+  return fmt::format("0x{:04x}{:04x}", id.vendor, id.device);
+}
+std::string driver_key(const std::string& driver) {
+  return fmt::format("\"{}\"", driver);
+}
+
+std::string texts(const std::vector<hw::Profile>& profiles) {
+  std::string text = "constexpr Text kTexts[] = {\n";
+  for (const hw::Profile& profile : profiles) {
+    const auto document = parse_json(*read_file(profile.file), profile.file);
+    text += fmt::format("    {{\"{}\",\n     R\"json({})json\",\n     {}}},\n", profile.family,
+                        boost::json::serialize(document), profile.link == hw::LinkLayer::infiniband);
+  }
+  return text + "};\n";
+}
+
+std::string source(const std::vector<hw::Profile>& profiles) {
+  Entries pf_ids, vf_ids, pf_drivers, vf_drivers;
+  for (std::size_t i = 0; i < profiles.size(); ++i) {
+    for (const hw::Device& device : profiles[i].devices.value) {
+      pf_ids.emplace_back(id_key(device.pf), i);
+      if (device.vf) vf_ids.emplace_back(id_key(*device.vf), i);
+    }
+    for (const std::string& driver : profiles[i].pf_drivers) pf_drivers.emplace_back(driver_key(driver), i);
+    for (const std::string& driver : profiles[i].vf_drivers) vf_drivers.emplace_back(driver_key(driver), i);
+  }
+  return "// Written by barewire-embed-profiles from hw-profiles/*.json.\n#include \"hw-profiles/shipped.h\"\n\n"
+         "namespace barewire::hw::shipped {\n\nnamespace {\n\n" +
+         texts(profiles) + array("IdEntry", "kPfIds", pf_ids) + array("IdEntry", "kVfIds", vf_ids) +
+         array("DriverEntry", "kPfDrivers", pf_drivers) + array("DriverEntry", "kVfDrivers", vf_drivers) +
+         "\n}  // namespace\n\n"
+         "std::span<const Text> texts() { return kTexts; }\n"
+         "std::span<const IdEntry> pf_ids() { return kPfIds; }\n"
+         "std::span<const IdEntry> vf_ids() { return kVfIds; }\n"
+         "std::span<const DriverEntry> pf_drivers() { return kPfDrivers; }\n"
+         "std::span<const DriverEntry> vf_drivers() { return kVfDrivers; }\n\n"
+         "}  // namespace barewire::hw::shipped\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    std::fputs("usage: barewire-embed-profiles OUTPUT.cc PROFILE.json...\n", stderr);
+    return 2;
+  }
+  try {
+    const hw::ProfileSet set = hw::read_profiles({argv + 2, argv + argc});
+    for (const Error& error : set.errors) std::fprintf(stderr, "%s\n", error.what());
+    if (!set.errors.empty()) return 1;
+    write_file_atomically(argv[1], source(set.profiles), Durability::until_reboot, 0644);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
