@@ -128,6 +128,13 @@ int print_holdings(const PluginTable& plugins) {
   return 0;
 }
 
+int print_names(const PluginTable& plugins) {
+  std::string text;
+  for (const Plugin& plugin : plugins.all()) text += fmt::format("{}\n", plugin.name);
+  write_all(STDOUT_FILENO, text, "stdout");
+  return 0;
+}
+
 int print_about(const Plugin& plugin) {
   write_all(STDERR_FILENO,
             fmt::format("CNI {} plugin of Barewire: {}\nCNI protocol versions supported: {}\n", plugin.name,
@@ -178,6 +185,7 @@ int plugin_main(int argc, char** argv, const PluginTable& plugins) {
   const Environment environment = Environment::from_process();
   const std::string name = argc > 0 ? base_name(argv[0]) : "";
   const Plugin* plugin = plugins.find(name);
+  if (!plugin && argc == 2 && std::string_view(argv[1]) == "--names") return print_names(plugins);
   if (environment.command.empty()) return plugin ? print_about(*plugin) : print_holdings(plugins);
   const Outcome outcome =
       plugin ? call(*plugin, environment, plugins)
