@@ -4,6 +4,7 @@ find_package(PkgConfig REQUIRED)
 find_package(fmt 9 REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 find_package(Threads REQUIRED)
+find_package(CLI11 REQUIRED)
 pkg_check_modules(NL REQUIRED libnl-3.0 libnl-genl-3.0 libnl-route-3.0)
 
 # Archives where Debian has them, so that what ships needs glibc alone and a plugin starts without a dynamic linker.

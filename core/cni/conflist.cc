@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/cni/conflist.h"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+#include <filesystem>
+
+#include "core/fd.h"
+#include "core/json_view.h"
+
+namespace barewire::cni {
+
+namespace json = boost::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Files of `directory` with `extension`, sorted; empty when there is no such directory.
+std::vector<std::string> files_in(const std::string& directory, std::string_view extension) {
+  std::vector<std::string> files;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(directory, missing))
+    if (entry.is_regular_file() && entry.path().extension() == extension) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string read_config(const std::string& path) {
+  auto bytes = read_file(path);
+  if (!bytes) throw Error(Error::Code::config, fmt::format("reading {} failed: no such file", path));
+  return std::move(*bytes);
+}
+
+/// A switch written as a boolean or as text, as older lists have it.
+bool flag(const JsonView& root, const char* key) {
+  const auto found = root.find(key);
+  if (!found) return false;
+  if (!found->is_string()) return found->boolean();
+  const std::string text = found->string();
+  if (text == "true" || text == "True" || text == "TRUE" || text == "1") return true;
+  if (text == "false" || text == "False" || text == "FALSE" || text == "0" || text.empty()) return false;
+  found->reject("true or false");
+}
+
+Version parse_version(const JsonView& view) {
+  const auto version = Version::parse(view.string());
+  if (!version) view.reject("a version, as 1.0.0");
+  return *version;
+}
+
+/// The newest version named that we speak; with none of ours named, the newest named, for the plugins to refuse.
+Version choose_version(const JsonView& root) {
+  std::vector<Version> named;
+  if (const auto one = root.find("cniVersion")) named.push_back(parse_version(*one));
+  if (const auto list = root.find("cniVersions"))
+    for (const JsonView& element : list->array()) named.push_back(parse_version(element));
+  if (named.empty()) return {0, 1, 0};
+  std::sort(named.begin(), named.end());
+  const auto ours = std::find_if(named.rbegin(), named.rend(), is_supported);
+  return ours != named.rend() ? *ours : named.back();
+}
+
+json::object plugin_object(const JsonView& plugin) {
+  if (plugin.at("type").string().empty()) plugin.at("type").reject("the name of a plugin");
+  return plugin.value().get_object();
+}
+
+void append_folder(const std::string& path, ConfList& list) {
+  for (const std::string& file : files_in((fs::path(path).parent_path() / list.name).string(), ".conf")) {
+    const json::value document = parse_json(read_config(file), file);
+    list.plugins.push_back(plugin_object(JsonView(document, file + ": key")));
+  }
+}
+
+void read_plugins(const std::string& path, const JsonView& root, ConfList& list) {
+  if (const auto plugins = root.find("plugins"))
+    for (const JsonView& plugin : plugins->array()) list.plugins.push_back(plugin_object(plugin));
+  if (!flag(root, "loadOnlyInlinedPlugins")) append_folder(path, list);
+  if (list.plugins.empty())
+    throw Error(Error::Code::config, fmt::format("{}: key \"plugins\" names no plugin", path),
+                fmt::format("list plugins there, or put .conf files into the folder {}",
+                            (fs::path(path).parent_path() / list.name).string()));
+}
+
+}  // namespace
+
+ConfList ConfList::load_file(const std::string& path) {
+  ConfList list;
+  list.bytes = read_config(path);
+  const json::value document = parse_json(list.bytes, path);
+  const JsonView root(document, path + ": key");
+  list.name = root.at("name").string();
+  list.cni_version = choose_version(root);
+  list.disable_check = flag(root, "disableCheck");
+  list.disable_gc = flag(root, "disableGC");
+  const bool single = !root.has("plugins") && root.has("type");
+  if (single)
+    list.plugins.push_back(plugin_object(root));
+  else
+    read_plugins(path, root, list);
+  return list;
+}
+
+ConfList find_conflist(const std::string& directory, const std::string& name) {
+  std::string others;
+  for (const char* extension : {".conflist", ".conf", ".json"}) {
+    for (const std::string& path : files_in(directory, extension)) {
+      ConfList list = ConfList::load_file(path);
+      if (list.name == name) return list;
+      others += (others.empty() ? "" : ", ") + list.name;
+    }
+  }
+  throw Error(Error::Code::config, fmt::format("no network configuration with name \"{}\" in {}", name, directory),
+              others.empty() ? "NETCONFPATH names the directory of .conflist, .conf and .json files"
+                             : "networks there: " + others);
+}
+
+}  // namespace barewire::cni

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Network configuration lists as a runtime reads them from a directory.
+/// Source: CNI spec 1.1.0 section 1, "Network configuration format".
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cni/version.h"
+
+namespace barewire::cni {
+
+struct ConfList {
+  std::string name;
+  Version cni_version{0, 1, 0};  ///< the newest we speak of "cniVersion" and "cniVersions"
+  bool disable_check = false;
+  bool disable_gc = false;
+  std::vector<boost::json::object> plugins;  ///< as written, in order
+  std::string bytes;                         ///< the file, for the cache
+
+  /// A list ("plugins") or a single plugin's configuration (".conf"), which becomes a list of one. Plugins in the folder
+  /// `<directory>/<name>/` are appended unless "loadOnlyInlinedPlugins". Throws Error naming file and key.
+  static ConfList load_file(const std::string& path);
+};
+
+/// The first file of `directory`, in order of name, whose network is `name`: .conflist before .conf and .json.
+/// Throws Error{config} when there is none, naming the directory and the networks that are there.
+ConfList find_conflist(const std::string& directory, const std::string& name);
+
+}  // namespace barewire::cni

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+/// cnitool: runs a network configuration against a netns by hand, with the reference tool's arguments and environment.
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <boost/json/serialize.hpp>
+#include <cstdlib>
+#include <map>
+
+#include "core/cni/chain.h"
+#include "core/fd.h"
+#include "core/json_view.h"
+
+namespace {
+
+using namespace barewire;
+
+std::string variable(const char* name, const char* fallback) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? fallback : value;
+}
+
+boost::json::object capability_args() {
+  const std::string text = variable("CAP_ARGS", "{}");
+  const auto value = parse_json(text, "CAP_ARGS");
+  if (!value.is_object())
+    throw Error(Error::Code::environment, "CAP_ARGS is not a JSON object",
+                "as {\"portMappings\":[{\"hostPort\":9090,\"containerPort\":80}]}");
+  return value.get_object();
+}
+
+/// The container ID the reference tool gives a netns path, so that either tool can remove what the other added.
+std::string container_id_for(const std::string& netns) {
+  constexpr std::size_t kShown = 10;  // bytes of the SHA-512
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  if (EVP_Digest(netns.data(), netns.size(), digest.data(), nullptr, EVP_sha512(), nullptr) != 1)
+    throw Error(Error::Code::internal, "hashing the netns path failed");
+  std::string id = "cnitool-";
+  for (std::size_t i = 0; i < kShown; ++i) id += fmt::format("{:02x}", digest[i]);
+  return id;
+}
+
+cni::Attach attach_for(const std::string& netns) {
+  cni::Args::parse(variable("CNI_ARGS", ""));  // judged now, before anything is touched
+  return {.container_id = container_id_for(netns),
+          .netns = netns,
+          .ifname = variable("CNI_IFNAME", "eth0"),
+          .args = variable("CNI_ARGS", ""),
+          .path = variable("CNI_PATH", "/opt/cni/bin"),
+          .capability_args = capability_args()};
+}
+
+void perform(const std::string& command, const std::string& network, const std::string& netns) {
+  const cni::ConfList list = cni::find_conflist(variable("NETCONFPATH", "/etc/cni/net.d"), network);
+  const cni::Attach attach = attach_for(netns);
+  const cni::ResultCache cache;
+  Node node;
+  if (command == "add") {
+    const auto result = cni::add(list, attach, cache, node);
+    write_all(STDOUT_FILENO, boost::json::serialize(result) + "\n", "stdout");
+  } else if (command == "del") {
+    cni::del(list, attach, cache, node);
+  } else if (command == "check") {
+    cni::check(list, attach, cache, node);
+  } else if (command == "gc") {
+    cni::gc(list, attach.path, {}, cache, node);
+  } else {
+    cni::status(list, attach.path, node);
+  }
+}
+
+constexpr const char* kFooter =
+    "Environment:\n"
+    "  NETCONFPATH  directory of network configurations (/etc/cni/net.d)\n"
+    "  CNI_PATH     directories of plugins, colon-separated (/opt/cni/bin)\n"
+    "  CNI_IFNAME   name of the interface in the netns (eth0)\n"
+    "  CNI_ARGS     KEY=VALUE;KEY=VALUE for the plugins\n"
+    "  CAP_ARGS     JSON object of capability arguments, e.g. {\"mac\":\"02:00:00:00:00:01\"}\n\n"
+    "Examples:\n"
+    "  ip netns add pod1 && cnitool add lan /run/netns/pod1\n"
+    "  cnitool del lan /run/netns/pod1\n\n"
+    "Exit status: 0 done, 1 a plugin failed or the configuration is wrong, 2 wrong usage.\n";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Add, check or remove network interfaces of a network namespace with CNI plugins", "cnitool");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "cnitool (Barewire) " BAREWIRE_VERSION);
+  app.require_subcommand(1);
+  std::string network, netns;
+  const std::map<std::string, std::string> commands = {
+      {"add", "Attach the netns to the network; prints the result"},
+      {"check", "Compare the attachment with what ADD made"},
+      {"del", "Take the attachment down; harmless when it is gone"},
+      {"gc", "Take down every attachment of the network that is remembered"},
+      {"status", "Ask whether the network can serve ADD"}};
+  for (const auto& [name, about] : commands) {
+    CLI::App* command = app.add_subcommand(name, about);
+    command->add_option("NAME", network, "name of the network")->required();
+    auto* option = command->add_option("NETNS", netns, "path of the network namespace");
+    if (name != "gc" && name != "status") option->required();
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    return status == 0 ? 0 : 2;
+  }
+  try {
+    perform(app.get_subcommands().front()->get_name(), network, netns);
+    return 0;
+  } catch (const Error& error) {
+    write_all(STDERR_FILENO, fmt::format("cnitool: {}{}{}\n", error.what(), error.hint().empty() ? "" : "\n  ", error.hint()),
+              "stderr");
+  } catch (const std::exception& error) {
+    write_all(STDERR_FILENO, fmt::format("cnitool: {}\n", error.what()), "stderr");
+  }
+  return 1;
+}
