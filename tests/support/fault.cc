@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/fault.h"
+
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <cstddef>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "core/error.h"
+#include "tests/support/mutation.h"
+
+namespace barewire::test {
+
+namespace {
+
+enum class Fault { none, kill, fail };
+struct Plan {
+  Fault fault = Fault::none;
+  std::size_t at = 0;
+  KillTime when = KillTime::before;
+  int err = 0;
+};
+
+/// Kills `pid` when destruction has not come before the deadline; the tracer itself blocks in waitpid.
+class Watchdog {
+ public:
+  Watchdog(pid_t pid, std::chrono::milliseconds timeout)
+      : thread_([this, pid, timeout] {
+          std::unique_lock lock(mutex_);
+          if (stop_.wait_for(lock, timeout, [this] { return stopped_; })) return;
+          expired_ = true;
+          ::kill(pid, SIGKILL);
+        }) {}
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+  ~Watchdog() { stop(); }
+  /// True when it had to kill.
+  bool stop() {
+    {
+      const std::scoped_lock lock(mutex_);
+      stopped_ = true;
+    }
+    stop_.notify_all();
+    if (thread_.joinable()) thread_.join();
+    return expired_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable stop_;
+  bool stopped_ = false;
+  bool expired_ = false;
+  std::thread thread_;
+};
+
+class Tracer {
+ public:
+  Tracer(const Command& command, const Plan& plan) : child_(with_sanitizer_options(command), true), plan_(plan) {
+    // A descendant's death is not the program's: only the first process's status is the result.
+    main_ = child_.pid();
+  }
+
+  FaultOutcome run(std::chrono::milliseconds timeout) {
+    start();
+    Watchdog watchdog(main_, timeout);
+    const int status = follow();
+    const bool timed_out = watchdog.stop();
+    kill_all();
+    reap_rest();
+    outcome_.result = child_.finish(status);
+    outcome_.result.timed_out = timed_out;
+    return std::move(outcome_);
+  }
+
+ private:
+  static Command with_sanitizer_options(Command command) {
+    // LeakSanitizer is a tracer itself and cannot run under another.
+    const auto given = command.environment.find("ASAN_OPTIONS");
+    const std::string before = given == command.environment.end() ? "" : given->second + ":";
+    command.environment["ASAN_OPTIONS"] = before + "detect_leaks=0";
+    return command;
+  }
+
+  void start() {
+    int status = 0;
+    if (::waitpid(main_, &status, __WALL) != main_ || !WIFSTOPPED(status)) throw sys_error("tracing process {}", main_);
+    const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+                         PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
+    if (::ptrace(PTRACE_SETOPTIONS, main_, nullptr, options) != 0) throw sys_error("tracing process {}", main_);
+    live_.insert(main_);
+    resume(main_, 0);
+  }
+
+  void resume(pid_t pid, int signal) { ::ptrace(PTRACE_SYSCALL, pid, nullptr, static_cast<long>(signal)); }
+
+  void kill_all() {
+    for (const pid_t pid : live_) ::kill(pid, SIGKILL);
+  }
+
+  /// Runs until the first process ends; its wait status.
+  int follow() {
+    while (true) {
+      int status = 0;
+      // __WNOTHREAD: only this thread's children, so no child of the test itself is reaped.
+      const pid_t pid = ::waitpid(-1, &status, __WALL | __WNOTHREAD);
+      if (pid < 0) throw sys_error("following process {}", main_);
+      if (WIFSTOPPED(status)) {
+        live_.insert(pid);
+        on_stop(pid, status);
+        continue;
+      }
+      live_.erase(pid);
+      if (pid == main_) return status;
+    }
+  }
+
+  void reap_rest() {
+    int status = 0;
+    for (pid_t pid = 0; (pid = ::waitpid(-1, &status, __WALL | __WNOTHREAD)) > 0;)
+      if (WIFSTOPPED(status)) ::kill(pid, SIGKILL);  // a child that appeared after kill_all
+  }
+
+  void on_stop(pid_t pid, int status) {
+    const int signal = WSTOPSIG(status);
+    if (status >> 16 == PTRACE_EVENT_EXEC) executed_ = true;  // until then it is this harness looking for the program
+    if (signal == (SIGTRAP | 0x80)) {
+      on_syscall(pid);
+    } else if (status >> 16 != 0 || (signal == SIGSTOP && started_.insert(pid).second)) {
+      resume(pid, 0);  // a fork, clone or exec event, or a new child's first stop
+    } else {
+      resume(pid, signal);
+    }
+  }
+
+  void on_syscall(pid_t pid) {
+    __ptrace_syscall_info info{};
+    if (::ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) <= 0) {
+      resume(pid, 0);
+      return;
+    }
+    if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+      Syscall call{pid, info.entry.nr, {}};
+      std::copy(std::begin(info.entry.args), std::end(info.entry.args), call.args.begin());
+      on_entry(call);
+    } else {
+      on_exit(pid);
+    }
+  }
+
+  void on_entry(const Syscall& call) {
+    const auto mutation = executed_ ? describe_mutation(call) : std::nullopt;
+    if (mutation && !outcome_.struck) {
+      outcome_.mutations.push_back(*mutation);
+      if (plan_.fault != Fault::none && outcome_.mutations.size() == plan_.at + 1) strike(call.pid);
+    }
+    if (!killed_) resume(call.pid, 0);
+  }
+
+  void strike(pid_t pid) {
+    outcome_.struck = true;
+    struck_pid_ = pid;
+    if (plan_.fault == Fault::fail) {
+      set_register(pid, offsetof(user_regs_struct, orig_rax), static_cast<unsigned long>(-1L));
+    } else if (plan_.when == KillTime::before) {
+      killed_ = true;
+      kill_all();
+    }
+  }
+
+  void on_exit(pid_t pid) {
+    if (pid == struck_pid_ && plan_.fault == Fault::fail) {
+      struck_pid_ = -1;
+      set_register(pid, offsetof(user_regs_struct, rax), static_cast<unsigned long>(-static_cast<long>(plan_.err)));
+    } else if (pid == struck_pid_) {
+      killed_ = true;
+      kill_all();
+      return;
+    }
+    resume(pid, 0);
+  }
+
+  static void set_register(pid_t pid, std::size_t offset, unsigned long value) {
+    static_assert(sizeof(void*) == 8, "the registers' names are those of x86_64");
+    ::ptrace(PTRACE_POKEUSER, pid, offset, value);
+  }
+
+  ChildProcess child_;
+  Plan plan_;
+  pid_t main_ = -1;
+  pid_t struck_pid_ = -1;
+  bool executed_ = false;
+  bool killed_ = false;
+  std::set<pid_t> live_;
+  std::set<pid_t> started_;
+  FaultOutcome outcome_;
+};
+
+/// On a thread of its own: only the thread that started a tracee may trace it, and only its children are waited for.
+FaultOutcome trace(const Command& command, const Plan& plan) {
+  FaultOutcome outcome;
+  std::exception_ptr failure;
+  std::thread([&] {
+    try {
+      outcome = Tracer(command, plan).run(command.timeout);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }).join();
+  if (failure) std::rethrow_exception(failure);
+  return outcome;
+}
+
+}  // namespace
+
+FaultOutcome trace_mutations(const Command& command) {
+  return trace(command, {});
+}
+
+FaultOutcome kill_at(const Command& command, std::size_t n, KillTime when) {
+  return trace(command, {Fault::kill, n, when, 0});
+}
+
+FaultOutcome fail_at(const Command& command, std::size_t n, int err) {
+  return trace(command, {Fault::fail, n, KillTime::before, err});
+}
+
+std::string why_tracing_is_impossible() {
+  try {
+    const FaultOutcome outcome = trace_mutations(
+        {.program = "/bin/true", .arguments = {}, .argv0 = {}, .environment = {}, .stdin_bytes = {}, .netns = {}});
+    return outcome.result.ok() ? "" : "a traced /bin/true failed";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+std::size_t for_each_mutation(const std::function<FaultOutcome(std::size_t n)>& attempt) {
+  constexpr std::size_t kMost = 2000;
+  for (std::size_t n = 0; n < kMost; ++n)
+    if (!attempt(n).struck) return n;
+  throw Error(Error::Code::internal, fmt::format("the program still had mutations after {}", kMost));
+}
+
+}  // namespace barewire::test

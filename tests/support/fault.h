@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Making a program die, or its system calls fail, at each point where it changes something: "ADD killed at every step"
+/// with no hook in the product. A ptrace tracer counts the system calls that can change the node (mutations), and kills
+/// or fails the n-th. Works on static PIE and sanitizer builds, and follows children. x86_64 only.
+/// Source: ptrace(2), PTRACE_GET_SYSCALL_INFO (Linux 5.3).
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/support/process.h"
+
+namespace barewire::test {
+
+/// What counts: sends and writes other than to stderr, netlink requests that are not pure reads, creating opens, links,
+/// renames, removals, modes, times, mounts, namespace changes, ioctls that are not known getters, forks and execs (but
+/// the first). Each as text: "linkat /var/lib/cni/networks/n/10.1.2.3".
+struct FaultOutcome {
+  CommandResult result;
+  std::vector<std::string> mutations;  ///< up to the fault; the last one is where it struck
+  bool struck = false;                 ///< false: the program ended before its n-th mutation
+};
+
+/// Whether the n-th mutation still happens before the kill.
+enum class KillTime { before, after };
+
+/// Only counts. Throws Error when the program cannot be traced.
+FaultOutcome trace_mutations(const Command& command);
+/// SIGKILLs the program and its children at mutation `n`, from 0.
+FaultOutcome kill_at(const Command& command, std::size_t n, KillTime when);
+/// Makes mutation `n` fail with `err` (EIO, …) without being executed; the program goes on.
+FaultOutcome fail_at(const Command& command, std::size_t n, int err);
+
+/// Empty when this process may trace; else why not: GTEST_SKIP() << why.
+std::string why_tracing_is_impossible();
+
+/// Calls `attempt(n)` for n = 0, 1, … until one did not strike, at most 2000 times; returns how many struck. `attempt`
+/// prepares the node, injects at n and verifies.
+std::size_t for_each_mutation(const std::function<FaultOutcome(std::size_t n)>& attempt);
+
+}  // namespace barewire::test

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/mutation.h"
+
+#include <fcntl.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+
+#include "core/error.h"
+#include "core/fd.h"
+
+namespace barewire::test {
+
+namespace {
+
+/// `size` bytes of the tracee's memory; fewer when it ends early.
+std::string peek(pid_t pid, std::uint64_t address, std::size_t size) {
+  std::string bytes(size, '\0');
+  iovec local{bytes.data(), size};
+  // A tracee's address arrives as a number.
+  iovec remote{reinterpret_cast<void*>(address), size};  // NOLINT(performance-no-int-to-ptr)
+  const ssize_t count = ::process_vm_readv(pid, &local, 1, &remote, 1, 0);
+  bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+  return bytes;
+}
+
+template <typename T>
+T peek_as(pid_t pid, std::uint64_t address) {
+  T value{};
+  const std::string bytes = peek(pid, address, sizeof value);
+  if (bytes.size() == sizeof value) std::copy_n(bytes.data(), sizeof value, reinterpret_cast<char*>(&value));
+  return value;
+}
+
+std::string peek_path(pid_t pid, std::uint64_t address) {
+  // A path near the end of a page may be followed by nothing readable: read up to the page's end first.
+  constexpr std::uint64_t kPage = 4096;
+  std::string bytes = peek(pid, address, kPage - address % kPage);
+  if (bytes.find('\0') == std::string::npos) bytes += peek(pid, address + bytes.size(), kPage);
+  return bytes.substr(0, bytes.find('\0'));
+}
+
+/// What descriptor `fd` of the tracee leads to: "/path", "socket:[17]", "pipe:[4]".
+std::string descriptor(pid_t pid, std::uint64_t fd) {
+  std::array<char, 4096> target{};
+  const std::string link = fmt::format("/proc/{}/fd/{}", pid, static_cast<int>(fd));
+  const ssize_t count = ::readlink(link.c_str(), target.data(), target.size());
+  return count > 0 ? std::string(target.data(), static_cast<std::size_t>(count)) : fmt::format("fd {}", fd);
+}
+
+/// The socket's family and protocol, asked of a copy of the tracee's descriptor. Source: pidfd_getfd(2).
+struct SocketKind {
+  int family = AF_UNSPEC;
+  int protocol = 0;
+};
+SocketKind socket_kind(pid_t pid, std::uint64_t fd) {
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const Fd copy(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), static_cast<int>(fd), 0)));
+  SocketKind kind;
+  socklen_t size = sizeof kind.family;
+  ::getsockopt(copy.get(), SOL_SOCKET, SO_DOMAIN, &kind.family, &size);
+  size = sizeof kind.protocol;
+  ::getsockopt(copy.get(), SOL_SOCKET, SO_PROTOCOL, &kind.protocol, &size);
+  return kind;
+}
+
+/// Dumps, RTM_GET* and the look-up of a generic netlink family change nothing.
+bool is_netlink_read(const nlmsghdr& header, int protocol) {
+  if ((header.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) return true;
+  if (protocol == NETLINK_ROUTE) return header.nlmsg_type >= RTM_BASE && (header.nlmsg_type & 3) == 2;
+  return protocol == NETLINK_GENERIC && header.nlmsg_type == GENL_ID_CTRL;
+}
+
+std::uint64_t message_start(const Syscall& call) {
+  if (call.number != SYS_sendmsg && call.number != SYS_sendmmsg) return call.args[1];
+  const auto header = peek_as<msghdr>(call.pid, call.args[1]);
+  const auto first = peek_as<iovec>(call.pid, reinterpret_cast<std::uint64_t>(header.msg_iov));
+  return reinterpret_cast<std::uint64_t>(first.iov_base);
+}
+
+std::optional<std::string> describe_send(const Syscall& call, const char* name) {
+  const SocketKind kind = socket_kind(call.pid, call.args[0]);
+  if (kind.family != AF_NETLINK) return fmt::format("{} on a socket of family {}", name, kind.family);
+  const auto header = peek_as<nlmsghdr>(call.pid, message_start(call));
+  if (is_netlink_read(header, kind.protocol)) return std::nullopt;
+  return fmt::format("{} netlink protocol {} message type {}", name, kind.protocol, header.nlmsg_type);
+}
+
+std::optional<std::string> describe_write(const Syscall& call, const char* name) {
+  if (call.args[0] == STDERR_FILENO) return std::nullopt;
+  const std::string target = descriptor(call.pid, call.args[0]);
+  if (target.starts_with("socket:")) return describe_send(call, name);
+  // A sanitizer's and libc's own wake-ups.
+  if (target.starts_with("anon_inode:")) return std::nullopt;
+  return fmt::format("{} {}", name, target);
+}
+
+std::optional<std::string> describe_open(const Syscall& call, const char* name, std::size_t path, std::size_t flags) {
+  const std::uint64_t how = call.args[flags];
+  const bool temporary = (how & O_TMPFILE) == O_TMPFILE;
+  if ((how & (O_CREAT | O_TRUNC)) == 0 && !temporary) return std::nullopt;
+  return fmt::format("{} {}", name, peek_path(call.pid, call.args[path]));
+}
+
+std::optional<std::string> describe_ioctl(const Syscall& call) {
+  constexpr std::uint64_t kGetters[] = {TCGETS,      FIONREAD,       TIOCGWINSZ,     SIOCGIFNAME,   SIOCGIFFLAGS,
+                                        SIOCGIFADDR, SIOCGIFNETMASK, SIOCGIFMTU,     SIOCGIFHWADDR, SIOCGIFINDEX,
+                                        SIOCGIFCONF, SIOCGIFTXQLEN,  SIOCGIFBRDADDR, SIOCGIFDSTADDR};
+  if (std::find(std::begin(kGetters), std::end(kGetters), call.args[1]) != std::end(kGetters)) return std::nullopt;
+  return fmt::format("ioctl {:#x} on {}", call.args[1], descriptor(call.pid, call.args[0]));
+}
+
+/// Calls that always count: their name and which argument is the path to show (-1: none, -2: a descriptor in arg 0).
+struct Plain {
+  const char* name;
+  int path;
+};
+const std::map<std::uint64_t, Plain>& plain_mutations() {
+  static const std::map<std::uint64_t, Plain> kPlain = {
+      {SYS_rename, {"rename", 1}},       {SYS_renameat, {"renameat", 3}},    {SYS_renameat2, {"renameat2", 3}},
+      {SYS_link, {"link", 1}},           {SYS_linkat, {"linkat", 3}},        {SYS_symlink, {"symlink", 1}},
+      {SYS_symlinkat, {"symlinkat", 2}}, {SYS_unlink, {"unlink", 0}},        {SYS_unlinkat, {"unlinkat", 1}},
+      {SYS_rmdir, {"rmdir", 0}},         {SYS_mkdir, {"mkdir", 0}},          {SYS_mkdirat, {"mkdirat", 1}},
+      {SYS_mknod, {"mknod", 0}},         {SYS_mknodat, {"mknodat", 1}},      {SYS_creat, {"creat", 0}},
+      {SYS_truncate, {"truncate", 0}},   {SYS_ftruncate, {"ftruncate", -2}}, {SYS_fallocate, {"fallocate", -2}},
+      {SYS_chmod, {"chmod", 0}},         {SYS_fchmod, {"fchmod", -2}},       {SYS_fchmodat, {"fchmodat", 1}},
+      {SYS_chown, {"chown", 0}},         {SYS_fchown, {"fchown", -2}},       {SYS_fchownat, {"fchownat", 1}},
+      {SYS_setxattr, {"setxattr", 0}},   {SYS_fsync, {"fsync", -2}},         {SYS_fdatasync, {"fdatasync", -2}},
+      {SYS_mount, {"mount", 1}},         {SYS_umount2, {"umount2", 0}},      {SYS_move_mount, {"move_mount", 3}},
+      {SYS_fsmount, {"fsmount", -2}},    {SYS_setns, {"setns", -2}},         {SYS_unshare, {"unshare", -1}},
+      {SYS_clone, {"clone", -1}},        {SYS_clone3, {"clone3", -1}},       {SYS_fork, {"fork", -1}},
+      {SYS_vfork, {"vfork", -1}},        {SYS_execve, {"execve", 0}},        {SYS_execveat, {"execveat", 1}},
+  };
+  return kPlain;
+}
+
+std::string describe_plain(const Syscall& call, const Plain& plain) {
+  if (plain.path >= 0)
+    return fmt::format("{} {}", plain.name, peek_path(call.pid, call.args[static_cast<std::size_t>(plain.path)]));
+  if (plain.path == -2) return fmt::format("{} {}", plain.name, descriptor(call.pid, call.args[0]));
+  return plain.name;
+}
+
+}  // namespace
+
+std::optional<std::string> describe_mutation(const Syscall& call) {
+  switch (call.number) {
+    case SYS_sendto:
+      return describe_send(call, "sendto");
+    case SYS_sendmsg:
+      return describe_send(call, "sendmsg");
+    case SYS_sendmmsg:
+      return describe_send(call, "sendmmsg");
+    case SYS_write:
+      return describe_write(call, "write");
+    case SYS_writev:
+      return describe_write(call, "writev");
+    case SYS_pwrite64:
+      return describe_write(call, "pwrite");
+    case SYS_pwritev:
+      return describe_write(call, "pwritev");
+    case SYS_open:
+      return describe_open(call, "open", 0, 1);
+    case SYS_openat:
+      return describe_open(call, "openat", 1, 2);
+    case SYS_ioctl:
+      return describe_ioctl(call);
+    // futimens is utimensat without a path.
+    case SYS_utimensat:
+      return fmt::format("utimensat {}", descriptor(call.pid, call.args[0]));
+    default:
+      break;
+  }
+  const auto plain = plain_mutations().find(call.number);
+  if (plain == plain_mutations().end()) return std::nullopt;
+  return describe_plain(call, plain->second);
+}
+
+}  // namespace barewire::test

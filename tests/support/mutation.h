@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Which system calls of a traced process can change the node; used by fault.cc alone.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace barewire::test {
+
+/// A system call at its entry.
+struct Syscall {
+  pid_t pid = 0;
+  std::uint64_t number = 0;
+  std::array<std::uint64_t, 6> args{};
+};
+
+/// Its description when it can change something, nullopt when it only reads.
+std::optional<std::string> describe_mutation(const Syscall& call);
+
+}  // namespace barewire::test

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/plugin_runner.h"
+
+#include <boost/json/parse.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <ostream>
+
+#include "core/error.h"
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace barewire::test {
+
+std::string built_program(const std::string& name) {
+  std::vector<std::string> directories;
+  if (const char* given = std::getenv("BAREWIRE_BIN_DIR")) {
+    directories = {given};
+  } else {
+    for (const char* part : {"lib/cni", "bin", "sbin"})
+      directories.push_back(fmt::format("{}/{}", BAREWIRE_BUILD_DIR, part));
+  }
+  std::string searched;
+  for (const auto& directory : directories) {
+    std::string path = directory + "/" + name;
+    if (fs::is_regular_file(path)) return path;
+    searched += " " + directory;
+  }
+  throw Error(Error::Code::io, fmt::format("{} is not built; looked in{}", name, searched),
+              "build it, or set BAREWIRE_BIN_DIR to the directory that holds it");
+}
+
+int PluginResult::code() const {
+  if (!json.is_object()) return 0;
+  const json::value* code_value = json.get_object().if_contains("code");
+  return code_value != nullptr && code_value->is_number() ? code_value->to_number<int>() : 0;
+}
+
+std::string PluginResult::msg() const {
+  if (!json.is_object()) return {};
+  const json::value* text = json.get_object().if_contains("msg");
+  return text != nullptr && text->is_string() ? std::string(text->get_string()) : std::string();
+}
+
+std::ostream& operator<<(std::ostream& out, const PluginResult& result) {
+  return out << "exit status " << result.exit_status << (result.timed_out ? " (timed out)" : "")
+             << "\nstdout: " << result.out << "\nstderr: " << result.err;
+}
+
+PluginRunner::PluginRunner(std::string program, std::string further)
+    : program_(std::move(program)), further_(std::move(further)) {
+  // Everybody may look inside: a test may run a plugin as another user.
+  fs::permissions(directory_.path(), fs::perms(0755));
+}
+
+void PluginRunner::install(const std::string& name, const std::string& program) {
+  const fs::path path = fs::path(directory_.path()) / name;
+  fs::remove(path);
+  fs::create_symlink(program, path);
+}
+
+std::string PluginRunner::link(const std::string& plugin) const {
+  const fs::path path = fs::path(directory_.path()) / plugin;
+  if (!fs::is_symlink(path)) fs::create_symlink(program_, path);
+  return path;
+}
+
+std::string PluginRunner::cni_path() const {
+  return further_.empty() ? directory_.path() : directory_.path() + ":" + further_;
+}
+
+Command PluginRunner::command(const std::string& verb, const std::string& plugin, const std::string& config,
+                              const CniCall& call) const {
+  Command command;
+  command.program = link(plugin);
+  command.stdin_bytes = config;
+  const auto set = [&](const char* name, const std::string& value) {
+    if (!value.empty()) command.environment[name] = value;
+  };
+  set("CNI_COMMAND", verb);
+  set("CNI_PATH", cni_path());
+  set("CNI_ARGS", call.args);
+  set("CNI_NETNS_OVERRIDE", call.netns_override);
+  if (verb == "GC" || verb == "STATUS" || verb == "VERSION") return command;
+  set("CNI_CONTAINERID", call.container_id);
+  set("CNI_NETNS", call.netns);
+  set("CNI_IFNAME", call.ifname);
+  return command;
+}
+
+PluginResult PluginRunner::result_of(const CommandResult& result) {
+  PluginResult plugin;
+  plugin.exit_status = result.exit_status;
+  plugin.timed_out = result.timed_out;
+  plugin.out = result.out;
+  plugin.err = result.err;
+  boost::system::error_code not_json;
+  plugin.json = json::parse(result.out, not_json);
+  if (not_json) plugin.json = nullptr;
+  return plugin;
+}
+
+PluginResult PluginRunner::call(const std::string& verb, const std::string& plugin, const std::string& config,
+                                const CniCall& call) const {
+  return result_of(run(command(verb, plugin, config, call)));
+}
+
+PluginResult PluginRunner::add(const std::string& plugin, const std::string& config, const CniCall& cni) const {
+  return call("ADD", plugin, config, cni);
+}
+PluginResult PluginRunner::del(const std::string& plugin, const std::string& config, const CniCall& cni) const {
+  return call("DEL", plugin, config, cni);
+}
+PluginResult PluginRunner::check(const std::string& plugin, const std::string& config, const CniCall& cni) const {
+  return call("CHECK", plugin, config, cni);
+}
+PluginResult PluginRunner::gc(const std::string& plugin, const std::string& config) const {
+  return call("GC", plugin, config);
+}
+PluginResult PluginRunner::status(const std::string& plugin, const std::string& config) const {
+  return call("STATUS", plugin, config);
+}
+
+}  // namespace barewire::test
