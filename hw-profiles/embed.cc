@@ -4,14 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <cstdio>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "core/fd.h"
-#include "core/json_view.h"
+#include "hw-profiles/packed.h"
 #include "hw-profiles/reader.h"
 
 namespace {
@@ -36,12 +35,33 @@ std::string driver_key(const std::string& driver) {
   return fmt::format("\"{}\"", driver);
 }
 
-std::string texts(const std::vector<hw::Profile>& profiles) {
-  std::string text = "constexpr Text kTexts[] = {\n";
+/// C++ string literals that hold `bytes`, some to a line.
+std::string literal(std::string_view bytes) {
+  constexpr std::size_t kPerLine = 100;
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i % kPerLine == 0) text += i == 0 ? "\"" : "\"\n     \"";
+    const char byte = bytes[i];
+    const bool plain = byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\' && byte != '?';
+    text += plain ? std::string(1, byte) : fmt::format("\\{:03o}", static_cast<unsigned char>(byte));
+  }
+  return text + "\"";
+}
+
+/// What messages call the installed file.
+hw::Profile as_installed(hw::Profile profile) {
+  profile.file = fmt::format("share/barewire/hw-profiles/{}.json", profile.family);
+  return profile;
+}
+
+std::string packed(const std::vector<hw::Profile>& profiles) {
+  std::string text = "constexpr Packed kProfiles[] = {\n";
   for (const hw::Profile& profile : profiles) {
-    const auto document = parse_json(*read_file(profile.file), profile.file);
-    text += fmt::format("    {{\"{}\",\n     R\"json({})json\",\n     {}}},\n", profile.family,
-                        boost::json::serialize(document), profile.link == hw::LinkLayer::infiniband);
+    hw::PackWriter pack;
+    const hw::Profile installed = as_installed(profile);
+    describe(pack, installed);
+    text += fmt::format("    {{\"{}\",\n     {{{}, {}}},\n     {}}},\n", profile.family, literal(pack.bytes()),
+                        pack.bytes().size(), profile.link == hw::LinkLayer::infiniband);
   }
   return text + "};\n";
 }
@@ -58,10 +78,10 @@ std::string source(const std::vector<hw::Profile>& profiles) {
   }
   return "// Written by barewire-embed-profiles from hw-profiles/*.json.\n#include \"hw-profiles/shipped.h\"\n\n"
          "namespace barewire::hw::shipped {\n\nnamespace {\n\n" +
-         texts(profiles) + array("IdEntry", "kPfIds", pf_ids) + array("IdEntry", "kVfIds", vf_ids) +
+         packed(profiles) + array("IdEntry", "kPfIds", pf_ids) + array("IdEntry", "kVfIds", vf_ids) +
          array("DriverEntry", "kPfDrivers", pf_drivers) + array("DriverEntry", "kVfDrivers", vf_drivers) +
          "\n}  // namespace\n\n"
-         "std::span<const Text> texts() { return kTexts; }\n"
+         "std::span<const Packed> profiles() { return kProfiles; }\n"
          "std::span<const IdEntry> pf_ids() { return kPfIds; }\n"
          "std::span<const IdEntry> vf_ids() { return kVfIds; }\n"
          "std::span<const DriverEntry> pf_drivers() { return kPfDrivers; }\n"

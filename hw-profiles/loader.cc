@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "hw-profiles/packed.h"
 #include "hw-profiles/shipped.h"
 
 namespace barewire::hw {
@@ -44,38 +45,41 @@ bool is_replaced(std::string_view family, const std::vector<Profile>& site) {
   return std::any_of(site.begin(), site.end(), [&](const Profile& profile) { return profile.family == family; });
 }
 
-Profile read_shipped(const shipped::Text& text) {
-  return read_profile(text.json, fmt::format("share/barewire/hw-profiles/{}.json", text.family));
+Profile read_shipped(const shipped::Packed& packed) {
+  Profile profile;
+  PackReader reader(packed.bytes);
+  describe(reader, profile);
+  return profile;
 }
 
-/// The text of the first entry with `key`, of the right link layer, that the site has not replaced.
+/// The profile of the first entry with `key`, of the right link layer, that the site has not replaced.
 template <typename Entry, typename Key>
-const shipped::Text* find_shipped(std::span<const Entry> entries, const Key& key, LinkLayer link,
-                                  const std::vector<Profile>& site) {
+const shipped::Packed* find_shipped(std::span<const Entry> entries, const Key& key, LinkLayer link,
+                                    const std::vector<Profile>& site) {
   auto entry = std::lower_bound(entries.begin(), entries.end(), key,
                                 [](const Entry& candidate, const Key& wanted) { return candidate.key < wanted; });
   for (; entry != entries.end() && entry->key == key; ++entry) {
-    const shipped::Text& text = shipped::texts()[entry->text];
-    if (text.infiniband == (link == LinkLayer::infiniband) && !is_replaced(text.family, site)) return &text;
+    const shipped::Packed& packed = shipped::profiles()[entry->profile];
+    if (packed.infiniband == (link == LinkLayer::infiniband) && !is_replaced(packed.family, site)) return &packed;
   }
   return nullptr;
 }
 
-const shipped::Text* find_shipped_by_id(const Wanted& wanted, const std::vector<Profile>& site) {
+const shipped::Packed* find_shipped_by_id(const Wanted& wanted, const std::vector<Profile>& site) {
   const std::uint32_t key = static_cast<std::uint32_t>(wanted.id.vendor) << 16 | wanted.id.device;
   return find_shipped(wanted.side == Side::pf ? shipped::pf_ids() : shipped::vf_ids(), key, wanted.link, site);
 }
 
-const shipped::Text* find_shipped_by_driver(const Wanted& wanted, const std::vector<Profile>& site) {
+const shipped::Packed* find_shipped_by_driver(const Wanted& wanted, const std::vector<Profile>& site) {
   const std::string_view key = wanted.driver;
   return find_shipped(wanted.side == Side::pf ? shipped::pf_drivers() : shipped::vf_drivers(), key, wanted.link, site);
 }
 
 Profile choose(const Wanted& wanted, const std::vector<Profile>& site) {
   if (const Profile* found = find_in(site, wanted, has_id)) return *found;
-  if (const shipped::Text* found = find_shipped_by_id(wanted, site)) return read_shipped(*found);
+  if (const shipped::Packed* found = find_shipped_by_id(wanted, site)) return read_shipped(*found);
   if (const Profile* found = find_in(site, wanted, has_driver)) return *found;
-  if (const shipped::Text* found = find_shipped_by_driver(wanted, site)) return read_shipped(*found);
+  if (const shipped::Packed* found = find_shipped_by_driver(wanted, site)) return read_shipped(*found);
   return probed_profile();
 }
 
@@ -115,8 +119,8 @@ Profile find_profile_of_vf(const PciId& vf, const std::string& driver, const Loa
 ProfileSet all_profiles(const LoadOptions& options) {
   ProfileSet site = read_profile_directory(options.site_dir);
   ProfileSet all;
-  for (const shipped::Text& text : shipped::texts())
-    if (!is_replaced(text.family, site.profiles)) all.profiles.push_back(read_shipped(text));
+  for (const shipped::Packed& packed : shipped::profiles())
+    if (!is_replaced(packed.family, site.profiles)) all.profiles.push_back(read_shipped(packed));
   std::move(site.profiles.begin(), site.profiles.end(), std::back_inserter(all.profiles));
   all.errors = std::move(site.errors);
   return all;

@@ -4,10 +4,12 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
 #include <set>
 
 #include "core/fd.h"
 #include "hw-profiles/loader.h"
+#include "hw-profiles/packed.h"
 #include "tests/unit/hw-profiles/profile_test_support.h"
 
 namespace barewire::hw {
@@ -22,6 +24,13 @@ ProfileSet source_files() {
   return read_profile_directory(PROFILE_SOURCE_DIR);
 }
 
+/// Every field of it, for comparison.
+std::string packed(const Profile& profile) {
+  PackWriter pack;
+  describe(pack, profile);
+  return pack.bytes();
+}
+
 TEST(ShippedProfiles, AllAreValid) {
   for (const Error& error : source_files().errors) ADD_FAILURE() << error.what();
 }
@@ -29,8 +38,18 @@ TEST(ShippedProfiles, AllAreValid) {
 TEST(ShippedProfiles, AreTheFilesOfTheSourceTree) {
   std::set<std::string> files, compiled_in;
   for (const Profile& profile : source_files().profiles) files.insert(profile.family);
-  for (const shipped::Text& text : shipped::texts()) compiled_in.emplace(text.family);
+  for (const shipped::Packed& packed : shipped::profiles()) compiled_in.emplace(packed.family);
   EXPECT_EQ(compiled_in, files);
+}
+
+TEST(ShippedProfiles, SurviveBeingCompiledIn) {
+  std::map<std::string, std::string> expected, compiled_in;
+  for (Profile profile : source_files().profiles) {
+    profile.file = "share/barewire/hw-profiles/" + profile.family + ".json";
+    expected[profile.family] = packed(profile);
+  }
+  for (const Profile& profile : all_profiles(kNoSite).profiles) compiled_in[profile.family] = packed(profile);
+  EXPECT_EQ(compiled_in, expected);
 }
 
 TEST(ShippedProfiles, AreNamedAfterTheirFamily) {
@@ -40,7 +59,7 @@ TEST(ShippedProfiles, AreNamedAfterTheirFamily) {
 
 TEST(ShippedProfiles, CoverEveryFamily) {
   std::set<std::string> families;
-  for (const shipped::Text& text : shipped::texts()) families.emplace(text.family);
+  for (const shipped::Packed& packed : shipped::profiles()) families.emplace(packed.family);
   for (const char* family : {"nvidia-mlx5", "nvidia-mlx5-ib", "intel-ice", "intel-i40e", "intel-ixgbe", "intel-igb",
                              "broadcom-bnxt", "marvell-octeontx2", "qlogic-qede", "chelsio-cxgb4", "netronome-nfp",
                              "pensando-ionic", "fungible-funeth", "virtio", "amazon-ena", "netdevsim"})
