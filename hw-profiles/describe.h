@@ -27,7 +27,7 @@ void describe(Pack& pack, const Fact<T>& fact) {
 }
 template <typename Pack, Is<Capability> T>
 void describe(Pack& pack, T& c) {
-  pack(c.support, c.verified, c.source, c.note, c.max, c.min, c.values, c.needs_trust, c.in_switchdev);
+  pack(c.support, c.verified, c.source, c.note, c.max, c.min, c.values, c.needs_trust, c.in_switchdev, c.zero_resets);
 }
 template <typename Pack, Is<OrderRule> T>
 void describe(Pack& pack, T& rule) {

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
 namespace barewire::hw {
 
 std::string to_string(const PciId& id) {
@@ -21,14 +23,15 @@ Profile probed_profile() {
   profile.family = "probed";
   for (Capability& capability : profile.attributes) capability.source = source;
   // The order in which most drivers give way: the address on the netdev, as sriov-cni does, then the igb family's ways.
-  profile.mac.make_effective = {{MacAction::set_in_pod, MacAction::reopen, MacAction::rebind}, false, source, {}};
+  profile.mac.make_effective = {
+      {MacAction::set_in_pod, MacAction::vf_follows, MacAction::reopen, MacAction::rebind}, false, source, {}};
   profile.mac.untrusted_may_override = {false, false, source, {}};
-  profile.mac.zero_resets = {false, false, source, {}};
+  profile.mac.zero_resets = {true, false, source, {}};
   // A short interruption is cheaper than a VF that stays deaf in its new VLAN.
   profile.vlan.after_change = {VlanAction::reopen, false, source, {}};
   profile.vlan.zero_resets = {true, false, source, {}};
   profile.order = {{Attribute::mac, Attribute::trust, OrderRule::When::restore, false, source, {}}};
-  profile.retry = {{20, std::chrono::milliseconds(100), {"EAGAIN", "EBUSY"}}, false, source, {}};
+  profile.retry = {{20, std::chrono::milliseconds(100), {EAGAIN, EBUSY}}, false, source, {}};
   profile.switchdev.capability.source = source;
   profile.switchdev.steps = {{SwitchdevStep::remove_vfs, SwitchdevStep::create_vfs, SwitchdevStep::unbind_vfs,
                               SwitchdevStep::switchdev, SwitchdevStep::hw_tc_offload, SwitchdevStep::bind_vfs},

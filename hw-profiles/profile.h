@@ -45,6 +45,7 @@ struct Capability {
   std::vector<std::string> values;  ///< the only values that work; empty: any
   bool needs_trust = false;         ///< has no effect until the VF is trusted
   bool in_switchdev = true;         ///< also works while the eswitch is in switchdev mode
+  bool zero_resets = true;          ///< of a rate: setting 0 takes it back
 };
 
 /// One way to bring an admin MAC onto a VF netdev that was probed before it was set.
@@ -77,11 +78,11 @@ struct OrderRule {
   std::string note;
 };
 
-/// How often and with which errno names a request is worth repeating while driver or firmware are still busy.
+/// How often and after which errno values a request is worth repeating while driver or firmware are still busy.
 struct Retry {
   int count = 20;
   std::chrono::milliseconds interval{100};
-  std::vector<std::string> errors;  ///< "EAGAIN", "EBUSY"
+  std::vector<int> errors;  ///< EAGAIN, EBUSY
 };
 
 enum class SwitchdevStep { remove_vfs, legacy, create_vfs, unbind_vfs, switchdev, hw_tc_offload, bind_vfs };

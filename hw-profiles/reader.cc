@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <map>
 #include <span>
@@ -41,6 +42,8 @@ constexpr Name<SwitchdevStep> kSteps[] = {
     {"bind-vfs", SwitchdevStep::bind_vfs}};
 constexpr Name<AdminNetdev> kAdminNetdevs[] = {{"uplink", AdminNetdev::uplink},
                                                {"management", AdminNetdev::management}};
+constexpr Name<int> kErrnos[] = {{"EACCES", EACCES}, {"EAGAIN", EAGAIN}, {"EBUSY", EBUSY}, {"EIO", EIO},
+                                 {"ENODEV", ENODEV}, {"ENOMEM", ENOMEM}, {"EPERM", EPERM}, {"ETIMEDOUT", ETIMEDOUT}};
 constexpr Name<Carrier> kCarriers[] = {
     {"follows-pf", Carrier::follows_pf}, {"own", Carrier::own}, {"unknown", Carrier::unknown}};
 
@@ -208,7 +211,7 @@ Attribute Reader::attribute(const JsonView& view) const {
 
 Capability Reader::capability(const JsonView& view) const {
   expect_keys(view, {"supported", "verified", "source", "note", "max", "min", "values", "needs_trust", "in_switchdev",
-                     "steps"});
+                     "zero_resets", "steps"});
   Capability read;
   const JsonView supported = view.at("supported");
   if (supported.is_string())
@@ -226,6 +229,7 @@ Capability Reader::capability(const JsonView& view) const {
   if (const auto values = view.find("values")) read.values = values->strings();
   read.needs_trust = view.boolean_or("needs_trust", false);
   read.in_switchdev = view.boolean_or("in_switchdev", true);
+  read.zero_resets = view.boolean_or("zero_resets", true);
   return read;
 }
 
@@ -277,7 +281,7 @@ Retry Reader::retry(const JsonView& view) const {
   Retry retry;
   retry.count = static_cast<int>(view.at("count").integer(0, 1000, "how often to try again"));
   retry.interval = std::chrono::milliseconds(view.at("interval_ms").integer(1, 10'000, "a pause in milliseconds"));
-  retry.errors = view.at("errors").strings();
+  retry.errors = each_of<int>(view.at("errors"), kErrnos);
   return retry;
 }
 

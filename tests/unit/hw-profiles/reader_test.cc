@@ -66,7 +66,7 @@ TEST(ProfileReader, ReadsEveryPartOfAProfile) {
   EXPECT_EQ(profile.order[0].when, OrderRule::When::apply);
   EXPECT_EQ(profile.retry.value.count, 3);
   EXPECT_EQ(profile.retry.value.interval, std::chrono::milliseconds(50));
-  EXPECT_THAT(profile.retry.value.errors, ElementsAre("EBUSY"));
+  EXPECT_THAT(profile.retry.value.errors, ElementsAre(EBUSY));
   EXPECT_EQ(profile.switchdev.capability.support, Support::unknown);
   EXPECT_THAT(profile.switchdev.steps.value, ElementsAre(SwitchdevStep::remove_vfs, SwitchdevStep::switchdev));
   EXPECT_EQ(profile.dpdk_driver.value, "acme_uio");
@@ -133,6 +133,13 @@ TEST(ProfileReader, RefusesMalformedAndRepeatedIds) {
       error_when("abcd:0002", "abcd:0001"),
       "7: /etc/p/acme.json: key \"devices[1].pf\" is \"abcd:0001\"; expected an id that no earlier device of this "
       "profile has");
+}
+
+TEST(ProfileReader, RefusesErrorsNobodyRepeatsAfter) {
+  EXPECT_THAT(
+      error_when(R"("attributes")", R"("retry": {"value": {"count": 3, "interval_ms": 50, "errors": ["EFOO"]},
+                                                          "verified": true, "source": "manual"}, "attributes")"),
+      StartsWith("7: /etc/p/acme.json: key \"retry.value.errors[0]\" is \"EFOO\"; expected one of EACCES, EAGAIN,"));
 }
 
 TEST(ProfileReader, RefusesNumbersOutOfRange) {

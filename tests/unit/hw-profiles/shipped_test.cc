@@ -52,6 +52,13 @@ TEST(ShippedProfiles, SurviveBeingCompiledIn) {
   EXPECT_EQ(compiled_in, expected);
 }
 
+TEST(ShippedProfiles, AreJoinedByAValidExampleInTheDocumentation) {
+  const std::string page = *read_file(PROFILE_SOURCE_DIR "/../docs/configuration/hw-profiles.md");
+  const auto begin = page.find("```json\n") + 8;
+  const Profile example = read_profile(page.substr(begin, page.find("```", begin) - begin), "example");
+  EXPECT_EQ(example.capability(Attribute::vlan_8021ad).support, Support::no);
+}
+
 TEST(ShippedProfiles, AreNamedAfterTheirFamily) {
   for (const Profile& profile : source_files().profiles)
     EXPECT_EQ(std::filesystem::path(profile.file).stem(), profile.family);
