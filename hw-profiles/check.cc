@@ -67,6 +67,12 @@ std::optional<std::string> why_value_refused(const Profile& profile, const Reque
   return std::nullopt;
 }
 
+/// A site's own file has an absolute path; a shipped one is copied rather than edited, to outlive an upgrade.
+std::string way_to_correct(const Profile& profile) {
+  if (profile.file.starts_with('/')) return fmt::format("correct {}", profile.file);
+  return fmt::format("put a corrected copy of {} into /etc/barewire/hw-profiles", profile.file);
+}
+
 }  // namespace
 
 std::optional<std::string> why_unsupported(const Profile& profile, const Requested& requested, const Target& target) {
@@ -99,9 +105,9 @@ void check_supported(const Profile& profile, const std::vector<Requested>& reque
   sources.erase(std::unique(sources.begin(), sources.end()), sources.end());
   throw Error(
       Error::Code::unsupported_by_nic, fmt::format("{}", fmt::join(reasons, "; ")),
-      fmt::format("change or remove {} in the network config; if this NIC can do it after all, put a corrected copy "
-                  "of {} into /etc/barewire/hw-profiles (what it says is from {})",
-                  fmt::join(keys, ", "), profile.file, fmt::join(sources, "; ")));
+      fmt::format("change or remove {} in the network config; if this NIC can do it after all, {} (what it says "
+                  "is from {})",
+                  fmt::join(keys, ", "), way_to_correct(profile), fmt::join(sources, "; ")));
 }
 
 }  // namespace barewire::hw

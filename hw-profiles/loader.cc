@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hw-profiles/loader.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "hw-profiles/packed.h"
@@ -102,7 +100,7 @@ Profile find(const Wanted& wanted, const LoadOptions& options) {
   Profile profile = choose(wanted, site.profiles);
   profile.driver = wanted.driver;
   adjust_to_card(profile, wanted);
-  for (const Error& error : site.errors) profile.problems.push_back(fmt::format("{}, ignoring the file", error.what()));
+  for (const Error& error : site.errors) profile.problems.emplace_back(error.what());
   return profile;
 }
 

@@ -132,7 +132,7 @@ struct Profile {
   // Filled by loader.h for the NIC that was asked about.
   std::string driver;                 ///< as the NIC reports it
   std::string model;                  ///< "82576"; empty when the ids are not in the profile
-  std::vector<std::string> problems;  ///< site profiles that were ignored, and why
+  std::vector<std::string> problems;  ///< what is wrong with the site profiles that were ignored
 
   const Capability& capability(Attribute attribute) const { return attributes[static_cast<std::size_t>(attribute)]; }
   /// "igb (Intel 82576)", for messages.

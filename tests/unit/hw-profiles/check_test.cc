@@ -55,6 +55,17 @@ TEST(CheckSupported, HintsAtKeyProfileAndSource) {
   }
 }
 
+TEST(CheckSupported, SendsTheReaderToTheSitesOwnFile) {
+  Profile profile = igb();
+  profile.file = "/etc/barewire/hw-profiles/ours.json";
+  try {
+    check_supported(profile, {{Attribute::link_state, "", "enable", {}}}, kTarget);
+    FAIL() << "nothing was refused";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.hint(), HasSubstr("after all, correct /etc/barewire/hw-profiles/ours.json (what it says"));
+  }
+}
+
 TEST(CheckSupported, AcceptsWhatTheNicCan) {
   EXPECT_EQ(refusal(igb(), {{Attribute::mac, "", "02:00:00:00:00:01", {}},
                             {Attribute::vlan, "", "100", 100},
