@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <type_traits>
+#include <utility>
 
 namespace barewire::hw {
 
@@ -17,36 +19,45 @@ std::string Profile::description() const {
   return model.empty() ? fmt::format("{} ({})", name, vendor) : fmt::format("{} ({} {})", name, vendor, model);
 }
 
+namespace {
+
+constexpr const char* kUnknown = "no profile: tried and reported";
+
+template <typename T>
+void guess(Fact<T>& fact, std::type_identity_t<T> value) {
+  fact.value = std::move(value);
+  fact.source = kUnknown;
+}
+
+}  // namespace
+
 Profile probed_profile() {
-  const std::string source = "no profile: tried and reported";
   Profile profile;
   profile.family = "probed";
-  for (Capability& capability : profile.attributes) capability.source = source;
+  for (Capability& capability : profile.attributes) capability.source = kUnknown;
   // The order in which most drivers give way: the address on the netdev, as sriov-cni does, then the igb family's ways.
-  profile.mac.make_effective = {
-      {MacAction::set_in_pod, MacAction::vf_follows, MacAction::reopen, MacAction::rebind}, false, source, {}};
-  profile.mac.untrusted_may_override = {false, false, source, {}};
-  profile.mac.zero_resets = {true, false, source, {}};
+  guess(profile.mac.make_effective,
+        {MacAction::set_in_pod, MacAction::vf_follows, MacAction::reopen, MacAction::rebind});
+  guess(profile.mac.untrusted_may_override, false);
+  guess(profile.mac.zero_resets, true);
   // A short interruption is cheaper than a VF that stays deaf in its new VLAN.
-  profile.vlan.after_change = {VlanAction::reopen, false, source, {}};
-  profile.vlan.zero_resets = {true, false, source, {}};
-  profile.order = {{Attribute::mac, Attribute::trust, OrderRule::When::restore, false, source, {}}};
-  profile.retry = {{20, std::chrono::milliseconds(100), {EAGAIN, EBUSY}}, false, source, {}};
-  profile.switchdev.capability.source = source;
-  profile.switchdev.steps = {{SwitchdevStep::remove_vfs, SwitchdevStep::create_vfs, SwitchdevStep::unbind_vfs,
-                              SwitchdevStep::switchdev, SwitchdevStep::hw_tc_offload, SwitchdevStep::bind_vfs},
-                             false,
-                             source,
-                             {}};
-  profile.dpdk_driver = {"vfio-pci", false, source, {}};
-  profile.dpdk_bifurcated = {false, false, source, {}};
-  profile.max_vfs = {std::nullopt, false, source, {}};
-  profile.vf_count_needs_zero = {true, false, source, {}};
-  profile.flr_before_vfio_reuse = {true, false, source, {}};
-  profile.carrier = {Carrier::unknown, false, source, {}};
-  profile.pf_must_be_up = {false, false, source, {}};
-  profile.has_vf_info = {true, false, source, {}};
-  profile.admin_netdev = {AdminNetdev::uplink, false, source, {}};
+  guess(profile.vlan.after_change, VlanAction::reopen);
+  guess(profile.vlan.zero_resets, true);
+  profile.order = {{Attribute::mac, Attribute::trust, OrderRule::When::restore, false, kUnknown, {}}};
+  profile.retry.source = kUnknown;
+  profile.retry.value.errors = {EAGAIN, EBUSY};
+  profile.switchdev.capability.source = kUnknown;
+  guess(profile.switchdev.steps, {SwitchdevStep::remove_vfs, SwitchdevStep::create_vfs, SwitchdevStep::unbind_vfs,
+                                  SwitchdevStep::switchdev, SwitchdevStep::hw_tc_offload, SwitchdevStep::bind_vfs});
+  guess(profile.dpdk_driver, "vfio-pci");
+  guess(profile.dpdk_bifurcated, false);
+  guess(profile.max_vfs, {});
+  guess(profile.vf_count_needs_zero, true);
+  guess(profile.flr_before_vfio_reuse, true);
+  guess(profile.carrier, Carrier::unknown);
+  guess(profile.pf_must_be_up, false);
+  guess(profile.has_vf_info, true);
+  guess(profile.admin_netdev, AdminNetdev::uplink);
   return profile;
 }
 
