@@ -24,12 +24,6 @@ std::string now_text() {
                      utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
-std::string boot_id() {
-  std::string id = read_file("/proc/sys/kernel/random/boot_id").value_or("");
-  while (!id.empty() && id.back() == '\n') id.pop_back();
-  return id;
-}
-
 std::optional<kernel::NetNsId> parse_netns_id(const JsonView& view) {
   const auto found = view.find("netnsId");
   if (!found) return std::nullopt;
@@ -39,6 +33,12 @@ std::optional<kernel::NetNsId> parse_netns_id(const JsonView& view) {
 }
 
 }  // namespace
+
+std::string current_boot_id() {
+  std::string id = read_file("/proc/sys/kernel/random/boot_id").value_or("");
+  while (!id.empty() && id.back() == '\n') id.pop_back();
+  return id;
+}
 
 std::string AttachmentId::text() const { return fmt::format("{}/{}/{}", network, container_id, ifname); }
 
@@ -61,7 +61,7 @@ Attachment make_attachment(const cni::Request& request, std::string_view plugin)
   attachment.id = attachment_id(request, plugin);
   attachment.netns = request.netns;
   attachment.netns_id = kernel::NetNs::open(request.netns).id();
-  attachment.boot_id = boot_id();
+  attachment.boot_id = current_boot_id();
   attachment.since = now_text();
   attachment.pod = {.name_space = request.args.find("K8S_POD_NAMESPACE").value_or(""),
                     .name = request.args.find("K8S_POD_NAME").value_or(""),

@@ -48,6 +48,9 @@ struct Attachment {
   cni::Environment del_environment() const;
 };
 
+/// Of the running kernel. Source: proc(5), /proc/sys/kernel/random/boot_id.
+std::string current_boot_id();
+
 /// A record for `request`, stamped; `data` is empty. Opens CNI_NETNS to learn its id.
 Attachment make_attachment(const cni::Request& request, std::string_view plugin);
 

@@ -2,6 +2,7 @@
 #include "core/state/store.h"
 
 #include <dirent.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,6 +46,11 @@ std::optional<std::string> read_symlink(const std::string& path) {
 std::string file_name(std::string device) {
   std::replace(device.begin(), device.end(), '/', '!');
   return device;
+}
+
+std::string device_name(std::string file) {
+  std::replace(file.begin(), file.end(), '!', '/');
+  return file;
 }
 
 }  // namespace
@@ -119,6 +125,28 @@ std::optional<AttachmentId> Store::holder(const std::string& device) const {
   const auto bytes = read_file(*target);
   if (!bytes) return std::nullopt;
   return parse_attachment(*bytes, *target).id;
+}
+
+std::vector<Claim> Store::claims() const {
+  std::vector<Claim> result;
+  const std::string directory = root_ + "/devices";
+  for (const std::string& name : names_in(directory)) {
+    const std::string link = directory + "/" + name;
+    const auto record = read_symlink(link);
+    struct stat status {};
+    if (!record || ::lstat(link.c_str(), &status) < 0) continue;  // released since the listing
+    result.push_back({.device = device_name(name),
+                      .record = *record,
+                      .has_record = ::access(record->c_str(), F_OK) == 0,
+                      .since = std::chrono::system_clock::from_time_t(status.st_ctime)});
+  }
+  return result;
+}
+
+bool Store::release_stale(const Claim& claim) {
+  const std::string link = fmt::format("{}/devices/{}", root_, file_name(claim.device));
+  if (read_symlink(link) != claim.record || ::access(claim.record.c_str(), F_OK) == 0) return false;
+  return remove_file(link);
 }
 
 FileLock Store::lock(const std::string& name, const std::string& what, std::chrono::milliseconds timeout,

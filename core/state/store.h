@@ -5,6 +5,7 @@
 ///   locks/<name>      flock files
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +15,14 @@
 #include "core/state/lock.h"
 
 namespace barewire::state {
+
+/// A device and the record that its claim points to.
+struct Claim {
+  std::string device;
+  std::string record;       ///< path, as Store::path_of
+  bool has_record = false;  ///< false: its ADD died before writing it, or its record was removed by hand
+  std::chrono::system_clock::time_point since;
+};
 
 class Store {
  public:
@@ -34,6 +43,10 @@ class Store {
   /// Only a claim held by `id` is released; another's stays.
   void release(const std::string& device, const AttachmentId& id);
   std::optional<AttachmentId> holder(const std::string& device) const;
+  /// Every claim, sorted by device. Reads no record.
+  std::vector<Claim> claims() const;
+  /// Removes `claim` if it is still there and still has no record; true when it did. Callers hold the device's lock.
+  bool release_stale(const Claim& claim);
 
   /// Lock files live here: "pf-0000:01:00.0", "attachment-<id>".
   FileLock lock(const std::string& name, const std::string& what, std::chrono::milliseconds timeout = kLockTimeout,

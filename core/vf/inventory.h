@@ -34,7 +34,9 @@ struct Pf {
 enum class UseOfVf {
   free,            ///< in this netns or on a user-space driver, claimed by no one, not enslaved, down or without address
   held,            ///< one of our records holds it
-  used_elsewhere,  ///< no record of ours, yet its netdev is in another netns, enslaved, addressed, or a peer's record holds it
+  used_elsewhere,  ///< no record of ours, yet its netdev is in another netns, enslaved, addressed or carries other links,
+                   ///< its vfio group is open, or a peer's record holds it
+  unbound,         ///< no driver is bound to it: there is nothing to hand over
 };
 
 /// All PFs that have or can have VFs, sorted by PCI address. `socket` is of the host's netns.
@@ -48,7 +50,20 @@ struct VfOfPf {
 };
 std::optional<VfOfPf> find_vf(const kernel::Sysfs& sysfs, kernel::NlSocket& socket, const std::string& pci_address);
 
-/// `peer_state_dir` is sriov-cni's "/var/lib/cni/sriov": its pci/<address> files name netns that still live.
+/// Where others leave signs that they use a VF.
+struct ForeignState {
+  std::string peer_state_dir = "/var/lib/cni/sriov";  ///< sriov-cni's: pci/<address> names a netns; counts while it lives
+  std::string vfio_dir = "/dev/vfio";                 ///< a group that is open answers EBUSY to a second open
+};
+
+/// What a VF is used for, and how one can tell: `why` is a clause such as "it is enslaved to br0"; empty when free.
+struct UseFinding {
+  UseOfVf use = UseOfVf::free;
+  std::string why;
+  std::optional<state::AttachmentId> holder;  ///< of a VF that is held
+};
+/// Reads only. An address that the kernel gave by itself (link-local) does not count as one.
+UseFinding find_use(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const ForeignState& foreign);
 UseOfVf use_of(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const std::string& peer_state_dir);
 
 /// "ens1f0#0-3,7" or "0000:01:00.0#0-3": a PF and which of its VFs; no '#': all of them. Source: the SR-IOV network
