@@ -27,16 +27,16 @@ bool remove_address(NlSocket& socket, int index, const IpPrefix& prefix);
 
 /// A unicast route. Absent values are left to the kernel.
 struct RouteInfo {
-  IpPrefix destination;                ///< length 0 = default
+  IpPrefix destination;  ///< length 0 = default
   std::optional<IpAddress> gateway;
-  int index = 0;                       ///< output ifindex, 0 = by gateway
-  std::optional<IpAddress> source;     ///< preferred source
-  std::uint32_t table = 254;           ///< RT_TABLE_MAIN
-  std::optional<std::uint8_t> scope;   ///< RT_SCOPE_*; absent: link without gateway (IPv4), else universe
+  int index = 0;                      ///< output ifindex, 0 = by gateway
+  std::optional<IpAddress> source;    ///< preferred source
+  std::uint32_t table = 254;          ///< RT_TABLE_MAIN
+  std::optional<std::uint8_t> scope;  ///< RT_SCOPE_*; absent: link without gateway (IPv4), else universe
   std::optional<std::uint32_t> priority;
   std::optional<std::uint32_t> mtu;
   std::optional<std::uint32_t> advmss;
-  std::uint8_t protocol = 3;           ///< RTPROT_BOOT, as `ip route add`
+  std::uint8_t protocol = 3;  ///< RTPROT_BOOT, as `ip route add`
   bool onlink = false;
 };
 /// `beside`: an equal route (other output link) stays and the new one goes before it, in IPv6 next to it.

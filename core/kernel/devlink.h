@@ -27,9 +27,9 @@ void set_eswitch_mode(const DevlinkHandle& handle, EswitchMode mode);
 
 struct DevlinkPort {
   std::uint32_t index = 0;
-  std::string netdev;        ///< empty when it has none in this netns
+  std::string netdev;  ///< empty when it has none in this netns
   int netdev_index = 0;
-  std::string flavour;       ///< "physical", "pcipf", "pcivf", "pcisf", …
+  std::string flavour;  ///< "physical", "pcipf", "pcivf", "pcisf", …
   std::optional<std::uint32_t> controller;
   std::optional<std::uint16_t> pf;
   std::optional<std::uint32_t> vf;

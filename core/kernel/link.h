@@ -28,27 +28,28 @@ struct Link {
   std::string hardware_address;        ///< text of any length (InfiniBand: 20 bytes)
   std::uint16_t arp_type = 0;          ///< ARPHRD_*
   std::uint32_t mtu = 0;
-  std::uint32_t flags = 0;             ///< IFF_*
+  std::uint32_t flags = 0;  ///< IFF_*
   bool carrier = false;
-  std::uint8_t oper_state = 0;         ///< IF_OPER_*
-  int master = 0;                      ///< ifindex, 0 = none
-  int parent = 0;                      ///< IFLA_LINK ifindex (veth peer, VLAN's parent), 0 = none
+  std::uint8_t oper_state = 0;  ///< IF_OPER_*
+  int master = 0;               ///< ifindex, 0 = none
+  int parent = 0;               ///< IFLA_LINK ifindex (veth peer, VLAN's parent), 0 = none
   std::uint32_t tx_queue_length = 0;
-  std::uint32_t promiscuity = 0;       ///< count of users, IFLA_PROMISCUITY
-  std::uint32_t allmulti = 0;          ///< count, IFLA_ALLMULTI; 0 on kernels before 6.0 unless the flag is set
-  std::string parent_device;           ///< IFLA_PARENT_DEV_NAME, e.g. PCI address "0000:01:10.0"
+  std::uint32_t promiscuity = 0;  ///< count of users, IFLA_PROMISCUITY
+  std::uint32_t allmulti = 0;     ///< count, IFLA_ALLMULTI; 0 on kernels before 6.0 unless the flag is set
+  std::string parent_device;      ///< IFLA_PARENT_DEV_NAME, e.g. PCI address "0000:01:10.0"
   std::string phys_port_name;
-  std::string phys_switch_id;          ///< hex
-  std::uint32_t vf_count = 0;          ///< IFLA_NUM_VF
+  std::string phys_switch_id;  ///< hex
 
-  bool is_up() const noexcept;          ///< IFF_UP
-  bool is_promiscuous() const noexcept; ///< IFF_PROMISC asked for by an administrator
+  bool is_up() const noexcept;           ///< IFF_UP
+  bool is_promiscuous() const noexcept;  ///< IFF_PROMISC asked for by an administrator
   bool is_allmulti() const noexcept;
 };
 
 /// nullopt when there is none. Alternative names match too in the kernel; the found link's `name` tells.
 std::optional<Link> find_link(NlSocket& socket, const std::string& name);
 std::optional<Link> find_link(NlSocket& socket, int index);
+/// What one RTM_NEWLINK message says; what is malformed in it counts as absent.
+Link parse_link(const nlmsghdr& message);
 /// Throws Error{device} naming the link.
 Link get_link(NlSocket& socket, const std::string& name);
 std::vector<Link> list_links(NlSocket& socket);
@@ -60,12 +61,12 @@ struct LinkChange {
   std::optional<MacAddress> mac;
   std::optional<std::uint32_t> mtu;
   std::optional<std::uint32_t> tx_queue_length;
-  std::optional<int> master;              ///< 0 releases
+  std::optional<int> master;  ///< 0 releases
   std::optional<bool> up;
   std::optional<bool> promisc;
   std::optional<bool> allmulti;
-  std::optional<std::string> alias;       ///< empty removes
-  std::optional<int> netns_fd;            ///< move there; with `name`, under that name
+  std::optional<std::string> alias;  ///< empty removes
+  std::optional<int> netns_fd;       ///< move there; with `name`, under that name
 };
 /// `name_for_messages` is what the link is called in an error. Throws KernelError; no such link: KernelError ENODEV.
 void change_link(NlSocket& socket, int index, const LinkChange& change, std::string_view doing);
@@ -74,8 +75,10 @@ void set_up(NlSocket& socket, const Link& link);
 void set_down(NlSocket& socket, const Link& link);
 void set_mac(NlSocket& socket, const Link& link, const MacAddress& mac);
 void set_mtu(NlSocket& socket, const Link& link, std::uint32_t mtu);
-/// Renames and moves in one request, so that no temporary name appears anywhere. The link must be down. When the kernel
-/// refuses, nothing has changed.
+/// Renames and moves in one request, so that no temporary name appears anywhere. The link goes down by moving. When the
+/// kernel refuses, the link is where it was: the kernel itself moves first and names afterwards, so a name that is
+/// taken in `target` is found beforehand (KernelError EEXIST), and a race lost against another taker is undone. Source:
+/// net/core/rtnetlink.c do_setlink, net/core/dev.c __dev_change_net_namespace.
 void move_link(NlSocket& socket, const Link& link, const NetNs& target, const std::string& new_name);
 void rename_link(NlSocket& socket, const Link& link, const std::string& new_name);
 void add_alt_name(NlSocket& socket, const Link& link, const std::string& name);

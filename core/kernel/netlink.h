@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -50,6 +51,7 @@ class NlMessage {
 
  private:
   NlMessage& bytes(const void* data, std::size_t size);
+  void grow(std::size_t wanted);
   struct Free {
     void operator()(nl_msg* message) const noexcept { nlmsg_free(message); }
   };
@@ -72,15 +74,20 @@ class NlSocket {
   NlSocket& operator=(NlSocket&&) noexcept;
   ~NlSocket();
 
+  using Visit = std::function<void(const nlmsghdr&)>;
+
   /// Sends and waits for the ack. `doing` completes "… failed", e.g. "moving ens1f0v3 into /run/netns/pod7".
   /// Throws KernelError with the kernel's own words as hint.
   void request(NlMessage message, std::string_view doing);
+  /// As request, for what may be gone (or there) already: false when the kernel refuses with an errno in `benign`.
+  bool request_unless(NlMessage message, std::string_view doing, std::initializer_list<int> benign);
   /// Sends a request whose answer is one message; `visit` sees it. False when the kernel says there is no such object
   /// (ENODEV, ENOENT, ENXIO). Throws KernelError otherwise.
-  bool get(NlMessage message, std::string_view doing, const std::function<void(const nlmsghdr&)>& visit);
+  bool get(NlMessage message, std::string_view doing, const Visit& visit);
   /// A dump. One that changed underneath (NLM_F_DUMP_INTR) is started again, so `visit` is only called once a whole
-  /// consistent answer is there. Throws KernelError.
-  void dump(NlMessage message, std::string_view doing, const std::function<void(const nlmsghdr&)>& visit);
+  /// consistent answer is there. Nothing is visited when the kernel refuses with an errno in `benign` (a routing table
+  /// that does not exist is ENOENT). Throws KernelError; EINTR when a hundred tries found no quiet moment.
+  void dump(NlMessage message, std::string_view doing, const Visit& visit, std::initializer_list<int> benign = {});
 
   nl_sock* raw() const noexcept;
 

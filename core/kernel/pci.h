@@ -21,10 +21,10 @@ struct PciFunction {
   std::string address;
   std::uint16_t vendor = 0;
   std::uint16_t device = 0;
-  std::uint32_t pci_class = 0;        ///< 0x020000 = Ethernet
-  std::string driver;                 ///< empty = unbound
+  std::uint32_t pci_class = 0;  ///< 0x020000 = Ethernet
+  std::string driver;           ///< empty = unbound
   int numa_node = -1;
-  std::vector<std::string> netdevs;   ///< in the caller's netns
+  std::vector<std::string> netdevs;  ///< in the caller's netns
   std::optional<std::string> iommu_group;
 };
 std::optional<PciFunction> find_pci_function(const Sysfs& sysfs, const std::string& address);

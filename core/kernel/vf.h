@@ -25,7 +25,7 @@ struct VfInfo {
   VlanProto vlan_proto = VlanProto::dot1q;
   std::optional<bool> spoof_check;
   std::optional<bool> trust;
-  std::optional<VfLinkState> link_state;
+  std::optional<VfLinkState> link_state;  ///< drivers that cannot say are reported as automatic by the kernel
   std::optional<bool> query_rss;
   std::uint32_t min_tx_rate = 0;  ///< Mb/s, 0 = none
   std::uint32_t max_tx_rate = 0;  ///< Mb/s, 0 = no limit
@@ -35,6 +35,8 @@ struct VfInfo {
 /// All VFs of the PF, in order of id; empty when the PF reports none (virtio, ENA). Asks for this PF alone, without
 /// statistics. Throws KernelError.
 std::vector<VfInfo> list_vfs(NlSocket& socket, int pf_index);
+/// What one RTM_NEWLINK message of a PF says of its VFs.
+std::vector<VfInfo> parse_vfs(const nlmsghdr& message);
 /// By IFLA_VF id, never by position.
 std::optional<VfInfo> find_vf(NlSocket& socket, int pf_index, std::uint32_t id);
 

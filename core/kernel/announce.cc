@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/kernel/announce.h"
+
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <span>
+
+#include "core/error.h"
+
+namespace barewire::kernel {
+
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+constexpr std::array<std::uint8_t, 6> kBroadcast = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+constexpr std::array<std::uint8_t, 6> kAllNodesMac = {0x33, 0x33, 0, 0, 0, 1};  // RFC 2464 §7
+constexpr std::array<std::uint8_t, 16> kAllNodes = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+constexpr std::uint8_t kIcmpV6 = 58;
+constexpr std::uint8_t kNeighbourAdvertisement = 136;
+constexpr std::uint8_t kOverride = 0x20;
+constexpr std::uint8_t kTargetLinkLayerAddress = 2;
+
+void append(Bytes& bytes, std::span<const std::uint8_t> more) {
+  bytes.insert(bytes.end(), more.begin(), more.end());
+}
+void append(Bytes& bytes, const IpAddress& address) {
+  append(bytes, {address.data(), address.size()});
+}
+
+/// RFC 1071.
+std::uint16_t checksum(const Bytes& bytes) {
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) sum += i % 2 == 0 ? std::uint32_t{bytes[i]} << 8 : bytes[i];
+  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<std::uint16_t>(~sum);
+}
+
+/// A request that asks for the address it comes from. Source: RFC 826, RFC 5227 §3.
+Bytes arp_announcement(const MacAddress& mac, const IpAddress& address) {
+  Bytes packet = {0, 1, 0x08, 0x00, 6, 4, 0, 1};  // Ethernet, IPv4, their sizes, request
+  append(packet, mac.bytes());
+  append(packet, address);
+  append(packet, std::array<std::uint8_t, 6>{});
+  append(packet, address);
+  return packet;
+}
+
+/// Source: RFC 4861 §4.4, without its checksum.
+Bytes advertisement(const MacAddress& mac, const IpAddress& address) {
+  Bytes body = {kNeighbourAdvertisement, 0, 0, 0, kOverride, 0, 0, 0};
+  append(body, address);
+  body.push_back(kTargetLinkLayerAddress);
+  body.push_back(1);  // in units of 8 bytes
+  append(body, mac.bytes());
+  return body;
+}
+
+Bytes unsolicited_advertisement(const MacAddress& mac, const IpAddress& address) {
+  Bytes body = advertisement(mac, address);
+  const auto size = static_cast<std::uint8_t>(body.size());
+  Bytes pseudo_header;  // RFC 8200 §8.1
+  append(pseudo_header, address);
+  append(pseudo_header, kAllNodes);
+  append(pseudo_header, std::array<std::uint8_t, 8>{0, 0, 0, size, 0, 0, 0, kIcmpV6});
+  append(pseudo_header, body);
+  const std::uint16_t sum = checksum(pseudo_header);
+  body[2] = static_cast<std::uint8_t>(sum >> 8);
+  body[3] = static_cast<std::uint8_t>(sum & 0xff);
+  Bytes packet = {0x60, 0, 0, 0, 0, size, kIcmpV6, 255};
+  append(packet, address);
+  append(packet, kAllNodes);
+  append(packet, body);
+  return packet;
+}
+
+sockaddr_ll destination(int index, std::uint16_t protocol, const std::array<std::uint8_t, 6>& mac) {
+  sockaddr_ll to{};
+  to.sll_family = AF_PACKET;
+  to.sll_protocol = htons(protocol);
+  to.sll_ifindex = index;
+  to.sll_halen = static_cast<unsigned char>(mac.size());
+  std::memcpy(to.sll_addr, mac.data(), mac.size());
+  return to;
+}
+
+void send_announcement(int fd, int index, const MacAddress& mac, const IpAddress& address) {
+  const Bytes packet = address.is_v4() ? arp_announcement(mac, address) : unsolicited_advertisement(mac, address);
+  const sockaddr_ll to = address.is_v4() ? destination(index, ETHERTYPE_ARP, kBroadcast)
+                                         : destination(index, ETHERTYPE_IPV6, kAllNodesMac);
+  if (::sendto(fd, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0)
+    throw sys_error("announcing {} on interface number {}", address.text(), index);
+}
+
+}  // namespace
+
+void announce(const NetNs& netns, int index, const MacAddress& mac, const std::vector<IpAddress>& addresses) {
+  Fd fd;
+  // Protocol 0: this socket only sends, so nothing queues up on it.
+  netns.run([&] {
+    fd = Fd(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!fd) throw sys_error("opening a packet socket in {}", netns.path());
+  });
+  for (const IpAddress& address : addresses) send_announcement(fd.get(), index, mac, address);
+}
+
+}  // namespace barewire::kernel

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/kernel/sysctl.h"
+
+#include <algorithm>
+
+#include "core/kernel/netlink.h"
+#include "core/kernel/sysfs.h"
+
+namespace barewire::kernel {
+
+namespace {
+
+/// "net.ipv4.conf.eth0/100.forwarding" → "net/ipv4/conf/eth0.100/forwarding": when the first separator is a dot, dots
+/// and slashes change places. Source: sysctl(8).
+std::string path_of(const std::string& key) {
+  std::string path = key;
+  const auto first = key.find_first_of("./");
+  if (first != std::string::npos && key[first] == '.')
+    for (char& c : path) c = c == '.' ? '/' : c == '/' ? '.' : c;
+  const std::string enclosed = "/" + path + "/";
+  if (path.empty() || enclosed.find("/../") != std::string::npos || enclosed.find("/./") != std::string::npos)
+    throw Error(Error::Code::config, fmt::format("sysctl \"{}\" is not the name of a sysctl", key));
+  return path;
+}
+
+}  // namespace
+
+// /proc/sys/net shows the netns of the thread that opens the file, so the file is opened inside it.
+std::optional<std::string> read_sysctl(const NetNs& netns, const std::string& key) {
+  const std::string path = path_of(key);
+  std::optional<std::string> value;
+  netns.run([&] { value = Sysfs("/proc/sys").read(path); });
+  return value;
+}
+
+void write_sysctl(const NetNs& netns, const std::string& key, std::string_view value) {
+  const std::string path = path_of(key);
+  netns.run([&] { Sysfs("/proc/sys").write(path, value); });
+}
+
+}  // namespace barewire::kernel

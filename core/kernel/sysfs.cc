@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/kernel/sysfs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <memory>
+
+#include "core/fd.h"
+#include "core/kernel/netlink.h"
+
+namespace barewire::kernel {
+
+namespace {
+
+constexpr std::size_t kLargestAttribute = 4096;  // one page: Documentation/filesystems/sysfs.rst
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+};
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace(" \t\r\n\0", 5);
+  const auto first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+/// Is this a driver declining to answer, rather than a failure of ours?
+bool is_no_answer(int err) {
+  return err == EOPNOTSUPP || err == EINVAL || err == EIO || err == EISDIR || err == ENODEV;
+}
+
+}  // namespace
+
+std::string Sysfs::path(std::string_view relative) const {
+  return fmt::format("{}/{}", root_, relative);
+}
+
+std::optional<std::string> Sysfs::read(std::string_view relative) const {
+  const std::string file = path(relative);
+  const auto fd = try_open_file(file, O_RDONLY);
+  if (!fd) return std::nullopt;
+  std::array<char, kLargestAttribute> buffer;
+  ssize_t size = -1;
+  do size = ::read(fd->get(), buffer.data(), buffer.size());
+  while (size < 0 && errno == EINTR);
+  if (size < 0 && is_no_answer(errno)) return std::nullopt;
+  if (size < 0) throw sys_error("reading {}", file);
+  return std::string(trimmed({buffer.data(), static_cast<std::size_t>(size)}));
+}
+
+std::optional<std::int64_t> Sysfs::read_integer(std::string_view relative) const {
+  const auto text = read(relative);
+  if (!text || text->empty()) return std::nullopt;
+  const bool hex = text->starts_with("0x");
+  std::int64_t value = 0;
+  const char* end = text->data() + text->size();
+  const auto [stop, error] = std::from_chars(text->data() + (hex ? 2 : 0), end, value, hex ? 16 : 10);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
+void Sysfs::write(std::string_view relative, std::string_view value) const {
+  const std::string file = path(relative);
+  int err = 0;
+  // O_TRUNC means nothing to sysfs, and keeps a test's tree of plain files like it.
+  const Fd fd(::open(file.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+  if (!fd) err = errno;
+  // A store takes the whole value in one write, so an interrupted one is repeated, a short one is a refusal.
+  while (err == 0 && ::write(fd.get(), value.data(), value.size()) < 0)
+    if (errno != EINTR) err = errno;
+  if (err != 0)
+    throw KernelError(err, fmt::format("writing {} to {} failed: {}", trimmed(value), file, std::strerror(err)), {});
+}
+
+std::optional<std::string> Sysfs::link_name(std::string_view relative) const {
+  std::array<char, 4096> buffer;
+  const std::string link = path(relative);
+  const ssize_t size = ::readlink(link.c_str(), buffer.data(), buffer.size());
+  if (size < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EINVAL)) return std::nullopt;
+  if (size < 0) throw sys_error("reading link {}", link);
+  const std::string_view target(buffer.data(), static_cast<std::size_t>(size));
+  return std::string(target.substr(target.rfind('/') + 1));
+}
+
+bool Sysfs::exists(std::string_view relative) const {
+  return ::access(path(relative).c_str(), F_OK) == 0;
+}
+
+std::vector<std::string> Sysfs::list(std::string_view relative) const {
+  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path(relative).c_str()));
+  std::vector<std::string> names;
+  if (!directory) return names;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace barewire::kernel
