@@ -14,7 +14,7 @@ namespace barewire::kernel {
 
 struct AddressInfo {
   int index = 0;  ///< ifindex
-  IpPrefix prefix;
+  IpPrefix prefix{};
   std::uint32_t flags = 0;  ///< IFA_F_*
   std::uint8_t scope = 0;   ///< RT_SCOPE_*
 };
@@ -27,15 +27,15 @@ bool remove_address(NlSocket& socket, int index, const IpPrefix& prefix);
 
 /// A unicast route. Absent values are left to the kernel.
 struct RouteInfo {
-  IpPrefix destination;  ///< length 0 = default
-  std::optional<IpAddress> gateway;
-  int index = 0;                      ///< output ifindex, 0 = by gateway
-  std::optional<IpAddress> source;    ///< preferred source
-  std::uint32_t table = 254;          ///< RT_TABLE_MAIN
-  std::optional<std::uint8_t> scope;  ///< RT_SCOPE_*; absent: link without gateway (IPv4), else universe
-  std::optional<std::uint32_t> priority;
-  std::optional<std::uint32_t> mtu;
-  std::optional<std::uint32_t> advmss;
+  IpPrefix destination{};  ///< length 0 = default
+  std::optional<IpAddress> gateway{};
+  int index = 0;                        ///< output ifindex, 0 = by gateway
+  std::optional<IpAddress> source{};    ///< preferred source
+  std::uint32_t table = 254;            ///< RT_TABLE_MAIN
+  std::optional<std::uint8_t> scope{};  ///< RT_SCOPE_*; absent: link without gateway (IPv4), else universe
+  std::optional<std::uint32_t> priority{};
+  std::optional<std::uint32_t> mtu{};
+  std::optional<std::uint32_t> advmss{};
   std::uint8_t protocol = 3;  ///< RTPROT_BOOT, as `ip route add`
   bool onlink = false;
 };
@@ -50,9 +50,9 @@ std::vector<RouteInfo> list_routes(NlSocket& socket, int index, std::uint32_t ta
 /// Routing policy rules. Source: ip-rule(8), include/uapi/linux/fib_rules.h.
 struct RuleInfo {
   int family = 0;
-  std::optional<IpPrefix> source;
+  std::optional<IpPrefix> source{};
   std::uint32_t table = 254;
-  std::optional<std::uint32_t> priority;
+  std::optional<std::uint32_t> priority{};
 };
 void add_rule(NlSocket& socket, const RuleInfo& rule);
 bool remove_rule(NlSocket& socket, const RuleInfo& rule);

@@ -19,14 +19,14 @@ namespace barewire::kernel {
 /// An interface as the kernel describes it. Source: rtnetlink(7), include/uapi/linux/if_link.h.
 struct Link {
   int index = 0;
-  std::string name;
-  std::vector<std::string> alt_names;
-  std::string alias;                   ///< IFLA_IFALIAS: user-writable, never the truth about anything
-  std::string kind;                    ///< IFLA_INFO_KIND: "veth", "bridge", …; empty for hardware
-  std::optional<MacAddress> mac;       ///< of Ethernet links
-  std::optional<MacAddress> perm_mac;  ///< IFLA_PERM_ADDRESS
-  std::string hardware_address;        ///< text of any length (InfiniBand: 20 bytes)
-  std::uint16_t arp_type = 0;          ///< ARPHRD_*
+  std::string name{};
+  std::vector<std::string> alt_names{};
+  std::string alias{};                   ///< IFLA_IFALIAS: user-writable, never the truth about anything
+  std::string kind{};                    ///< IFLA_INFO_KIND: "veth", "bridge", …; empty for hardware
+  std::optional<MacAddress> mac{};       ///< of Ethernet links
+  std::optional<MacAddress> perm_mac{};  ///< IFLA_PERM_ADDRESS
+  std::string hardware_address{};        ///< text of any length (InfiniBand: 20 bytes)
+  std::uint16_t arp_type = 0;            ///< ARPHRD_*
   std::uint32_t mtu = 0;
   std::uint32_t flags = 0;  ///< IFF_*
   bool carrier = false;
@@ -36,9 +36,9 @@ struct Link {
   std::uint32_t tx_queue_length = 0;
   std::uint32_t promiscuity = 0;  ///< count of users, IFLA_PROMISCUITY
   std::uint32_t allmulti = 0;     ///< count, IFLA_ALLMULTI; 0 on kernels before 6.0 unless the flag is set
-  std::string parent_device;      ///< IFLA_PARENT_DEV_NAME, e.g. PCI address "0000:01:10.0"
-  std::string phys_port_name;
-  std::string phys_switch_id;  ///< hex
+  std::string parent_device{};    ///< IFLA_PARENT_DEV_NAME, e.g. PCI address "0000:01:10.0"
+  std::string phys_port_name{};
+  std::string phys_switch_id{};  ///< hex
 
   bool is_up() const noexcept;           ///< IFF_UP
   bool is_promiscuous() const noexcept;  ///< IFF_PROMISC asked for by an administrator
@@ -57,16 +57,16 @@ std::vector<Link> list_links(NlSocket& socket);
 /// Several changes to one link, sent as one RTM_NEWLINK. The kernel applies them in its own order (namespace and name
 /// first, flags last); a link must be down to be renamed on kernels before 6.2.
 struct LinkChange {
-  std::optional<std::string> name;
-  std::optional<MacAddress> mac;
-  std::optional<std::uint32_t> mtu;
-  std::optional<std::uint32_t> tx_queue_length;
-  std::optional<int> master;  ///< 0 releases
-  std::optional<bool> up;
-  std::optional<bool> promisc;
-  std::optional<bool> allmulti;
-  std::optional<std::string> alias;  ///< empty removes
-  std::optional<int> netns_fd;       ///< move there; with `name`, under that name
+  std::optional<std::string> name{};
+  std::optional<MacAddress> mac{};
+  std::optional<std::uint32_t> mtu{};
+  std::optional<std::uint32_t> tx_queue_length{};
+  std::optional<int> master{};  ///< 0 releases
+  std::optional<bool> up{};
+  std::optional<bool> promisc{};
+  std::optional<bool> allmulti{};
+  std::optional<std::string> alias{};  ///< empty removes
+  std::optional<int> netns_fd{};       ///< move there; with `name`, under that name
 };
 /// `name_for_messages` is what the link is called in an error. Throws KernelError; no such link: KernelError ENODEV.
 void change_link(NlSocket& socket, int index, const LinkChange& change, std::string_view doing);

@@ -18,14 +18,14 @@ std::optional<std::string> normalise_pci_address(std::string_view text);
 
 /// What sysfs says of one PCI function; read afresh by each call. Source: Documentation/ABI/testing/sysfs-bus-pci.
 struct PciFunction {
-  std::string address;
+  std::string address{};
   std::uint16_t vendor = 0;
   std::uint16_t device = 0;
   std::uint32_t pci_class = 0;  ///< 0x020000 = Ethernet
-  std::string driver;           ///< empty = unbound
+  std::string driver{};         ///< empty = unbound
   int numa_node = -1;
-  std::vector<std::string> netdevs;  ///< in the caller's netns
-  std::optional<std::string> iommu_group;
+  std::vector<std::string> netdevs{};  ///< in the caller's netns
+  std::optional<std::string> iommu_group{};
 };
 std::optional<PciFunction> find_pci_function(const Sysfs& sysfs, const std::string& address);
 /// PCI functions of class 0x02xxxx, sorted by address.
@@ -33,7 +33,7 @@ std::vector<PciFunction> list_network_functions(const Sysfs& sysfs);
 
 /// A VF's place: its PF and its number there.
 struct VfPlace {
-  std::string pf_address;
+  std::string pf_address{};
   std::uint32_t id = 0;
 };
 /// nullopt when `address` is not a VF. Source: physfn, virtfnN links of sysfs-bus-pci.

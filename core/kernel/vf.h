@@ -19,14 +19,14 @@ enum class VfLinkState : std::uint32_t { automatic = 0, enable = 1, disable = 2 
 /// One VF as its PF reports it. Absent: the driver does not report it.
 struct VfInfo {
   std::uint32_t id = 0;
-  std::optional<MacAddress> mac;
+  std::optional<MacAddress> mac{};
   std::uint16_t vlan = 0;  ///< 0 = none
   std::uint8_t qos = 0;
   VlanProto vlan_proto = VlanProto::dot1q;
-  std::optional<bool> spoof_check;
-  std::optional<bool> trust;
-  std::optional<VfLinkState> link_state;  ///< drivers that cannot say are reported as automatic by the kernel
-  std::optional<bool> query_rss;
+  std::optional<bool> spoof_check{};
+  std::optional<bool> trust{};
+  std::optional<VfLinkState> link_state{};  ///< drivers that cannot say are reported as automatic by the kernel
+  std::optional<bool> query_rss{};
   std::uint32_t min_tx_rate = 0;  ///< Mb/s, 0 = none
   std::uint32_t max_tx_rate = 0;  ///< Mb/s, 0 = no limit
   friend bool operator==(const VfInfo&, const VfInfo&) = default;
@@ -43,20 +43,20 @@ std::optional<VfInfo> find_vf(NlSocket& socket, int pf_index, std::uint32_t id);
 /// Attributes to set; absent ones stay untouched. They are sent one after another in the order declared, so that an
 /// error names the attribute that failed; min and max rate travel together, the absent side with its current value.
 struct VfChange {
-  std::optional<MacAddress> mac;
+  std::optional<MacAddress> mac{};
   struct Vlan {
     std::uint16_t id = 0;
     std::uint8_t qos = 0;
     VlanProto proto = VlanProto::dot1q;
     friend bool operator==(const Vlan&, const Vlan&) = default;
   };
-  std::optional<Vlan> vlan;
-  std::optional<bool> spoof_check;
-  std::optional<bool> trust;
-  std::optional<std::uint32_t> min_tx_rate;
-  std::optional<std::uint32_t> max_tx_rate;
-  std::optional<VfLinkState> link_state;
-  std::optional<bool> query_rss;
+  std::optional<Vlan> vlan{};
+  std::optional<bool> spoof_check{};
+  std::optional<bool> trust{};
+  std::optional<std::uint32_t> min_tx_rate{};
+  std::optional<std::uint32_t> max_tx_rate{};
+  std::optional<VfLinkState> link_state{};
+  std::optional<bool> query_rss{};
 };
 /// `pf_name` is for messages: "setting trust of ens1f0 vf 3 failed: …". Throws KernelError.
 void change_vf(NlSocket& socket, int pf_index, const std::string& pf_name, std::uint32_t id, const VfChange& change);
