@@ -27,6 +27,7 @@ struct Plan {
   std::size_t at = 0;
   KillTime when = KillTime::before;
   int err = 0;
+  std::string text = {};  ///< not empty: the first mutation that holds it, instead of the n-th
 };
 
 /// Kills `pid` when destruction has not come before the deadline; the tracer itself blocks in waitpid.
@@ -159,9 +160,15 @@ class Tracer {
     const auto mutation = executed_ ? describe_mutation(call) : std::nullopt;
     if (mutation && !outcome_.struck) {
       outcome_.mutations.push_back(*mutation);
-      if (plan_.fault != Fault::none && outcome_.mutations.size() == plan_.at + 1) strike(call.pid);
+      if (is_planned()) strike(call.pid);
     }
     if (!killed_) resume(call.pid, 0);
+  }
+
+  bool is_planned() const {
+    if (plan_.fault == Fault::none) return false;
+    if (plan_.text.empty()) return outcome_.mutations.size() == plan_.at + 1;
+    return outcome_.mutations.back().find(plan_.text) != std::string::npos;
   }
 
   void strike(pid_t pid) {
@@ -226,6 +233,10 @@ FaultOutcome trace_mutations(const Command& command) {
 
 FaultOutcome kill_at(const Command& command, std::size_t n, KillTime when) {
   return trace(command, {Fault::kill, n, when, 0});
+}
+
+FaultOutcome kill_at(const Command& command, const std::string& text, KillTime when) {
+  return trace(command, {Fault::kill, 0, when, 0, text});
 }
 
 FaultOutcome fail_at(const Command& command, std::size_t n, int err) {

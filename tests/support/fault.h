@@ -30,6 +30,8 @@ enum class KillTime { before, after };
 FaultOutcome trace_mutations(const Command& command);
 /// SIGKILLs the program and its children at mutation `n`, from 0.
 FaultOutcome kill_at(const Command& command, std::size_t n, KillTime when);
+/// As kill_at, at the first mutation whose text holds `text`: for programs with threads, whose order varies.
+FaultOutcome kill_at(const Command& command, const std::string& text, KillTime when);
 /// Makes mutation `n` fail with `err` (EIO, …) without being executed; the program goes on.
 FaultOutcome fail_at(const Command& command, std::size_t n, int err);
 

@@ -130,7 +130,7 @@ bool is_bookkeeping(const fs::path& path) {
 }
 
 /// Directories are no state; what is in them is.
-void take_files(const std::string& directory, Items& items) {
+void add_files(const std::string& directory, Items& items) {
   std::error_code none;
   for (const auto& entry : fs::recursive_directory_iterator(directory, none)) {
     if (is_bookkeeping(entry.path())) continue;
@@ -156,7 +156,13 @@ NodeSnapshot NodeSnapshot::take(const std::vector<std::string>& directories) {
   take_list("neighbour", "ip -j neighbour show nud permanent", snapshot.items_);
   take_nft(snapshot.items_);
   take_vf_drivers(snapshot.items_);
-  for (const auto& directory : directories) take_files(directory, snapshot.items_);
+  for (const auto& directory : directories) add_files(directory, snapshot.items_);
+  return snapshot;
+}
+
+NodeSnapshot NodeSnapshot::take_files(const std::vector<std::string>& directories) {
+  NodeSnapshot snapshot;
+  for (const auto& directory : directories) add_files(directory, snapshot.items_);
   return snapshot;
 }
 

@@ -17,6 +17,8 @@ class NodeSnapshot {
   /// kernel changes them by itself or they are no state of a pod: ifindexes, carrier, timers, lock files, host-local's
   /// last_reserved_ip and index. Throws Error when iproute2 is missing.
   static NodeSnapshot take(const std::vector<std::string>& directories = {"/run/barewire", "/var/lib/cni"});
+  /// Of the files alone, for plugins that touch nothing else: much faster.
+  static NodeSnapshot take_files(const std::vector<std::string>& directories = {"/run/barewire", "/var/lib/cni"});
 
   /// One line per difference, "- before" and "+ after"; empty when equal.
   std::string difference(const NodeSnapshot& after) const;
