@@ -79,7 +79,11 @@ IpAddress IpAddress::previous() const noexcept {
 
 std::string IpAddress::text() const {
   char buffer[INET6_ADDRSTRLEN];
-  return ::inet_ntop(family(), bytes_.data(), buffer, sizeof buffer);
+  const std::string text = ::inet_ntop(family(), bytes_.data(), buffer, sizeof buffer);
+  // glibc writes ::a00:1 as ::10.0.0.1; Go, whose texts are file names we share, does not.
+  if (v4_ || text.find('.') == std::string::npos || bytes_[10] != 0) return text;
+  const auto word = [&](std::size_t i) { return bytes_[i] << 8 | bytes_[i + 1]; };
+  return fmt::format("::{:x}:{:x}", word(12), word(14));
 }
 
 std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {

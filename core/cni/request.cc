@@ -166,9 +166,12 @@ NetConf NetConf::parse(std::string_view bytes) {
   }
   if (const auto ipam = root.find("ipam")) conf.ipam_type = ipam->string_or("type", "");
   if (const auto dns = root.find("dns")) conf.dns = Dns::parse(*dns);
-  if (const auto valid = root.find("cni.dev/valid-attachments")) {
-    conf.has_valid_attachments = true;
-    conf.valid_attachments = parse_valid_attachments(*valid);
+  // libcni writes both names, the second for runtimes built on an older text of the specification, and null for a list
+  // without elements.
+  for (const char* key : {"cni.dev/valid-attachments", "cni.dev/attachments"}) {
+    if (conf.has_valid_attachments) break;
+    conf.has_valid_attachments = conf.document->get_object().contains(key);
+    if (const auto valid = root.find(key)) conf.valid_attachments = parse_valid_attachments(*valid);
   }
   return conf;
 }

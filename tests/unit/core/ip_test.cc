@@ -51,5 +51,11 @@ TEST(MacAddress, ReadsTheThreeNotations) {
   EXPECT_TRUE(MacAddress().is_zero());
 }
 
+TEST(IpAddress, WritesIpv4CompatibleAddressesAsGoDoes) {
+  EXPECT_EQ(IpAddress::parse("::10.0.0.1")->text(), "::a00:1");
+  EXPECT_EQ(IpAddress::parse("::1:0")->text(), "::1:0");
+  EXPECT_EQ(IpAddress::parse("::1")->text(), "::1");
+}
+
 }  // namespace
 }  // namespace barewire

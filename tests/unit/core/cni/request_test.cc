@@ -137,6 +137,16 @@ TEST(Request, ReadsTheListOfValidAttachments) {
   EXPECT_FALSE(none.conf.has_valid_attachments);
 }
 
+TEST(Request, TakesNullAndTheOlderNameOfValidAttachmentsAsLibcniWritesThem) {
+  const Environment env{.command = "GC", .container_id = "", .netns = "", .ifname = "", .path = "/x", .args = "", .netns_override = ""};
+  const Request null = Request::parse(env, R"({"cniVersion":"1.1.0","name":"n","cni.dev/valid-attachments":null})", {0, 1, 0});
+  EXPECT_TRUE(null.conf.has_valid_attachments);
+  EXPECT_TRUE(null.conf.valid_attachments.empty());
+  const Request older = Request::parse(
+      env, R"({"cniVersion":"1.1.0","name":"n","cni.dev/attachments":[{"containerID":"a","ifname":"eth0"}]})", {0, 1, 0});
+  EXPECT_EQ(older.conf.valid_attachments, (std::vector<ValidAttachment>{{"a", "eth0"}}));
+}
+
 TEST(RequestedMac, PrefersRuntimeConfigThenArgsThenCniArgsThenConfig) {
   Environment env = environment();
   env.args = "MAC=02:00:00:00:00:03";
