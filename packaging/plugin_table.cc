@@ -3,10 +3,12 @@
 
 #include <array>
 
+#include "ipam/plugins.h"
+
 namespace barewire {
 namespace {
 
-constexpr std::array<cni::Plugin, 0> kPlugins{};
+constexpr std::array kPlugins{ipam::kHostLocal, ipam::kStatic};
 
 }  // namespace
 

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipam/host_local/reservation_index.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <new>
+
+#include "core/fd.h"
+
+namespace barewire::ipam::host_local {
+
+namespace {
+
+constexpr char kMagic[8] = {'b', 'w', 'h', 'l', 'i', 'x', '0', '1'};
+constexpr std::size_t kSmallest = 512;
+
+/// FNV-1a: the file is shared by builds of this program, so std::hash, which may differ, will not do. Never 0, which
+/// marks a free slot. Source: draft-eastlake-fnv.
+std::uint64_t hash_of(std::string_view text) noexcept {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash == 0 ? 1 : hash;
+}
+
+}  // namespace
+
+struct ReservationIndex::Header {
+  char magic[8];
+  std::uint64_t capacity;  ///< slots, a power of two
+  std::uint64_t used;
+  Seal seal;
+};
+
+struct ReservationIndex::Slot {
+  std::uint64_t owner;  ///< hash of the content; 0 = free
+  std::uint8_t bytes[16];
+  std::uint64_t size;  ///< of the address, 4 or 16
+  IpAddress address() const { return IpAddress::from_bytes(bytes, size); }
+};
+
+Seal Seal::of(const struct stat& directory) {
+  return {directory.st_dev, directory.st_ino, directory.st_mtim.tv_sec, directory.st_mtim.tv_nsec};
+}
+
+ReservationIndex::ReservationIndex(ReservationIndex&& other) noexcept
+    : path_(std::move(other.path_)), memory_(std::exchange(other.memory_, nullptr)), bytes_(other.bytes_) {}
+
+ReservationIndex& ReservationIndex::operator=(ReservationIndex&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(memory_, other.memory_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+ReservationIndex::~ReservationIndex() {
+  if (memory_ != nullptr) ::munmap(memory_, bytes_);
+}
+
+ReservationIndex::Header& ReservationIndex::header() const noexcept {
+  return *static_cast<Header*>(memory_);
+}
+
+ReservationIndex::Slot* ReservationIndex::slots() const noexcept {
+  return reinterpret_cast<Slot*>(static_cast<char*>(memory_) + sizeof(Header));
+}
+
+std::optional<ReservationIndex> ReservationIndex::open(const std::string& path, const Seal& seal) {
+  const Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0 || static_cast<std::size_t>(status.st_size) < sizeof(Header))
+    return std::nullopt;
+  const auto bytes = static_cast<std::size_t>(status.st_size);
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (memory == MAP_FAILED) return std::nullopt;
+  ReservationIndex index(path, memory, bytes);
+  const Header& header = index.header();
+  const bool whole = std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && std::has_single_bit(header.capacity) &&
+                     header.capacity <= bytes / sizeof(Slot) &&
+                     bytes == sizeof(Header) + header.capacity * sizeof(Slot) && header.used <= header.capacity / 2;
+  if (!whole || header.seal != seal) return std::nullopt;
+  return index;
+}
+
+ReservationIndex ReservationIndex::create(const std::string& path, std::size_t capacity) {
+  const std::size_t bytes = sizeof(Header) + capacity * sizeof(Slot);
+  // Unnamed until it is whole, so that a kill leaves nothing. posix_fallocate, because writing to a mapped page that
+  // the file system has no room for is SIGBUS. Source: open(2) O_TMPFILE, tmpfs(5).
+  const std::string directory = path.substr(0, path.rfind('/'));
+  const Fd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  void* memory = MAP_FAILED;
+  if (fd && ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)) == 0)
+    memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (memory != MAP_FAILED) {
+    ::unlink(path.c_str());
+    const std::string name = fmt::format("/proc/self/fd/{}", fd.get());
+    ::linkat(AT_FDCWD, name.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW);  // failing, it stays unnamed
+  } else {
+    memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  }
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  ReservationIndex index(path, memory, bytes);
+  std::memcpy(index.header().magic, kMagic, sizeof kMagic);
+  index.header().capacity = capacity;
+  return index;
+}
+
+ReservationIndex ReservationIndex::build(const std::string& path, const std::vector<Reservation>& reservations) {
+  ReservationIndex index = create(path, std::bit_ceil(std::max(kSmallest, 4 * reservations.size())));
+  for (const Reservation& reservation : reservations) index.add(reservation.address, reservation.content);
+  return index;
+}
+
+std::size_t ReservationIndex::home_of(std::uint64_t owner) const noexcept {
+  // FNV's low bits are its weak ones.
+  return static_cast<std::size_t>((owner ^ owner >> 32) & (header().capacity - 1));
+}
+
+void ReservationIndex::insert(const Slot& slot) noexcept {
+  const std::size_t mask = header().capacity - 1;
+  std::size_t at = home_of(slot.owner);
+  while (slots()[at].owner != 0) at = (at + 1) & mask;
+  slots()[at] = slot;
+  ++header().used;
+}
+
+/// Closes the gap, so that no probe that must pass it stops there. Source: Knuth, TAOCP 3, 6.4, algorithm R.
+void ReservationIndex::erase(std::size_t at) noexcept {
+  const std::size_t mask = header().capacity - 1;
+  for (std::size_t next = (at + 1) & mask; slots()[next].owner != 0; next = (next + 1) & mask) {
+    const std::size_t distance_from_home = (next - home_of(slots()[next].owner)) & mask;
+    if (distance_from_home < ((next - at) & mask)) continue;
+    slots()[at] = slots()[next];
+    at = next;
+  }
+  slots()[at] = Slot{};
+  --header().used;
+}
+
+void ReservationIndex::grow() {
+  ReservationIndex bigger = create(path_, 2 * header().capacity);
+  for (std::size_t i = 0; i < header().capacity; ++i)
+    if (slots()[i].owner != 0) bigger.insert(slots()[i]);
+  *this = std::move(bigger);
+}
+
+void ReservationIndex::add(const IpAddress& address, std::string_view content) {
+  if (2 * (header().used + 1) > header().capacity) grow();
+  Slot slot{hash_of(content), {}, address.size()};
+  std::copy_n(address.data(), address.size(), slot.bytes);
+  insert(slot);
+}
+
+void ReservationIndex::remove(const IpAddress& address, std::string_view content) {
+  const std::uint64_t owner = hash_of(content);
+  for (std::size_t at = home_of(owner); slots()[at].owner != 0; at = (at + 1) & (header().capacity - 1))
+    if (slots()[at].owner == owner && slots()[at].address() == address) return erase(at);
+}
+
+std::vector<IpAddress> ReservationIndex::find(std::string_view content) const {
+  const std::uint64_t owner = hash_of(content);
+  std::vector<IpAddress> found;
+  for (std::size_t at = home_of(owner); slots()[at].owner != 0; at = (at + 1) & (header().capacity - 1))
+    if (slots()[at].owner == owner) found.push_back(slots()[at].address());
+  return found;
+}
+
+std::vector<IpAddress> ReservationIndex::addresses() const {
+  std::vector<IpAddress> all;
+  all.reserve(size());
+  for (std::size_t i = 0; i < header().capacity; ++i)
+    if (slots()[i].owner != 0) all.push_back(slots()[i].address());
+  return all;
+}
+
+std::size_t ReservationIndex::size() const noexcept {
+  return header().used;
+}
+
+void ReservationIndex::seal(const Seal& seal) noexcept {
+  header().seal = seal;
+}
+
+}  // namespace barewire::ipam::host_local

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Which owner holds which address of one reservation directory, as a hash table in a memory-mapped file: what spares
+/// reservation_store.h reading every reservation. It is a cache: lost, it is made anew from the directory.
+/// docs/decisions/host-local-index.md says why it may be trusted.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ip.h"
+
+namespace barewire::ipam::host_local {
+
+/// A directory and the moment of its last change: equal seals mean that no entry came or went in between.
+struct Seal {
+  std::uint64_t device = 0, inode = 0;
+  std::int64_t seconds = 0, nanoseconds = 0;
+  static Seal of(const struct stat& directory);
+  friend bool operator==(const Seal&, const Seal&) = default;
+};
+
+/// One reservation: the address, and the trimmed content of its file.
+struct Reservation {
+  IpAddress address;
+  std::string content;
+};
+
+/// Changed only under the directory's lock.
+class ReservationIndex {
+ public:
+  /// The index at `path` if it was made for exactly `seal`; nullopt when absent, of another state, or damaged.
+  static std::optional<ReservationIndex> open(const std::string& path, const Seal& seal);
+  /// A new one, unsealed, over whatever is at `path`. Where no file can be made (its directory is missing, the disk is
+  /// full) it lives in memory alone and is gone afterwards.
+  static ReservationIndex build(const std::string& path, const std::vector<Reservation>& reservations);
+
+  ReservationIndex(ReservationIndex&& other) noexcept;
+  ReservationIndex& operator=(ReservationIndex&& other) noexcept;
+  ReservationIndex(const ReservationIndex&) = delete;
+  ReservationIndex& operator=(const ReservationIndex&) = delete;
+  ~ReservationIndex();
+
+  /// Addresses whose file had this content; owners are kept as 64-bit hashes, so the file has the last word.
+  std::vector<IpAddress> find(std::string_view content) const;
+  /// Every address.
+  std::vector<IpAddress> addresses() const;
+  void add(const IpAddress& address, std::string_view content);
+  void remove(const IpAddress& address, std::string_view content);
+  std::size_t size() const noexcept;
+  /// From now on it stands for the directory in that state.
+  void seal(const Seal& seal) noexcept;
+
+ private:
+  struct Header;
+  struct Slot;
+  ReservationIndex(std::string path, void* memory, std::size_t bytes) noexcept
+      : path_(std::move(path)), memory_(memory), bytes_(bytes) {}
+  static ReservationIndex create(const std::string& path, std::size_t capacity);
+
+  Header& header() const noexcept;
+  Slot* slots() const noexcept;
+  std::size_t home_of(std::uint64_t owner) const noexcept;
+  void insert(const Slot& slot) noexcept;
+  void erase(std::size_t at) noexcept;
+  void grow();
+
+  std::string path_;
+  void* memory_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace barewire::ipam::host_local

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipam/host_local/reservation_store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "ipam/host_local/link_file.h"
+
+namespace barewire::ipam::host_local {
+
+namespace {
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+};
+
+/// As the reference compares: blanks at both ends do not count.
+std::string trimmed(std::string_view text) {
+  constexpr std::string_view kBlank(" \t\r\n\v\f\0", 7);
+  const auto first = text.find_first_not_of(kBlank);
+  if (first == std::string_view::npos) return {};
+  return std::string(text.substr(first, text.find_last_not_of(kBlank) - first + 1));
+}
+
+/// Stands for what occupies an address's name without being a file (a directory, a pipe): it is never removed.
+constexpr const char* kNotAReservation = "\r\n";
+
+bool is_regular(const std::string& path, const dirent& entry) {
+  if (entry.d_type != DT_UNKNOWN) return entry.d_type == DT_REG;
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
+std::string index_path(const std::string& index_directory, const struct stat& directory) {
+  return fmt::format("{}/{:x}-{:x}.index", index_directory, directory.st_dev, directory.st_ino);
+}
+
+}  // namespace
+
+ReservationStore ReservationStore::open(const std::string& directory, const std::string& index_directory) {
+  make_directories(directory);
+  auto store = open_existing(directory, index_directory);
+  if (!store) throw Error(Error::Code::io, fmt::format("opening {} failed: it is not a directory", directory));
+  return std::move(*store);
+}
+
+std::optional<ReservationStore> ReservationStore::open_existing(const std::string& directory,
+                                                                const std::string& index_directory) {
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0 && errno != ENOENT && errno != ENOTDIR)
+    throw sys_error("opening {}", directory);
+  if (!S_ISDIR(status.st_mode)) return std::nullopt;
+  auto lock = state::FileLock::acquire(directory + "/lock", fmt::format("reservation directory {}", directory));
+  return ReservationStore(directory, index_directory, std::move(lock));
+}
+
+ReservationStore::ReservationStore(std::string directory, const std::string& index_directory, state::FileLock lock)
+    : directory_(std::move(directory)),
+      lock_(std::move(lock)),
+      directory_fd_(open_file(directory_, O_RDONLY | O_DIRECTORY)) {
+  struct stat status {};
+  if (::fstat(directory_fd_.get(), &status) != 0) throw sys_error("reading {}", directory_);
+  index_path_ = index_path(index_directory, status);
+  index_ = ReservationIndex::open(index_path_, Seal::of(status));
+  consistent_ = index_.has_value();
+  if (consistent_) return;
+  // Without its directory the index lives in memory for this call, which only costs time.
+  ::mkdir(index_directory.substr(0, index_directory.rfind('/')).c_str(), 0755);
+  ::mkdir(index_directory.c_str(), 0700);
+  rebuild_index();
+}
+
+ReservationStore::~ReservationStore() {
+  const bool moved_from = !directory_fd_;
+  if (!moved_from && index_ && consistent_ && changed_) seal_index();
+}
+
+/// Gives the directory a time of change that no change by others can give it: in the past, with random nanoseconds. So
+/// any entry made or removed by another program shows, even within the same tick of the file system's clock.
+void ReservationStore::seal_index() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  std::uint32_t random = 0;
+  if (::getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random) return;
+  const timespec sealed{now.tv_sec - 1, static_cast<long>(random % 1'000'000'000U)};
+  const timespec times[2] = {{0, UTIME_OMIT}, sealed};
+  struct stat status {};
+  // Failing (not the owner of the directory), the index does not fit the next time and is made anew.
+  if (::futimens(directory_fd_.get(), times) != 0 || ::fstat(directory_fd_.get(), &status) != 0) return;
+  if (status.st_mtim.tv_sec == sealed.tv_sec) index_->seal(Seal::of(status));
+}
+
+std::vector<Reservation> ReservationStore::scan() const {
+  std::vector<Reservation> found;
+  const std::unique_ptr<DIR, CloseDirectory> listing(::opendir(directory_.c_str()));
+  if (!listing) throw sys_error("reading {}", directory_);
+  while (const dirent* entry = ::readdir(listing.get())) {
+    const std::string name = entry->d_name;
+    const auto address = IpAddress::parse(name);
+    const std::string path = directory_ + "/" + name;
+    if (is_draft_name(name)) remove_file(path);  // left by a killed process: under the lock nobody is writing it
+    if (!address || address->text() != name) continue;
+    std::string content = is_regular(path, *entry) ? trimmed(read_file(path).value_or("")) : kNotAReservation;
+    // The reference, or a machine that lost its power, can leave an empty file; its ADD was never answered.
+    if (content.empty() && remove_file(path)) continue;
+    found.push_back({*address, std::move(content)});
+  }
+  return found;
+}
+
+std::vector<Reservation> ReservationStore::rebuild_index() {
+  std::vector<Reservation> found = scan();
+  index_ = ReservationIndex::build(index_path_, found);
+  consistent_ = true;
+  changed_ = true;
+  return found;
+}
+
+/// What the index says `content` holds, if the files agree.
+std::optional<std::vector<IpAddress>> ReservationStore::verified(const std::string& content) const {
+  auto addresses = index_->find(content);
+  for (const IpAddress& address : addresses)
+    if (trimmed(read_file(path_of(address)).value_or("")) != content) return std::nullopt;
+  std::sort(addresses.begin(), addresses.end());
+  return addresses;
+}
+
+std::vector<IpAddress> ReservationStore::holding(const std::string& content) {
+  if (auto addresses = verified(content)) return *addresses;
+  rebuild_index();  // somebody wrote into a reservation: the directory's seal does not show that
+  return verified(content).value_or(std::vector<IpAddress>());
+}
+
+std::vector<IpAddress> ReservationStore::held_by(const Owner& owner) {
+  auto addresses = holding(owner.content());
+  const auto old = holding(owner.container_id);
+  addresses.insert(addresses.end(), old.begin(), old.end());
+  return addresses;
+}
+
+bool ReservationStore::reserve(const IpAddress& address, const Owner& owner) {
+  const std::string content = owner.content();
+  if (!draft_ || draft_content_ != content) {
+    draft_ = make_draft(directory_, content);
+    draft_content_ = content;
+  }
+  consistent_ = false;
+  const bool reserved = give_name(draft_.get(), directory_, content, address.text());
+  if (reserved) {
+    index_->add(address, content);
+    changed_ = true;
+    draft_.reset();  // one file, one reservation
+  }
+  consistent_ = true;
+  return reserved;
+}
+
+void ReservationStore::remove(const IpAddress& address, const std::string& content) {
+  consistent_ = false;
+  remove_file(path_of(address));
+  index_->remove(address, content);
+  changed_ = true;
+  consistent_ = true;
+}
+
+bool ReservationStore::release(const Owner& owner) {
+  std::string content = owner.content();
+  auto addresses = holding(content);
+  if (addresses.empty()) {
+    content = owner.container_id;
+    addresses = holding(content);
+  }
+  for (const IpAddress& address : addresses) remove(address, content);
+  return !addresses.empty();
+}
+
+bool ReservationStore::release(const IpAddress& address, const Owner& owner) {
+  const auto addresses = holding(owner.content());
+  if (std::find(addresses.begin(), addresses.end(), address) == addresses.end()) return false;
+  remove(address, owner.content());
+  return true;
+}
+
+std::size_t ReservationStore::release_unless(const std::function<bool(std::string_view content)>& keep) {
+  std::size_t released = 0;
+  for (const Reservation& reservation : rebuild_index()) {
+    if (reservation.content == kNotAReservation) continue;
+    if (keep(reservation.content)) continue;
+    remove(reservation.address, reservation.content);
+    ++released;
+  }
+  return released;
+}
+
+std::optional<IpAddress> ReservationStore::last_reserved(std::size_t range_set) const {
+  const auto text = read_file(fmt::format("{}/last_reserved_ip.{}", directory_, range_set));
+  return text ? IpAddress::parse(trimmed(*text)) : std::nullopt;
+}
+
+void ReservationStore::set_last_reserved(std::size_t range_set, const IpAddress& address) const {
+  const std::string path = fmt::format("{}/last_reserved_ip.{}", directory_, range_set);
+  const std::string text = address.text();
+  // Written over in place, then cut: truncating first would make ext4 flush the file at close.
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  const auto size = static_cast<ssize_t>(text.size());
+  if (!fd || ::pwrite(fd.get(), text.data(), text.size(), 0) != size || ::ftruncate(fd.get(), size) != 0)
+    log_warning("{}", errno_error(errno, fmt::format("ignoring: writing {}", path)).what());
+}
+
+}  // namespace barewire::ipam::host_local

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The address management plugins, for the programs that hold them. Keys: docs/configuration/host-local.md, static.md.
+#pragma once
+
+#include "core/cni/plugin.h"
+
+namespace barewire::ipam {
+
+namespace host_local {
+/// Reserves one address of each range set. Throws Error{config} for a wrong key, {held} when the attachment has an
+/// address already or a requested one is taken, {try_again} when a range set is exhausted; nothing stays reserved then.
+cni::Result add(const cni::Request& request, Node& node);
+/// Releases what the attachment holds. Succeeds when there is nothing, and with a configuration ADD would refuse.
+void del(const cni::Request& request, Node& node);
+/// Throws Error{drift} when the attachment holds no address, or not one of "prevResult" that lies in its ranges.
+void check(const cni::Request& request, Node& node);
+/// Releases what belongs to none of "cni.dev/valid-attachments". Throws Error{config} when that key is absent.
+void gc(const cni::Request& request, Node& node);
+/// Throws Error{not_available} when a range set is exhausted or the directory cannot be written.
+void status(const cni::Request& request, Node& node);
+}  // namespace host_local
+
+namespace static_addresses {
+cni::Result add(const cni::Request& request, Node& node);
+/// Throws Error{drift} when "prevResult" lacks a configured address or has another gateway for it.
+void check(const cni::Request& request, Node& node);
+/// Throws Error{config} for a configuration ADD would refuse.
+void status(const cni::Request& request, Node& node);
+}  // namespace static_addresses
+
+inline constexpr cni::Plugin kHostLocal{.name = "host-local",
+                                        .about = "reserves addresses of ranges on this node, in files",
+                                        .add = host_local::add,
+                                        .del = host_local::del,
+                                        .check = host_local::check,
+                                        .gc = host_local::gc,
+                                        .status = host_local::status};
+
+/// Nothing is kept, so DEL and GC have nothing to do.
+inline constexpr cni::Plugin kStatic{.name = "static",
+                                     .about = "gives the addresses written in the configuration",
+                                     .add = static_addresses::add,
+                                     .check = static_addresses::check,
+                                     .status = static_addresses::status};
+
+}  // namespace barewire::ipam

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipam/requested_ips.h"
+
+namespace barewire::ipam {
+
+namespace {
+
+std::string trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return std::string(text.substr(first, text.find_last_not_of(" \t") - first + 1));
+}
+
+}  // namespace
+
+void AskedAddress::reject(std::string_view expected) const {
+  throw Error(Error::Code::config, fmt::format("{} is \"{}\"; expected {}", source, text, expected));
+}
+
+std::vector<AskedAddress> asked_in_args(const cni::Request& request, std::string_view key) {
+  std::vector<AskedAddress> asked;
+  const std::string value = request.args.find(key).value_or("");
+  if (value.empty()) return asked;
+  for (std::size_t start = 0; start <= value.size();) {
+    const std::size_t comma = std::min(value.find(',', start), value.size());
+    asked.push_back({trimmed(value.substr(start, comma - start)), fmt::format("CNI_ARGS key \"{}\"", key)});
+    start = comma + 1;
+  }
+  return asked;
+}
+
+std::vector<AskedAddress> asked_in(const std::optional<JsonView>& list) {
+  std::vector<AskedAddress> asked;
+  if (!list) return asked;
+  for (const JsonView& element : list->array("an array of addresses"))
+    asked.push_back({element.string(), fmt::format("config key \"{}\"", element.path())});
+  return asked;
+}
+
+}  // namespace barewire::ipam
