@@ -57,6 +57,13 @@ void put_metrics(NlMessage& message, const RouteInfo& route) {
   });
 }
 
+/// With neither flag the kernel keeps what is there and still refuses the very same route. Source: fib_table_insert in
+/// net/ipv4/fib_trie.c.
+int flag_for(IfExists if_exists) {
+  if (if_exists == IfExists::beside) return 0;
+  return if_exists == IfExists::fail ? NLM_F_EXCL : NLM_F_REPLACE;
+}
+
 std::string describe(const RouteInfo& route) {
   std::string text = fmt::format("route {}", route.destination.text());
   if (route.gateway) text += fmt::format(" via {}", route.gateway->text());
@@ -152,7 +159,7 @@ void add_route(NlSocket& socket, const RouteInfo& route, IfExists if_exists) {
   header.rtm_protocol = route.protocol;
   header.rtm_scope = route.scope.value_or(default_scope(route));
   if (route.onlink) header.rtm_flags |= RTNH_F_ONLINK;
-  NlMessage message(RTM_NEWROUTE, NLM_F_CREATE | (if_exists == IfExists::fail ? NLM_F_EXCL : NLM_F_REPLACE));
+  NlMessage message(RTM_NEWROUTE, NLM_F_CREATE | flag_for(if_exists));
   message.header(header);
   put_identity(message, route);
   put_metrics(message, route);
