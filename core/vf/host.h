@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The node as the VF code works on it, opened once per call: sysfs, the host's netns and a socket in it, the records.
+#pragma once
+
+#include "core/kernel/netlink.h"
+#include "core/kernel/netns.h"
+#include "core/kernel/sysfs.h"
+#include "core/node.h"
+#include "core/state/store.h"
+
+namespace barewire::vf {
+
+/// The host's netns is the one the program runs in. Throws KernelError when no netlink socket can be opened.
+struct Host {
+  explicit Host(const Node& from)
+      : sysfs(from.sysfs),
+        netns(kernel::NetNs::current()),
+        store(from.run_dir),
+        peer_state_dir(from.cni_state_dir + "/sriov") {}
+
+  kernel::Sysfs sysfs;
+  kernel::NetNs netns;
+  kernel::NlSocket socket;
+  state::Store store;
+  std::string peer_state_dir;  ///< sriov-cni's records
+};
+
+}  // namespace barewire::vf
