@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sriov-plugin/claim.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/fd.h"
+#include "core/vf/settings.h"
+
+namespace barewire::sriov {
+
+namespace {
+
+/// The netns that sriov-cni recorded as the VF's, if that still lives.
+std::optional<std::string> find_peer_claim(const vf::Host& host, const std::string& device) {
+  const auto netns = read_file(fmt::format("{}/pci/{}", host.peer_state_dir, device));
+  if (!netns || !kernel::NetNs::try_open(*netns)) return std::nullopt;
+  return netns;
+}
+
+void refuse_held(const vf::Host& host, const std::string& device) {
+  if (const auto holder = host.store.holder(device))
+    throw Error(Error::Code::held, fmt::format("VF {} is held by attachment {}", device, holder->text()),
+                "the runtime has to DEL that attachment first; `barewire list` shows who holds what");
+  if (const auto netns = find_peer_claim(host, device))
+    throw Error(
+        Error::Code::held,
+        fmt::format("pci address {} is already allocated: sriov-cni moved it into {}", device, *netns),
+        fmt::format("DEL the attachment that was made with sriov-cni; its record is in {}", host.peer_state_dir));
+}
+
+[[noreturn]] void refuse_unknown(const std::string& device) {
+  throw Error(Error::Code::device, fmt::format("{} is not a VF of this node", device),
+              "no PF lists it in sysfs; `barewire list` shows the VFs there are");
+}
+
+vf::VfOfPf find_device(vf::Host& host, const std::string& device) {
+  refuse_held(host, device);
+  if (auto target = vf::find_vf(host.sysfs, host.socket, device)) return std::move(*target);
+  refuse_unknown(device);
+}
+
+Reservation reserve_device(vf::Host& host, const std::string& device) {
+  const auto place = kernel::find_vf_place(host.sysfs, device);
+  if (!place) refuse_unknown(device);
+  state::FileLock lock = vf::lock_pf(host, place->pf_address);
+  return {std::move(lock), find_device(host, device)};
+}
+
+bool is_free(vf::Host& host, const vf::Vf& vf) {
+  return vf::use_of(vf, host.store, host.socket, host.peer_state_dir) == vf::UseOfVf::free;
+}
+
+std::string describe_use(const vf::Host& host, const vf::Vf& vf, vf::UseOfVf use) {
+  const std::string name = fmt::format("vf {} ({})", vf.id, vf.pci.address);
+  if (use != vf::UseOfVf::held) return name + " is used elsewhere or has no driver";
+  const auto holder = host.store.holder(vf.pci.address);
+  return fmt::format("{} is held by {}", name, holder ? holder->text() : "a damaged record");
+}
+
+/// Moves the VF to the reservation; the PF is copied without its other VFs.
+vf::VfOfPf single(const vf::Pf& pf, const vf::Vf& vf) {
+  vf::VfOfPf target{pf, vf};
+  target.pf.vfs = {vf};
+  return target;
+}
+
+std::optional<vf::Pf> find_pool_pf(vf::Host& host, const vf::VfRange& range, std::vector<std::string>& why_not) {
+  auto pf = vf::find_pf(host.sysfs, host.socket, range.pf);
+  if (!pf) why_not.push_back(fmt::format("there is no PF {}", range.pf));
+  return pf;
+}
+
+std::optional<vf::VfOfPf> first_free(vf::Host& host, const vf::Pf& pf, const vf::VfRange& range,
+                                     std::vector<std::string>& why_not) {
+  bool any = false;
+  for (const vf::Vf& vf : pf.vfs) {
+    if (!range.contains(vf.id)) continue;
+    any = true;
+    const vf::UseOfVf use = vf::use_of(vf, host.store, host.socket, host.peer_state_dir);
+    if (use == vf::UseOfVf::free) return single(pf, vf);
+    why_not.push_back(describe_use(host, vf, use));
+  }
+  if (!any) why_not.push_back(fmt::format("PF {} has no VF of that range", range.pf));
+  return std::nullopt;
+}
+
+std::optional<Reservation> reserve_from(vf::Host& host, const vf::VfRange& range, std::vector<std::string>& why_not) {
+  const auto pf = find_pool_pf(host, range, why_not);
+  if (!pf) return std::nullopt;
+  state::FileLock lock = vf::lock_pf(host, pf->pci.address);
+  const auto present = find_pool_pf(host, range, why_not);  // as it is under the lock
+  auto target = present ? first_free(host, *present, range, why_not) : std::nullopt;
+  if (!target) return std::nullopt;
+  return Reservation{std::move(lock), std::move(*target)};
+}
+
+[[noreturn]] void refuse_pool(const Config& config, const std::vector<std::string>& why_not) {
+  throw Error(Error::Code::try_again, fmt::format("no VF of pool \"{}\" is free", config.pool_text),
+              fmt::format("{}", fmt::join(why_not, "; ")));
+}
+
+}  // namespace
+
+Reservation reserve(vf::Host& host, const Config& config) {
+  if (config.device) return reserve_device(host, *config.device);
+  std::vector<std::string> why_not;
+  for (const vf::VfRange& range : config.pool)
+    if (auto reservation = reserve_from(host, range, why_not)) return std::move(*reservation);
+  refuse_pool(config, why_not);
+}
+
+vf::VfRecord capture(const vf::Host& host, const vf::VfOfPf& target, const vf::Settings& settings) {
+  vf::VfRecord record;
+  record.device = target.vf.pci.address;
+  record.pf = target.pf.pci.address;
+  record.pf_name = target.pf.link ? target.pf.link->name : record.pf;
+  record.id = target.vf.id;
+  record.driver = target.vf.pci.driver;
+  record.userspace = kernel::is_userspace_driver(record.driver);
+  if (target.vf.link) record.netdev = vf::capture_netdev(host.sysfs, *target.vf.link);
+  record.admin = target.vf.info;
+  record.settings = settings;
+  return record;
+}
+
+void claim(vf::Host& host, const state::Attachment& attachment, const std::string& device) {
+  if (host.store.claim(device, attachment.id)) return;
+  host.store.remove(attachment.id);
+  refuse_held(host, device);
+  throw Error(Error::Code::held, fmt::format("VF {} is held by another attachment", device), "try again");
+}
+
+PoolState inspect_pool(vf::Host& host, const Config& config) {
+  PoolState state;
+  for (const vf::VfRange& range : config.pool) {
+    const auto pf = vf::find_pf(host.sysfs, host.socket, range.pf);
+    if (!pf) {
+      state.missing.push_back(range.pf);
+      continue;
+    }
+    if (pf->link && pf->link->carrier) state.carrier = true;
+    for (const vf::Vf& vf : pf->vfs)
+      if (range.contains(vf.id) && is_free(host, vf)) ++state.free;
+  }
+  return state;
+}
+
+vf::VfOfPf peek(vf::Host& host, const Config& config) {
+  if (config.device) return find_device(host, *config.device);
+  std::vector<std::string> why_not;
+  for (const vf::VfRange& range : config.pool)
+    if (const auto pf = find_pool_pf(host, range, why_not))
+      if (auto target = first_free(host, *pf, range, why_not)) return std::move(*target);
+  refuse_pool(config, why_not);
+}
+
+}  // namespace barewire::sriov

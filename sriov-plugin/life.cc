@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sriov-plugin/life.h"
+
+#include "core/cni/delegate.h"
+#include "core/vf/netns_search.h"
+
+namespace barewire {
+
+bool is_of_this_boot(const state::Attachment& attachment) { return attachment.boot_id == state::current_boot_id(); }
+
+bool is_dead(const state::Attachment& attachment) {
+  return !is_of_this_boot(attachment) || !vf::find_netns({attachment.netns, attachment.netns_id});
+}
+
+bool is_leftover(const state::Attachment& attachment) {
+  return !attachment.data.contains("result") || is_dead(attachment);
+}
+
+void release_addresses(const state::Attachment& attachment, const std::string& cni_path, Node& node) {
+  cni::Environment environment = attachment.del_environment();
+  if (!cni_path.empty() && cni_path != environment.path)
+    environment.path = environment.path.empty() ? cni_path : cni_path + ":" + environment.path;
+  cni::ipam_del(attachment.ipam_type, environment, attachment.config, node);
+}
+
+}  // namespace barewire

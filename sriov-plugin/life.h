@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Whether an attachment on record is still somebody's, and telling its IPAM plugin when it is not: shared by the plugins
+/// of this folder.
+#pragma once
+
+#include <string>
+
+#include "core/node.h"
+#include "core/state/attachment.h"
+
+namespace barewire {
+
+/// The kernel's objects died with the boot that made them.
+bool is_of_this_boot(const state::Attachment& attachment);
+/// Nobody can be using it any more: its netns is dead, or the node was booted since.
+bool is_dead(const state::Attachment& attachment);
+/// Dead, or its ADD did not live to the end. Call with the attachment's lock held: without it, ADD may be at work.
+bool is_leftover(const state::Attachment& attachment);
+
+/// IPAM DEL with what ADD had; the plugin is looked for in `cni_path` first, then where ADD found it.
+void release_addresses(const state::Attachment& attachment, const std::string& cni_path, Node& node);
+
+}  // namespace barewire

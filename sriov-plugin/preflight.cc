@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sriov-plugin/preflight.h"
+
+#include <fmt/ranges.h>
+#include <net/if_arp.h>
+
+#include "core/kernel/devlink.h"
+#include "core/log.h"
+#include "hw-profiles/loader.h"
+
+namespace barewire::sriov {
+
+namespace {
+
+using hw::Attribute;
+
+vf::MacAction translate(hw::MacAction action) {
+  switch (action) {
+    case hw::MacAction::vf_follows:
+      return vf::MacAction::vf_follows;
+    case hw::MacAction::set_in_pod:
+      return vf::MacAction::set_own;
+    case hw::MacAction::reopen:
+      return vf::MacAction::reopen;
+    case hw::MacAction::rebind:
+      return vf::MacAction::rebind;
+  }
+  return vf::MacAction::set_own;
+}
+
+hw::LoadOptions options_for(const Node& node, const vf::Pf& pf) {
+  hw::LoadOptions options;
+  options.site_dir = node.profile_dir;
+  if (pf.link && pf.link->arp_type == ARPHRD_INFINIBAND) options.link = hw::LinkLayer::infiniband;
+  return options;
+}
+
+void check_device(const vf::VfOfPf& target) {
+  const kernel::PciFunction& pci = target.vf.pci;
+  if (pci.driver.empty())
+    throw Error(Error::Code::device, fmt::format("VF {} has no driver", pci.address),
+                "bind its kernel driver, or vfio-pci for DPDK");
+  if (kernel::is_userspace_driver(pci.driver)) return;
+  if (!target.vf.link)
+    throw Error(
+        Error::Code::device, fmt::format("the netdev of VF {} is not on the host", pci.address),
+        fmt::format("driver {} is bound to it, so its netdev is in another netns, or the driver failed to make one",
+                    pci.driver));
+  if (target.vf.link->master != 0)
+    throw Error(Error::Code::held,
+                fmt::format("VF {} belongs to the host: its netdev {} is part of a bridge or bond", pci.address,
+                            target.vf.link->name),
+                "take it out of there first");
+}
+
+void check_netdev_settings(const vf::VfOfPf& target, const vf::Settings& settings) {
+  if (!kernel::is_userspace_driver(target.vf.pci.driver)) return;
+  const auto refuse = [&](const char* key) {
+    throw Error(Error::Code::config,
+                fmt::format("config key \"{}\" cannot be applied: VF {} is on {} and has no netdev", key,
+                            target.vf.pci.address, target.vf.pci.driver),
+                "leave it to the program that drives the VF");
+  };
+  if (settings.mtu) refuse("mtu");
+  if (settings.promisc.value_or(false)) refuse("promisc");
+  if (settings.allmulti.value_or(false)) refuse("allmulti");
+}
+
+/// Asked only where the answer can be yes: the question costs a generic netlink socket.
+bool is_in_switchdev(const Nic& nic, const std::string& pf) {
+  if (nic.profile.switchdev.capability.support == hw::Capability::Support::no) return false;
+  return kernel::find_eswitch_mode({"pci", pf}) == kernel::EswitchMode::switchdev;
+}
+
+hw::Target target_of(const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
+  hw::Target result;
+  result.pf_address = target.pf.pci.address;
+  result.vf = target.vf.id;
+  result.trusted = settings.trust.value_or(target.vf.info && target.vf.info->trust.value_or(false));
+  result.switchdev = is_in_switchdev(nic, target.pf.pci.address);
+  return result;
+}
+
+bool needs_pf(const vf::Settings& settings) {
+  return settings.mac || settings.vlan || settings.spoof_check || settings.trust || settings.link_state ||
+         settings.min_tx_rate || settings.max_tx_rate;
+}
+
+void check_pf(const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
+  if (!needs_pf(settings)) return;
+  const std::string& pf = target.pf.pci.address;
+  if (!target.pf.link)
+    throw Error(Error::Code::device, fmt::format("PF {} has no netdev on the host, so its VFs cannot be set", pf),
+                "bind the PF's driver, or bring its netdev back into the host's netns");
+  if (!target.vf.info)
+    throw Error(Error::Code::unsupported_by_nic,
+                fmt::format("setting attributes of VF {} is not supported: PF {} ({}) tells nothing of its VFs",
+                            target.vf.pci.address, pf, nic.profile.description()),
+                "remove mac, vlan, spoofchk, trust, link_state and the rates from the network config");
+  const hw::Profile& profile = nic.profile;
+  if (profile.pf_must_be_up.value && profile.pf_must_be_up.verified && !target.pf.link->is_up())
+    throw Error(
+        Error::Code::device,
+        fmt::format("PF {} is down, and {} takes no VF settings then", target.pf.link->name, profile.description()),
+        fmt::format("ip link set {} up", target.pf.link->name));
+}
+
+/// The change that sets what is set already: the driver says whether it knows the attribute, and nothing happens.
+std::optional<kernel::VfChange> harmless_change(Attribute attribute, const kernel::VfInfo& info) {
+  kernel::VfChange change;
+  switch (attribute) {
+    case Attribute::vlan:
+      change.vlan = kernel::VfChange::Vlan{info.vlan, info.qos, info.vlan_proto};
+      return change;
+    case Attribute::spoofchk:
+      change.spoof_check = info.spoof_check;
+      break;
+    case Attribute::trust:
+      change.trust = info.trust;
+      break;
+    case Attribute::link_state:
+      change.link_state = info.link_state;
+      break;
+    case Attribute::min_tx_rate:
+    case Attribute::max_tx_rate:
+      change.max_tx_rate = info.max_tx_rate;
+      return change;
+    default:
+      return std::nullopt;
+  }
+  if (!change.spoof_check && !change.trust && !change.link_state) return std::nullopt;
+  return change;
+}
+
+/// What a driver does not report, it does not have.
+bool is_reported(Attribute attribute, const kernel::VfInfo& info) {
+  if (attribute == Attribute::spoofchk) return info.spoof_check.has_value();
+  if (attribute == Attribute::trust) return info.trust.has_value();
+  return attribute != Attribute::link_state || info.link_state.has_value();
+}
+
+bool is_offered(vf::Host& host, const vf::VfOfPf& target, Attribute attribute) {
+  const kernel::VfInfo& info = *target.vf.info;
+  if (!is_reported(attribute, info)) return false;
+  const auto change = harmless_change(attribute, info);
+  if (!change) return true;
+  try {
+    kernel::change_vf(host.socket, target.pf.link->index, target.pf.link->name, info.id, *change);
+  } catch (const kernel::KernelError& error) {
+    return error.err() != EOPNOTSUPP && error.err() != ENOSYS;
+  }
+  return true;
+}
+
+void request(std::vector<hw::Requested>& list, Attribute attribute, const char* key, std::string value,
+             std::optional<std::int64_t> number = std::nullopt) {
+  list.push_back({attribute, key, std::move(value), number});
+}
+
+const char* on_off(bool on) {
+  return on ? "on" : "off";
+}
+
+}  // namespace
+
+vf::Habits habits_of(const hw::Profile& profile) {
+  vf::Habits habits;
+  habits.mac_actions.clear();
+  for (const hw::MacAction action : profile.mac.make_effective.value) habits.mac_actions.push_back(translate(action));
+  if (habits.mac_actions.empty()) habits.mac_actions = vf::Habits().mac_actions;
+  habits.zero_mac_resets = profile.mac.zero_resets.value || !profile.mac.zero_resets.verified;
+  habits.reopen_after_vlan = profile.vlan.after_change.value == hw::VlanAction::reopen;
+  habits.reset_after_vfio = profile.flr_before_vfio_reuse.value;
+  habits.retries = profile.retry.value.count;
+  habits.pause = profile.retry.value.interval;
+  habits.retry_errors = profile.retry.value.errors;
+  return habits;
+}
+
+Nic find_nic(const Node& node, const vf::Pf& pf) {
+  Nic nic{hw::find_profile({pf.pci.vendor, pf.pci.device}, pf.pci.driver, options_for(node, pf)), {}};
+  for (const std::string& problem : nic.profile.problems) log_warning("ignoring a hardware profile: {}", problem);
+  nic.habits = habits_of(nic.profile);
+  return nic;
+}
+
+vf::Habits find_habits(const Node& node, const vf::Host& host, const std::string& pf_address) {
+  const auto function = kernel::find_pci_function(host.sysfs, pf_address);
+  if (!function) return {};
+  return find_nic(node, vf::Pf{*function, std::nullopt, 0, {}}).habits;
+}
+
+std::vector<hw::Requested> requested_attributes(const vf::Settings& settings) {
+  std::vector<hw::Requested> list;
+  if (settings.mac) request(list, Attribute::mac, "mac", settings.mac->text());
+  if (const auto& vlan = settings.vlan) {
+    request(list, Attribute::vlan, "vlan", fmt::format("{}", vlan->id), vlan->id);
+    if (vlan->qos != 0) request(list, Attribute::vlan_qos, "vlanQoS", fmt::format("{}", vlan->qos), vlan->qos);
+    if (vlan->proto == kernel::VlanProto::dot1ad) request(list, Attribute::vlan_8021ad, "vlanProto", "802.1ad");
+  }
+  if (settings.spoof_check) request(list, Attribute::spoofchk, "spoofchk", on_off(*settings.spoof_check));
+  if (settings.trust) request(list, Attribute::trust, "trust", on_off(*settings.trust));
+  if (settings.link_state)
+    request(list, Attribute::link_state, "link_state", std::string(vf::word(*settings.link_state)));
+  if (const auto& rate = settings.min_tx_rate)
+    request(list, Attribute::min_tx_rate, "min_tx_rate", fmt::format("{}", *rate), *rate);
+  if (const auto& rate = settings.max_tx_rate)
+    request(list, Attribute::max_tx_rate, "max_tx_rate", fmt::format("{}", *rate), *rate);
+  if (const auto& mtu = settings.mtu) request(list, Attribute::mtu, "mtu", fmt::format("{}", *mtu), *mtu);
+  if (settings.promisc.value_or(false)) request(list, Attribute::promisc, "promisc", "on");
+  if (settings.allmulti.value_or(false)) request(list, Attribute::allmulti, "allmulti", "on");
+  return list;
+}
+
+void check_vf(const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
+  check_device(target);
+  check_netdev_settings(target, settings);
+  check_pf(nic, target, settings);
+  vf::Settings changed = settings;
+  // "vlan": 0 where there is no VLAN asks for nothing, also of a NIC without VLANs.
+  if (target.vf.info && changed.vlan && changed.vlan->id == 0 && target.vf.info->vlan == 0) changed.vlan.reset();
+  hw::check_supported(nic.profile, requested_attributes(changed), target_of(nic, target, settings));
+}
+
+void probe_vf(vf::Host& host, const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
+  if (!target.vf.info || !target.pf.link) return;
+  std::vector<std::string> missing;
+  for (const hw::Requested& wanted : requested_attributes(settings)) {
+    const hw::Capability& capability = nic.profile.capability(wanted.attribute);
+    const bool known = capability.verified && capability.support != hw::Capability::Support::unknown;
+    if (!known && !is_offered(host, target, wanted.attribute)) missing.push_back(wanted.key);
+  }
+  if (missing.empty()) return;
+  throw Error(Error::Code::unsupported_by_nic,
+              fmt::format("setting {} on {} vf {} is not supported by {}: the driver says so", fmt::join(missing, ", "),
+                          target.pf.pci.address, target.vf.id, nic.profile.description()),
+              "remove these keys from the network config");
+}
+
+}  // namespace barewire::sriov

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Can this NIC do what the config asks? Answered from its profile and by asking the kernel, before anything is
+/// touched.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/node.h"
+#include "core/vf/habits.h"
+#include "core/vf/host.h"
+#include "core/vf/inventory.h"
+#include "hw-profiles/check.h"
+#include "sriov-plugin/config.h"
+
+namespace barewire::sriov {
+
+/// What is known of a NIC, and how its drivers behave.
+struct Nic {
+  hw::Profile profile;
+  vf::Habits habits;
+};
+Nic find_nic(const Node& node, const vf::Pf& pf);
+vf::Habits habits_of(const hw::Profile& profile);
+/// As find_nic, by PCI addresses alone, for undoing; a PF that is gone gives the habits of an unknown NIC.
+vf::Habits find_habits(const Node& node, const vf::Host& host, const std::string& pf_address);
+
+/// The attributes that `settings` ask a NIC for, under the names of their config keys.
+std::vector<hw::Requested> requested_attributes(const vf::Settings& settings);
+
+/// Throws Error{device} when the VF cannot be handed over (no driver, netdev elsewhere), Error{held} when it is part of
+/// a bridge or bond, Error{config} when a setting needs a netdev and there is none, Error{unsupported_by_nic} naming
+/// every attribute that the profile refuses. Touches nothing.
+void check_vf(const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings);
+
+/// Asks the driver for what the profile does not know, by setting the value an attribute has already.
+/// Throws Error{unsupported_by_nic} naming the attributes that the driver does not offer.
+void probe_vf(vf::Host& host, const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings);
+
+}  // namespace barewire::sriov

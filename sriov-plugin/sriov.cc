@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sriov plugin: its five operations, each a short list of steps.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/cni/delegate.h"
+#include "core/log.h"
+#include "core/rollback.h"
+#include "sriov-plugin/detach.h"
+#include "sriov-plugin/drift.h"
+#include "sriov-plugin/life.h"
+#include "sriov-plugin/plugins.h"
+#include "sriov-plugin/steps.h"
+
+namespace barewire {
+
+namespace sriov {
+
+namespace {
+
+constexpr std::string_view kPlugin = "sriov";
+
+/// An earlier ADD of the same attachment that did not live to its end is undone; one that did is refused.
+void clear_own_leftover(Work& work) {
+  const auto existing = work.host.store.find(work.attachment.id);
+  if (!existing) return;
+  if (!is_leftover(*existing))
+    throw Error(Error::Code::held, fmt::format("attachment {} exists since {}", existing->id.text(), existing->since),
+                "DEL it before it is ADDed again");
+  log_warning("undoing what an earlier ADD of attachment {} has left", existing->id.text());
+  detach(work.host, *existing, Addresses::release, work.request.environment.path, work.node);
+}
+
+/// A pod that died without DEL must not keep its VF from the next one.
+void clear_leftover_of(Work& work, const state::AttachmentId& holder) {
+  if (holder == work.attachment.id || holder.plugin != kPlugin) return;
+  const auto seen = work.host.store.find(holder);
+  if (!seen || !is_dead(*seen)) return;
+  const state::FileLock lock = work.host.store.lock_attachment(holder);
+  const auto existing = work.host.store.find(holder);
+  if (!existing || !is_leftover(*existing)) return;
+  log_warning("the netns of attachment {} is gone and nobody has called DEL; undoing it", holder.text());
+  detach(work.host, *existing, Addresses::release, work.request.environment.path, work.node);
+}
+
+void clear_leftovers(Work& work) {
+  clear_own_leftover(work);
+  if (work.config.device) {
+    if (const auto holder = work.host.store.holder(*work.config.device)) clear_leftover_of(work, *holder);
+    return;
+  }
+  if (inspect_pool(work.host, work.config).free > 0) return;
+  for (const state::Attachment& attachment : work.host.store.list()) clear_leftover_of(work, attachment.id);
+}
+
+cni::Result add(const cni::Request& request, Node& node) {
+  Work work(request, node);
+  const state::FileLock lock = work.host.store.lock_attachment(work.attachment.id);
+  clear_leftovers(work);
+  Rollback rollback;
+  {
+    const Reservation reservation = reserve(work.host, work.config);
+    preflight(work, reservation);
+    rollback.add("attachment", [&work] {
+      const auto addresses = work.addressed ? Addresses::release : Addresses::untouched;
+      detach(work.host, work.attachment, addresses, work.request.environment.path, work.node);
+    });
+    claim(work, reservation);
+    configure(work);
+  }
+  const std::optional<kernel::Link> link = move(work);
+  const cni::Result result = address(work, link);
+  conclude(work, link, result);
+  rollback.keep();
+  return result;
+}
+
+void del(const cni::Request& request, Node& node) {
+  vf::Host host(node);
+  const state::AttachmentId id = state::attachment_id(request, kPlugin);
+  const state::FileLock lock = host.store.lock_attachment(id);
+  if (const auto attachment = host.store.find(id))
+    return detach(host, *attachment, Addresses::release, request.environment.path, node);
+  Collector undo;
+  undo.run("restoring what sriov-cni attached", [&] { detach_peer(host, request, node); });
+  undo.run("releasing addresses", [&] { cni::ipam_del(request, node); });
+  undo.finish();
+}
+
+void check(const cni::Request& request, Node& node) {
+  vf::Host host(node);
+  const auto attachment = host.store.find(state::attachment_id(request, kPlugin));
+  if (!attachment)
+    throw Error(Error::Code::unknown_container,
+                fmt::format("there is no attachment {}", state::attachment_id(request, kPlugin).text()),
+                "it was DELeted, made by another plugin, or the node was booted since");
+  cni::ipam_check(request, node);
+  check_attachment(host, *attachment, request.conf.previous);
+}
+
+bool is_listed(const cni::NetConf& conf, const state::AttachmentId& id) {
+  const cni::ValidAttachment own{id.container_id, id.ifname};
+  return std::find(conf.valid_attachments.begin(), conf.valid_attachments.end(), own) != conf.valid_attachments.end();
+}
+
+void gc(const cni::Request& request, Node& node) {
+  vf::Host host(node);
+  Collector undo;
+  // Without the list nothing is known of what is valid; an empty list says that nothing is.
+  if (request.conf.has_valid_attachments) {
+    for (const state::Attachment& seen : host.store.list(request.conf.name)) {
+      if (seen.id.plugin != kPlugin || is_listed(request.conf, seen.id)) continue;
+      undo.run("undoing attachment " + seen.id.text(), [&] {
+        const state::FileLock lock = host.store.lock_attachment(seen.id);
+        if (const auto attachment = host.store.find(seen.id))
+          detach(host, *attachment, Addresses::release, request.environment.path, node);
+      });
+    }
+  }
+  undo.run("GC of the IPAM plugin", [&] { cni::ipam_gc(request, node); });
+  undo.finish();
+}
+
+/// Without a pool the devices come with each ADD; then the node must have VFs at all.
+std::size_t count_any(vf::Host& host) {
+  std::size_t count = 0;
+  for (const vf::Pf& pf : vf::list_pfs(host.sysfs, host.socket)) count += pf.vfs.size();
+  return count;
+}
+
+void require_pool(vf::Host& host, const Config& config) {
+  const PoolState state = inspect_pool(host, config);
+  if (state.free == 0)
+    throw Error(Error::Code::not_available,
+                state.missing.empty()
+                    ? fmt::format("no VF of pool \"{}\" is free", config.pool_text)
+                    : fmt::format("PF {} of pool \"{}\" is gone", fmt::join(state.missing, ", "), config.pool_text),
+                "`barewire list` shows the PFs there are, and who holds their VFs");
+  if (!state.carrier)
+    throw Error(Error::Code::limited_connectivity, fmt::format("no PF of pool \"{}\" has a carrier", config.pool_text),
+                "look at the cable or the switch port, and whether the PF is up");
+}
+
+void status(const cni::Request& request, Node& node) {
+  vf::Host host(node);
+  const Config config = Config::parse_pool(request);
+  if (config.device && !kernel::find_vf_place(host.sysfs, *config.device))
+    throw Error(Error::Code::not_available, fmt::format("{} is not a VF of this node", *config.device),
+                "its PF is gone, or has fewer VFs now");
+  if (!config.device && !config.pool.empty()) require_pool(host, config);
+  if (!config.device && config.pool.empty() && count_any(host) == 0)
+    throw Error(Error::Code::not_available, "this node has no VF", "`barewire provision` makes VFs");
+  cni::ipam_status(request, node);
+}
+
+}  // namespace
+
+}  // namespace sriov
+
+const cni::Plugin kSriov{.name = "sriov",
+                         .about = "moves an SR-IOV virtual function into a pod",
+                         .add = sriov::add,
+                         .del = sriov::del,
+                         .check = sriov::check,
+                         .gc = sriov::gc,
+                         .status = sriov::status};
+
+}  // namespace barewire
