@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/// cni-bench: times ADD and DEL of CNI plugins as whole processes, side by side: in each round every plugin does its ADD
+/// and its DEL in turn, so that a machine whose speed drifts treats all alike. Not part of ctest.
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <map>
+
+#include "core/error.h"
+#include "core/fd.h"
+
+extern char** environ;
+
+namespace {
+
+using namespace barewire;
+
+/// What one run of a process cost, by the kernel's own account. Source: wait4(2), getrusage(2).
+struct Cost {
+  double wall_ms = 0;
+  double cpu_ms = 0;
+  double peak_kib = 0;
+};
+
+struct Contender {
+  std::string name;
+  std::string program;
+  std::string config;  ///< file
+  std::map<std::string, std::vector<Cost>> costs = {};     ///< by command
+  std::map<std::string, long> system_calls = {};           ///< by command
+};
+
+struct Options {
+  int rounds = 30;
+  std::string netns;
+  std::string ifname = "net1";
+  std::string path = "/usr/lib/cni";
+  bool count_calls = true;
+};
+
+double milliseconds(const timeval& time) { return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3; }
+
+std::vector<std::string> environment(const Options& options, const std::string& command, const std::string& container) {
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
+  for (const auto& [name, value] : std::map<std::string, std::string>{{"CNI_COMMAND", command},
+                                                                      {"CNI_CONTAINERID", container},
+                                                                      {"CNI_NETNS", options.netns},
+                                                                      {"CNI_IFNAME", options.ifname},
+                                                                      {"CNI_PATH", options.path}})
+    variables.push_back(fmt::format("{}={}", name, value));
+  return variables;
+}
+
+/// Runs it to its end. Throws Error when it fails: a plugin that fails fast must not win.
+Cost run(std::vector<std::string> words, std::vector<std::string> variables, const std::string& input) {
+  std::vector<char*> arguments, values;
+  for (std::string& word : words) arguments.push_back(word.data());
+  for (std::string& variable : variables) values.push_back(variable.data());
+  arguments.push_back(nullptr);
+  values.push_back(nullptr);
+  char name[] = "/tmp/cni-bench-XXXXXX";
+  const Fd output(::mkostemp(name, O_CLOEXEC));
+  ::unlink(name);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input.c_str(), O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(&actions, output.get(), STDOUT_FILENO);
+  pid_t pid = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  const int err = ::posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), values.data());
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (err != 0) throw errno_error(err, fmt::format("running {}", words[0]));
+  int status = 0;
+  rusage usage{};
+  ::wait4(pid, &status, 0, &usage);
+  const std::chrono::duration<double, std::milli> wall = std::chrono::steady_clock::now() - begin;
+  if (status != 0) {
+    ::lseek(output.get(), 0, SEEK_SET);
+    throw Error(Error::Code::delegate, fmt::format("{} failed with status {}: {}", words[0], status,
+                                                   read_all(output.get(), "its output")));
+  }
+  return {wall.count(), milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss)};
+}
+
+/// System calls of one run with its children, counted by strace (a line each).
+long count_system_calls(const Contender& contender, const std::vector<std::string>& variables) {
+  const std::string file = fmt::format("/tmp/cni-bench-{}.strace", ::getpid());
+  run({"strace", "-f", "-qq", "-o", file, contender.program}, variables, contender.config);
+  const std::string text = read_file(file).value_or("");
+  remove_file(file);
+  return std::count(text.begin(), text.end(), '\n');
+}
+
+void play_round(Contender& contender, const Options& options, const std::string& container, bool counted) {
+  for (const char* command : {"ADD", "DEL"}) {
+    const Cost cost = run({contender.program}, environment(options, command, container), contender.config);
+    if (counted) contender.costs[command].push_back(cost);
+  }
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+double median_of(const std::vector<Cost>& costs, double Cost::*figure) {
+  std::vector<double> values;
+  for (const Cost& cost : costs) values.push_back(cost.*figure);
+  return median(std::move(values));
+}
+
+/// Median of the ratios within each round.
+double ratio(const std::vector<Cost>& ours, const std::vector<Cost>& theirs) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < ours.size(); ++i) ratios.push_back(theirs[i].wall_ms / ours[i].wall_ms);
+  return median(std::move(ratios));
+}
+
+void print(const std::vector<Contender>& contenders) {
+  fmt::print("| plugin | call | wall ms, median (min) | CPU ms | peak KiB | system calls | times the first's wall |\n");
+  fmt::print("| --- | --- | --- | --- | --- | --- | --- |\n");
+  for (const char* command : {"ADD", "DEL"}) {
+    for (const Contender& contender : contenders) {
+      const auto& costs = contender.costs.at(command);
+      const auto least = std::min_element(costs.begin(), costs.end(), [](auto& a, auto& b) { return a.wall_ms < b.wall_ms; });
+      const auto calls = contender.system_calls.find(command);
+      fmt::print("| {} | {} | {:.2f} ({:.2f}) | {:.2f} | {:.0f} | {} | {:.2f} |\n", contender.name, command,
+                 median_of(costs, &Cost::wall_ms), least->wall_ms, median_of(costs, &Cost::cpu_ms),
+                 median_of(costs, &Cost::peak_kib), calls == contender.system_calls.end() ? "–" : std::to_string(calls->second),
+                 ratio(contenders.front().costs.at(command), costs));
+    }
+  }
+}
+
+Contender parse_contender(const std::string& text) {
+  const auto first = text.find('='), second = text.find('=', first + 1);
+  if (first == std::string::npos || second == std::string::npos)
+    throw CLI::ValidationError("CONTENDER", "\"" + text + "\" is not NAME=PROGRAM=CONFIG");
+  return {.name = text.substr(0, first), .program = text.substr(first + 1, second - first - 1), .config = text.substr(second + 1)};
+}
+
+void measure(std::vector<Contender>& contenders, const Options& options) {
+  for (int round = -2; round < options.rounds; ++round)  // two rounds warm the caches
+    for (Contender& contender : contenders)
+      play_round(contender, options, fmt::format("bench-{}-{}", contender.name, round + 2), round >= 0);
+  if (!options.count_calls) return;
+  for (Contender& contender : contenders)
+    for (const char* command : {"ADD", "DEL"})
+      contender.system_calls[command] = count_system_calls(contender, environment(options, command, "bench-calls"));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Times ADD and DEL of CNI plugins side by side", "cni-bench");
+  Options options;
+  std::vector<std::string> texts;
+  bool no_calls = false;
+  app.add_option("-n,--rounds", options.rounds, "counted rounds");
+  app.add_option("--netns", options.netns, "CNI_NETNS")->required();
+  app.add_option("--ifname", options.ifname, "CNI_IFNAME");
+  app.add_option("--cni-path", options.path, "CNI_PATH");
+  app.add_flag("--no-calls", no_calls, "do not count system calls (strace)");
+  app.add_option("CONTENDER", texts, "NAME=PROGRAM=CONFIG")->required();
+  CLI11_PARSE(app, argc, argv);
+  options.count_calls = !no_calls;
+  try {
+    std::vector<Contender> contenders;
+    for (const std::string& text : texts) contenders.push_back(parse_contender(text));
+    measure(contenders, options);
+    print(contenders);
+    return 0;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "cni-bench: {}\n", error.what());
+    return 1;
+  }
+}
