@@ -99,7 +99,8 @@ ReservationIndex ReservationIndex::create(const std::string& path, std::size_t c
   if (memory != MAP_FAILED) {
     ::unlink(path.c_str());
     const std::string name = fmt::format("/proc/self/fd/{}", fd.get());
-    ::linkat(AT_FDCWD, name.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW);  // failing, it stays unnamed
+    // When this fails the index stays unnamed, and serves this call alone.
+    [[maybe_unused]] const int named = ::linkat(AT_FDCWD, name.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW);
   } else {
     memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   }
