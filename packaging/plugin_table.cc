@@ -4,16 +4,13 @@
 #include <array>
 
 #include "ipam/plugins.h"
+#include "sriov-plugin/plugins.h"
 
 namespace barewire {
-namespace {
-
-constexpr std::array kPlugins{ipam::kHostLocal, ipam::kStatic};
-
-}  // namespace
 
 cni::PluginTable plugin_table() {
-  return cni::PluginTable(kPlugins);
+  static const std::array plugins{kHostDevice, ipam::kHostLocal, kSriov, ipam::kStatic};
+  return cni::PluginTable(plugins);
 }
 
 }  // namespace barewire
