@@ -19,6 +19,12 @@ namespace {
 
 constexpr char kMagic[8] = {'b', 'w', 'h', 'l', 'i', 'x', '0', '1'};
 constexpr std::size_t kSmallest = 512;
+constexpr std::uint8_t kMappedPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+/// A quarter stays free, so that probing is short and always ends.
+constexpr bool is_crowded(std::size_t used, std::size_t capacity) {
+  return 4 * used > 3 * capacity;
+}
 
 /// FNV-1a: the file is shared by builds of this program, so std::hash, which may differ, will not do. Never 0, which
 /// marks a free slot. Source: draft-eastlake-fnv.
@@ -26,6 +32,19 @@ std::uint64_t hash_of(std::string_view text) noexcept {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   return hash == 0 ? 1 : hash;
+}
+
+/// A file of zeros in the place of `path`, mapped; MAP_FAILED when it cannot be made. It has no name until it is whole,
+/// so that a kill leaves nothing. posix_fallocate, because writing to a mapped page that the file system has no room
+/// for is SIGBUS. Source: open(2) O_TMPFILE, tmpfs(5).
+void* map_new_file(const std::string& path, std::size_t bytes) noexcept {
+  const std::string directory = path.substr(0, path.rfind('/'));
+  const Fd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!fd || ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)) != 0) return MAP_FAILED;
+  ::unlink(path.c_str());
+  const std::string name = fmt::format("/proc/self/fd/{}", fd.get());
+  if (::linkat(AT_FDCWD, name.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0) return MAP_FAILED;
+  return ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
 }
 
 }  // namespace
@@ -38,10 +57,12 @@ struct ReservationIndex::Header {
 };
 
 struct ReservationIndex::Slot {
-  std::uint64_t owner;  ///< hash of the content; 0 = free
-  std::uint8_t bytes[16];
-  std::uint64_t size;  ///< of the address, 4 or 16
-  IpAddress address() const { return IpAddress::from_bytes(bytes, size); }
+  std::uint64_t owner;     ///< hash of the content; 0 = free
+  std::uint8_t bytes[16];  ///< an IPv4 address as ::ffff:a.b.c.d
+  IpAddress address() const {
+    const bool v4 = std::equal(std::begin(kMappedPrefix), std::end(kMappedPrefix), bytes);
+    return v4 ? IpAddress::from_bytes(bytes + sizeof kMappedPrefix, 4) : IpAddress::from_bytes(bytes, sizeof bytes);
+  }
 };
 
 Seal Seal::of(const struct stat& directory) {
@@ -82,28 +103,16 @@ std::optional<ReservationIndex> ReservationIndex::open(const std::string& path, 
   const Header& header = index.header();
   const bool whole = std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && std::has_single_bit(header.capacity) &&
                      header.capacity <= bytes / sizeof(Slot) &&
-                     bytes == sizeof(Header) + header.capacity * sizeof(Slot) && header.used <= header.capacity / 2;
+                     bytes == sizeof(Header) + header.capacity * sizeof(Slot) &&
+                     !is_crowded(header.used, header.capacity);
   if (!whole || header.seal != seal) return std::nullopt;
   return index;
 }
 
 ReservationIndex ReservationIndex::create(const std::string& path, std::size_t capacity) {
   const std::size_t bytes = sizeof(Header) + capacity * sizeof(Slot);
-  // Unnamed until it is whole, so that a kill leaves nothing. posix_fallocate, because writing to a mapped page that
-  // the file system has no room for is SIGBUS. Source: open(2) O_TMPFILE, tmpfs(5).
-  const std::string directory = path.substr(0, path.rfind('/'));
-  const Fd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  void* memory = MAP_FAILED;
-  if (fd && ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)) == 0)
-    memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-  if (memory != MAP_FAILED) {
-    ::unlink(path.c_str());
-    const std::string name = fmt::format("/proc/self/fd/{}", fd.get());
-    // When this fails the index stays unnamed, and serves this call alone.
-    [[maybe_unused]] const int named = ::linkat(AT_FDCWD, name.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW);
-  } else {
-    memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  }
+  void* memory = map_new_file(path, bytes);
+  if (memory == MAP_FAILED) memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   ReservationIndex index(path, memory, bytes);
   std::memcpy(index.header().magic, kMagic, sizeof kMagic);
@@ -112,7 +121,7 @@ ReservationIndex ReservationIndex::create(const std::string& path, std::size_t c
 }
 
 ReservationIndex ReservationIndex::build(const std::string& path, const std::vector<Reservation>& reservations) {
-  ReservationIndex index = create(path, std::bit_ceil(std::max(kSmallest, 4 * reservations.size())));
+  ReservationIndex index = create(path, std::bit_ceil(std::max(kSmallest, reservations.size() * 3 / 2)));
   for (const Reservation& reservation : reservations) index.add(reservation.address, reservation.content);
   return index;
 }
@@ -151,9 +160,10 @@ void ReservationIndex::grow() {
 }
 
 void ReservationIndex::add(const IpAddress& address, std::string_view content) {
-  if (2 * (header().used + 1) > header().capacity) grow();
-  Slot slot{hash_of(content), {}, address.size()};
-  std::copy_n(address.data(), address.size(), slot.bytes);
+  if (is_crowded(header().used + 1, header().capacity)) grow();
+  Slot slot{hash_of(content), {}};
+  if (address.is_v4()) std::copy(std::begin(kMappedPrefix), std::end(kMappedPrefix), slot.bytes);
+  std::copy_n(address.data(), address.size(), slot.bytes + sizeof slot.bytes - address.size());
   insert(slot);
 }
 
@@ -174,6 +184,7 @@ std::vector<IpAddress> ReservationIndex::find(std::string_view content) const {
 std::vector<IpAddress> ReservationIndex::addresses() const {
   std::vector<IpAddress> all;
   all.reserve(size());
+  ::madvise(memory_, bytes_, MADV_POPULATE_READ);  // one call for a fault per page; older kernels do not know it
   for (std::size_t i = 0; i < header().capacity; ++i)
     if (slots()[i].owner != 0) all.push_back(slots()[i].address());
   return all;

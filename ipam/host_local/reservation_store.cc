@@ -96,7 +96,9 @@ void ReservationStore::seal_index() noexcept {
   struct stat status {};
   // Failing (not the owner of the directory), the index does not fit the next time and is made anew.
   if (::futimens(directory_fd_.get(), times) != 0 || ::fstat(directory_fd_.get(), &status) != 0) return;
-  if (status.st_mtim.tv_sec == sealed.tv_sec) index_->seal(Seal::of(status));
+  // A file system that keeps seconds alone cannot hold a seal.
+  if (status.st_mtim.tv_sec == sealed.tv_sec && status.st_mtim.tv_nsec == sealed.tv_nsec)
+    index_->seal(Seal::of(status));
 }
 
 std::vector<Reservation> ReservationStore::scan() const {

@@ -38,7 +38,7 @@ class ReservationStore {
   ReservationStore& operator=(const ReservationStore&) = delete;
   ~ReservationStore();
 
-  /// What `owner` holds, sorted; reservations of old versions, which name the container alone, count for each of its
+  /// What `owner` holds; reservations of old versions, which name the container alone, count for each of its
   /// interfaces.
   std::vector<IpAddress> held_by(const Owner& owner);
   /// False when it is taken. Throws Error{io}.
