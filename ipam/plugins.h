@@ -14,7 +14,7 @@ cni::Result add(const cni::Request& request, Node& node);
 void del(const cni::Request& request, Node& node);
 /// Throws Error{drift} when the attachment holds no address, or not one of "prevResult" that lies in its ranges.
 void check(const cni::Request& request, Node& node);
-/// Releases what belongs to none of "cni.dev/valid-attachments". Throws Error{config} when that key is absent.
+/// Releases what belongs to none of "cni.dev/valid-attachments"; nothing when that key is absent.
 void gc(const cni::Request& request, Node& node);
 /// Throws Error{not_available} when a range set is exhausted or the directory cannot be written.
 void status(const cni::Request& request, Node& node);

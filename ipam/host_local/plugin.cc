@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/log.h"
 #include "core/rollback.h"
 #include "ipam/host_local/config.h"
 #include "ipam/host_local/reservation_store.h"
@@ -126,9 +127,10 @@ void check(const cni::Request& request, Node& node) {
 }
 
 void gc(const cni::Request& request, Node& node) {
-  if (!request.conf.has_valid_attachments)
-    throw Error(Error::Code::config, "config key \"cni.dev/valid-attachments\" is missing; nothing was released",
-                "an empty list releases every reservation of the network");
+  if (!request.conf.has_valid_attachments) {
+    log_warning("ignoring GC: \"cni.dev/valid-attachments\" is missing, so nothing is known of what is valid");
+    return;
+  }
   auto store = ReservationStore::open_existing(reservation_directory(request, node), index_directory(node));
   if (!store) return;
   store->release_unless([&](std::string_view content) { return is_valid(content, request.conf.valid_attachments); });
