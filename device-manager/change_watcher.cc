@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device-manager/change_watcher.h"
+
+#include <fmt/format.h>
+#include <linux/rtnetlink.h>
+#include <netlink/socket.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+
+namespace barewire::manager {
+namespace {
+
+constexpr std::chrono::milliseconds kQuiet{150};  ///< a burst is over when nothing came for this long
+constexpr std::chrono::milliseconds kLongestBurst{1000};
+
+void drain_inotify(int fd) {
+  alignas(inotify_event) std::array<char, 4096> buffer{};
+  while (::read(fd, buffer.data(), buffer.size()) > 0) {
+  }
+}
+
+/// Overrun (ENOBUFS) too only says that something changed.
+void drain_socket(int fd) {
+  std::array<char, 65536> buffer{};
+  while (::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT) > 0 || errno == ENOBUFS) {
+  }
+}
+
+}  // namespace
+
+ChangeWatcher::ChangeWatcher(std::string run_dir, std::string netns_dir)
+    : run_dir_(std::move(run_dir)),
+      netns_dir_(std::move(netns_dir)),
+      inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+  if (!inotify_) throw sys_error("watching for changed records");
+  const int rc = nl_socket_add_membership(links_.raw(), RTNLGRP_LINK);
+  if (rc < 0) throw Error(Error::Code::kernel, "subscribing to link changes failed", nl_geterror(rc));
+  watch_directories();
+}
+
+/// A directory watched already keeps its one watch.
+void ChangeWatcher::watch_directories() {
+  constexpr std::uint32_t kEvents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
+  const std::string attachments = run_dir_ + "/attachments";
+  std::vector<std::string> directories = {run_dir_, run_dir_ + "/devices", attachments, netns_dir_};
+  std::error_code missing;
+  for (const auto& network : std::filesystem::directory_iterator(attachments, missing)) {
+    directories.push_back(network.path());
+  }
+  for (const std::string& directory : directories) ::inotify_add_watch(inotify_.get(), directory.c_str(), kEvents);
+}
+
+ChangeWatcher::Event ChangeWatcher::poll_once(std::chrono::milliseconds timeout, int other) {
+  std::array<pollfd, 3> watched = {{{.fd = inotify_.get(), .events = POLLIN, .revents = 0},
+                                    {.fd = nl_socket_get_fd(links_.raw()), .events = POLLIN, .revents = 0},
+                                    {.fd = other, .events = POLLIN, .revents = 0}}};
+  const int ready = ::poll(watched.data(), watched.size(), static_cast<int>(timeout.count()));
+  if (ready < 0 && errno != EINTR) throw sys_error("waiting for changes");
+  if (ready <= 0) return Event::timeout;
+  if (watched[2].revents != 0) return Event::readable;
+  if (watched[0].revents != 0) drain_inotify(watched[0].fd);
+  if (watched[1].revents != 0) drain_socket(watched[1].fd);
+  return Event::changed;
+}
+
+void ChangeWatcher::settle() {
+  const auto end = std::chrono::steady_clock::now() + kLongestBurst;
+  while (std::chrono::steady_clock::now() < end && poll_once(kQuiet, -1) == Event::changed) {
+  }
+}
+
+ChangeWatcher::Event ChangeWatcher::wait(std::chrono::milliseconds timeout, int other) {
+  watch_directories();
+  const Event event = poll_once(timeout, other);
+  if (event == Event::changed) settle();
+  return event;
+}
+
+}  // namespace barewire::manager

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device-manager/checker.h"
+
+#include <boost/json/serialize.hpp>
+
+#include "device-manager/plugin_call.h"
+
+namespace barewire::manager {
+
+namespace json = boost::json;
+
+namespace {
+
+/// Keys match without regard to case in a configuration: another spelling of `key` would compete with ours.
+void replace_key(json::object& object, std::string_view key, json::value value) {
+  for (auto member = object.begin(); member != object.end();) {
+    std::string lower(member->key());
+    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    std::string wanted(key);
+    for (char& c : wanted) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    member = lower == wanted ? object.erase(member) : member + 1;
+  }
+  object[key] = std::move(value);
+}
+
+}  // namespace
+
+std::string check_config(const state::Attachment& attachment) {
+  json::value config =
+      parse_json(attachment.config, fmt::format("the recorded configuration of {}", attachment.id.text()));
+  if (!config.is_object()) {
+    throw Error(Error::Code::state,
+                fmt::format("the recorded configuration of {} is not a JSON object", attachment.id.text()));
+  }
+  replace_key(config.get_object(), "cniVersion", "1.1.0");
+  if (const json::value* result = attachment.data.if_contains("result"); result != nullptr) {
+    replace_key(config.get_object(), "prevResult", *result);
+  }
+  return json::serialize(config);
+}
+
+CheckOutcome check(const Node& node, const state::Attachment& attachment) {
+  CheckOutcome outcome{attachment, std::nullopt};
+  try {
+    cni::Environment environment = attachment.del_environment();
+    environment.command = "CHECK";
+    call_in_child(node, attachment.id.plugin, environment, check_config(attachment), kPluginTimeout);
+  } catch (const Error& error) {
+    outcome.error = error;
+  }
+  return outcome;
+}
+
+std::vector<std::string> drift_by_check(const Node& node, const state::Attachment& attachment) {
+  const CheckOutcome outcome = check(node, attachment);
+  if (!outcome.error) return {};
+  return {describe(*outcome.error)};
+}
+
+}  // namespace barewire::manager

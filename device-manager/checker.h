@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Comparing an attachment with the kernel by its own plugin's CHECK. Used by `barewire check` and, for attachments
+/// whose plugin tells no details, by `barewire list`.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/node.h"
+#include "core/state/attachment.h"
+
+namespace barewire::manager {
+
+/// The configuration a runtime would send to CHECK: that of ADD, with the result of ADD as "prevResult" and cniVersion
+/// 1.1.0, in whose shape the record keeps the result. Throws Error{state} when the record's configuration is damaged.
+/// Source: CNI spec 1.1.0, "CHECK".
+std::string check_config(const state::Attachment& attachment);
+
+struct CheckOutcome {
+  state::Attachment attachment;
+  std::optional<Error> error;  ///< what CHECK said; absent: all is as ADD left it
+};
+/// Calls the plugin in a child process. Throws nothing but std::bad_alloc.
+CheckOutcome check(const Node& node, const state::Attachment& attachment);
+
+/// Sentences for drift lists; empty when CHECK is content.
+std::vector<std::string> drift_by_check(const Node& node, const state::Attachment& attachment);
+
+}  // namespace barewire::manager

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The command line of `barewire` as a whole.
+#include "device-manager/cli/session.h"
+
+namespace barewire::cli {
+namespace {
+
+constexpr const char* kAbout = "Shows and manages SR-IOV virtual functions and the pods that hold them.";
+constexpr const char* kFooter =
+    R"(Exit status: 0 done; 1 something wrong was found; 2 wrong command line; 3 refused, nothing touched; 4 failed.
+`barewire COMMAND --help` gives examples; barewire(1) and docs/admin.md say more.)";
+
+}  // namespace
+
+std::unique_ptr<CLI::App> make_app(Session& session) {
+  auto app = std::make_unique<CLI::App>(kAbout, "barewire");
+  app->set_version_flag("--version", fmt::format("barewire {}", BAREWIRE_VERSION), "Print the version and exit");
+  app->set_help_flag("-h,--help", "Print this help and exit");
+  app->footer(kFooter);
+  app->require_subcommand(1);
+  add_list_command(*app, session);
+  add_show_command(*app, session);
+  add_check_command(*app, session);
+  add_repair_command(*app, session);
+  add_gc_command(*app, session);
+  add_explain_command(*app, session);
+  add_provision_command(*app, session);
+  add_completion_command(*app, session);
+  return app;
+}
+
+}  // namespace barewire::cli

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/// `barewire check`.
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "device-manager/checker.h"
+#include "device-manager/cli/list_view.h"
+#include "device-manager/cli/session.h"
+#include "device-manager/cli/table.h"
+#include "device-manager/filter.h"
+#include "device-manager/snapshot_json.h"
+
+namespace barewire::cli {
+namespace {
+
+namespace json = boost::json;
+using manager::CheckOutcome;
+
+struct Options {
+  std::string output = "table";
+  manager::Filter filter;
+};
+
+/// Drift is what CHECK is for; anything else kept it from looking.
+std::string_view verdict(const CheckOutcome& outcome) {
+  if (!outcome.error) return "ok";
+  return outcome.error->is(Error::Code::drift) ? "drifted" : "failed";
+}
+
+json::object outcome_json(const CheckOutcome& outcome) {
+  json::object object{{"holder", manager::holder_json(outcome.attachment)}, {"verdict", verdict(outcome)}};
+  object["error"] = nullptr;
+  if (outcome.error) {
+    object["error"] = json::object{
+        {"code", outcome.error->code()}, {"msg", outcome.error->what()}, {"details", outcome.error->hint()}};
+  }
+  return object;
+}
+
+json::object document(const std::vector<CheckOutcome>& outcomes,
+                      const std::vector<std::pair<std::string, std::string>>& unreadable) {
+  json::array checked, damaged;
+  for (const CheckOutcome& outcome : outcomes) checked.emplace_back(outcome_json(outcome));
+  for (const auto& [path, error] : unreadable) damaged.emplace_back(json::object{{"path", path}, {"error", error}});
+  return {
+      {"format", manager::kSnapshotFormat}, {"checks", std::move(checked)}, {"unreadableRecords", std::move(damaged)}};
+}
+
+std::string table(const std::vector<CheckOutcome>& outcomes,
+                  const std::vector<std::pair<std::string, std::string>>& unreadable, const Terminal& terminal) {
+  Table lines({{"VERDICT"}, {"HELD BY"}, {"NETWORK"}, {"IF"}, {"PLUGIN"}, {"CONTAINER", Column::Align::left, 1}});
+  for (const CheckOutcome& outcome : outcomes) {
+    const auto& id = outcome.attachment.id;
+    lines.add_row({{std::string(verdict(outcome)), outcome.error ? Style::red : Style::green},
+                   holder_text(outcome.attachment),
+                   id.network,
+                   id.ifname,
+                   id.plugin,
+                   id.container_id});
+    if (!outcome.error) continue;
+    lines.add_note({outcome.error->what(), Style::red});
+    if (!outcome.error->hint().empty()) lines.add_note({outcome.error->hint(), Style::dim});
+  }
+  for (const auto& [path, error] : unreadable) lines.add_note({error, Style::red});
+  return lines.render(terminal);
+}
+
+void run(Session& session, const Options& options) {
+  std::vector<std::pair<std::string, std::string>> unreadable;
+  std::vector<CheckOutcome> outcomes;
+  for (const state::Attachment& attachment : state::Store(session.node.run_dir).list(&unreadable)) {
+    if (options.filter.matches(attachment)) outcomes.push_back(manager::check(session.node, attachment));
+  }
+  const auto bad = std::count_if(outcomes.begin(), outcomes.end(), [](const auto& each) { return each.error; });
+  if (bad > 0 || !unreadable.empty()) session.exit = Exit::problems;
+  if (options.output == "json") return session.print_json(document(outcomes, unreadable));
+  session.print(table(outcomes, unreadable, session.terminal));
+  session.print(fmt::format("{} of {} attachments are as they were made.\n",
+                            static_cast<std::ptrdiff_t>(outcomes.size()) - bad, outcomes.size()));
+}
+
+constexpr const char* kExamples = R"(Examples:
+  barewire check                       every attachment against the kernel
+  barewire check --network sriov-net   those of one network
+  barewire check -o json || alert      for monitoring: exit status 1 when one differs)";
+
+}  // namespace
+
+void add_check_command(CLI::App& app, Session& session) {
+  auto* command = app.add_subcommand("check", "Compare attachments with the kernel, as CNI CHECK does");
+  const auto options = std::make_shared<Options>();
+  command->add_option("-o,--output", options->output, "Form of the output (table)")
+      ->check(CLI::IsMember({"table", "json"}));
+  add_holder_options(*command, options->filter);
+  command->footer(kExamples);
+  command->callback([&session, options] { run(session, *options); });
+}
+
+}  // namespace barewire::cli

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device-manager/cli/drift.h"
+
+#include "device-manager/checker.h"
+#include "device-manager/plugin_call.h"
+#include "sriov-plugin/drift.h"
+
+namespace barewire::cli {
+namespace {
+
+/// A comparison that cannot be made is a difference too: whoever reads the list has to know.
+std::vector<std::string> drift_of_vf(const Node& node, const state::Attachment& attachment) {
+  if (attachment.id.plugin != "sriov") return manager::drift_by_check(node, attachment);
+  try {
+    vf::Host host(node);
+    return sriov::find_drift(host, attachment);
+  } catch (const Error& error) {
+    return {manager::describe(error)};
+  }
+}
+
+}  // namespace
+
+manager::DriftFinders drift_finders(const Node& node) {
+  return {
+      .of_vf = [&node](const state::Attachment& attachment) { return drift_of_vf(node, attachment); },
+      .of_other = [&node](const state::Attachment& attachment) { return manager::drift_by_check(node, attachment); }};
+}
+
+manager::DriftFinders drift_finders_of_vfs(const Node& node) {
+  manager::DriftFinders finders = drift_finders(node);
+  finders.of_other = nullptr;
+  return finders;
+}
+
+}  // namespace barewire::cli

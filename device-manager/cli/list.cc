@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/// `barewire list`.
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+
+#include "core/fd.h"
+#include "device-manager/change_watcher.h"
+#include "device-manager/cli/drift.h"
+#include "device-manager/cli/list_view.h"
+#include "device-manager/cli/session.h"
+#include "device-manager/filter.h"
+#include "device-manager/snapshot_json.h"
+
+namespace barewire::cli {
+namespace {
+
+struct Options {
+  std::string output = "table";
+  bool all = false;
+  bool watch = false;
+  std::vector<std::string> states;
+  manager::Filter filter;
+};
+
+/// What is not in any table but must not be overlooked.
+std::string warnings(const manager::Snapshot& snapshot) {
+  std::string text;
+  for (const auto& [path, error] : snapshot.unreadable) text += fmt::format("barewire: record {}: {}\n", path, error);
+  for (const std::string& problem : snapshot.problems) text += fmt::format("barewire: {}\n", problem);
+  return text;
+}
+
+std::string nothing_text(const Options& options) {
+  const auto& filter = options.filter;
+  const bool narrowed = !filter.pfs.empty() || filter.names_vfs();
+  return narrowed ? "Nothing matches.\n" : "No NIC of this node can have virtual functions.\n";
+}
+
+std::string render(const manager::Snapshot& snapshot, const Options& options, const Terminal& terminal) {
+  if (options.output == "json") {
+    const auto document = manager::to_json(snapshot);
+    return options.watch ? boost::json::serialize(document) + "\n" : manager::pretty(document);
+  }
+  const std::string text =
+      render_list(snapshot, {.wide = options.output == "wide", .with_others = options.all}, terminal);
+  return text.empty() ? nothing_text(options) : text;
+}
+
+manager::Snapshot look(const Session& session, const Options& options) {
+  const auto finders = options.all ? drift_finders(session.node) : drift_finders_of_vfs(session.node);
+  return manager::apply(options.filter, manager::take_snapshot(session.node, finders));
+}
+
+/// On a terminal the screen is drawn anew; elsewhere each state follows the one before, only when it differs.
+void watch(const Session& session, const Options& options) {
+  constexpr std::chrono::seconds kLongest{10};  // what happens inside pods raises no event here
+  manager::ChangeWatcher watcher(session.node.run_dir);
+  const bool redraw = session.terminal.width && options.output != "json";
+  std::string shown;
+  while (true) {
+    const Terminal terminal = Terminal::of(STDOUT_FILENO);
+    const std::string text = render(look(session, options), options, terminal);
+    if (text != shown) {
+      if (redraw)
+        session.print("\033[H\033[2J");
+      else if (!shown.empty() && options.output != "json")
+        session.print("\n");
+      session.print(text);
+      shown = text;
+    }
+    watcher.wait(kLongest);
+  }
+}
+
+void run(Session& session, const Options& options) {
+  if (options.watch) return watch(session, options);
+  const manager::Snapshot snapshot = look(session, options);
+  session.print(render(snapshot, options, session.terminal));
+  const std::string warned = warnings(snapshot);
+  if (warned.empty()) return;
+  session.exit = Exit::problems;
+  if (options.output != "json") write_all(STDERR_FILENO, warned, "standard error");
+}
+
+constexpr const char* kExamples = R"(Examples:
+  barewire list                              every NIC, its VFs, and who holds them
+  barewire list -o wide --pf ens1f0          every column, one NIC
+  barewire list --state free,drifted         only VFs in these states
+  barewire list --pod default/web-0 -o json  what one pod holds, for a program
+  barewire list --watch                      redrawn whenever something changes)";
+
+}  // namespace
+
+void add_list_command(CLI::App& app, Session& session) {
+  auto* command = app.add_subcommand("list", "Show every NIC and VF of this node and who holds what");
+  const auto options = std::make_shared<Options>();
+  command->add_option("-o,--output", options->output, "Form of the output (table)")
+      ->check(CLI::IsMember({"table", "wide", "json"}));
+  command->add_option("--pf", options->filter.pfs, "Only this PF, by name or PCI address (repeatable)")
+      ->type_name("PF")
+      ->delimiter(',');
+  command->add_option("--state", options->states, "Only VFs in this state (repeatable)")
+      ->check(CLI::IsMember({"free", "in_pod", "in_use_elsewhere", "drifted", "no_driver"}))
+      ->delimiter(',');
+  add_holder_options(*command, options->filter);
+  command->add_flag("-a,--all", options->all, "Also attachments that hold no VF, each compared with the kernel");
+  command->add_flag("-w,--watch", options->watch, "Stay, and show each change");
+  command->footer(kExamples);
+  command->callback([&session, options] {
+    for (const std::string& state : options->states) {
+      options->filter.states.push_back(manager::parse_vf_state(state).value());
+    }
+    run(session, *options);
+  });
+}
+
+}  // namespace barewire::cli

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device-manager/cli/list_view.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "device-manager/cli/table.h"
+
+namespace barewire::cli {
+namespace {
+
+using manager::PfEntry;
+using manager::VfEntry;
+using manager::VfState;
+using Align = Column::Align;
+
+Style style_of(VfState state) {
+  switch (state) {
+    case VfState::free:
+      return Style::green;
+    case VfState::in_pod:
+      return Style::plain;
+    case VfState::used_elsewhere:
+      return Style::yellow;
+    case VfState::drifted:
+      return Style::red;
+    case VfState::unbound:
+      return Style::dim;
+  }
+  return Style::plain;
+}
+
+std::string on_off(const std::optional<bool>& flag) {
+  return !flag ? "" : *flag ? "on" : "off";
+}
+
+std::string mac_text(const vf::Vf& vf) {
+  // A VF whose admin MAC is zero chose its own address.
+  if (vf.info && vf.info->mac && !vf.info->mac->is_zero()) return vf.info->mac->text();
+  return vf.link && vf.link->mac ? vf.link->mac->text() : "";
+}
+
+std::string link_state_text(const std::optional<kernel::VfLinkState>& state) {
+  if (!state) return "";
+  switch (*state) {
+    case kernel::VfLinkState::automatic:
+      return "auto";
+    case kernel::VfLinkState::enable:
+      return "enable";
+    case kernel::VfLinkState::disable:
+      return "disable";
+  }
+  return "";
+}
+
+/// What a column shows of one VF; columns are chosen by `wide`.
+struct VfColumn {
+  Column column;
+  bool wide_only;
+  Cell (*show)(const VfEntry&);
+};
+
+Cell held_by(const VfEntry& entry) {
+  if (entry.holder) return holder_text(*entry.holder);
+  return entry.state == VfState::free || entry.state == VfState::unbound ? Cell() : Cell(entry.why, Style::dim);
+}
+
+template <typename Member>
+Cell of_holder(const VfEntry& entry, Member member) {
+  return entry.holder ? Cell(std::string(member(*entry.holder))) : Cell();
+}
+
+/// Expendable in the order in which an admin can do without: what the VF is set to goes before who has it.
+std::vector<VfColumn> vf_columns() {
+  constexpr auto kRight = Align::right;
+  return {
+      {{"VF", kRight, 0}, false, [](const VfEntry& e) { return Cell(fmt::format("{}", e.vf.id)); }},
+      {{"PCI", Align::left, 0}, false, [](const VfEntry& e) { return Cell(e.vf.pci.address); }},
+      {{"DRIVER", Align::left, 6}, false, [](const VfEntry& e) { return Cell(e.vf.pci.driver); }},
+      {{"NETDEV", Align::left, 1}, false, [](const VfEntry& e) { return Cell(interface_text(e.vf)); }},
+      {{"MAC", Align::left, 3}, false, [](const VfEntry& e) { return Cell(mac_text(e.vf)); }},
+      {{"VLAN", kRight, 2}, false, [](const VfEntry& e) { return Cell(e.vf.info ? vlan_text(*e.vf.info) : ""); }},
+      {{"TRUST", Align::left, 7},
+       false,
+       [](const VfEntry& e) { return Cell(e.vf.info ? on_off(e.vf.info->trust) : ""); }},
+      {{"SPOOF", Align::left, 8},
+       false,
+       [](const VfEntry& e) { return Cell(e.vf.info ? on_off(e.vf.info->spoof_check) : ""); }},
+      {{"Mb/s", kRight, 5}, false, [](const VfEntry& e) { return Cell(e.vf.info ? rate_text(*e.vf.info) : ""); }},
+      {{"LINK", Align::left, 9},
+       true,
+       [](const VfEntry& e) { return Cell(e.vf.info ? link_state_text(e.vf.info->link_state) : ""); }},
+      {{"STATE", Align::left, 0},
+       false,
+       [](const VfEntry& e) { return Cell(std::string(text_of(e.state)), style_of(e.state)); }},
+      {{"HELD BY", Align::left, 0}, false, held_by},
+      {{"NETWORK", Align::left, 2},
+       false,
+       [](const VfEntry& e) { return of_holder(e, [](const auto& holder) { return holder.id.network; }); }},
+      {{"IF", Align::left, 4},
+       false,
+       [](const VfEntry& e) { return of_holder(e, [](const auto& holder) { return holder.id.ifname; }); }},
+      {{"CONTAINER", Align::left, 9},
+       true,
+       [](const VfEntry& e) { return of_holder(e, [](const auto& holder) { return holder.id.container_id; }); }},
+      {{"NETNS", Align::left, 9},
+       true,
+       [](const VfEntry& e) { return of_holder(e, [](const auto& holder) { return holder.netns; }); }},
+      {{"SINCE", Align::left, 9},
+       true,
+       [](const VfEntry& e) { return of_holder(e, [](const auto& holder) { return holder.since; }); }},
+  };
+}
+
+std::string model_text(const PfEntry& pf) {
+  if (pf.model.empty()) return "unknown model";
+  return pf.model;
+}
+
+std::string count_text(const PfEntry& pf) {
+  if (pf.enabled_vfs == 0) return fmt::format("no VFs of {}", pf.pf.total_vfs);
+  return fmt::format("{} of {} VFs, {} free", pf.enabled_vfs, pf.pf.total_vfs, pf.free_vfs);
+}
+
+/// What heads the VFs of one PF: the parts stand in columns over all PFs.
+std::vector<std::string> heading_parts(const PfEntry& pf) {
+  const int numa = pf.pf.pci.numa_node;
+  std::vector<std::string> parts = {pf.name(), pf.pf.pci.address,
+                                    pf.pf.pci.driver.empty() ? "no driver" : pf.pf.pci.driver, model_text(pf),
+                                    numa < 0 ? "no NUMA" : fmt::format("NUMA {}", numa)};
+  parts.push_back(!pf.eswitch ? "no eswitch" : *pf.eswitch == kernel::EswitchMode::switchdev ? "switchdev" : "legacy");
+  parts.push_back(link_text(pf));
+  parts.push_back(count_text(pf));
+  return parts;
+}
+
+std::vector<std::string> headings(const std::vector<PfEntry>& pfs, const Terminal& terminal) {
+  std::vector<std::vector<std::string>> rows;
+  std::transform(pfs.begin(), pfs.end(), std::back_inserter(rows), heading_parts);
+  std::vector<std::size_t> widths(rows.empty() ? 0 : rows.front().size());
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
+  }
+  std::vector<std::string> lines;
+  for (const auto& row : rows) {
+    std::string rest;
+    for (std::size_t i = 1; i < row.size(); ++i) {
+      rest += "  " + row[i];
+      if (i + 1 < row.size()) rest.append(widths[i] - display_width(row[i]), ' ');
+    }
+    const std::string padding(widths[0] - display_width(row[0]), ' ');
+    if (terminal.width) rest = shorten(rest, std::max(*terminal.width, widths[0]) - widths[0], terminal.utf8);
+    lines.push_back(terminal.paint(printable(row[0]), Style::bold) + padding + printable(rest));
+  }
+  return lines;
+}
+
+void add_vf(Table& table, const VfEntry& entry, const std::vector<VfColumn>& columns) {
+  std::vector<Cell> cells;
+  for (const VfColumn& column : columns) cells.push_back(column.show(entry));
+  table.add_row(std::move(cells));
+  for (const std::string& difference : entry.drift) table.add_note({difference, Style::red});
+}
+
+std::string render_vfs(const manager::Snapshot& snapshot, const ListView& view, const Terminal& terminal) {
+  std::vector<VfColumn> chosen = vf_columns();
+  if (!view.wide) std::erase_if(chosen, [](const VfColumn& each) { return each.wide_only; });
+  std::vector<Column> columns;
+  for (const VfColumn& each : chosen) columns.push_back(each.column);
+  Table table(std::move(columns));
+  const auto lines = headings(snapshot.pfs, terminal);
+  for (std::size_t i = 0; i < snapshot.pfs.size(); ++i) {
+    table.add_heading(lines[i]);
+    for (const VfEntry& vf : snapshot.pfs[i].vfs) add_vf(table, vf, chosen);
+  }
+  return table.render(terminal);
+}
+
+std::string drift_cell(const manager::OtherAttachment& other) {
+  if (!other.drift) return "";
+  return other.drift->empty() ? "as made" : "drifted";
+}
+
+std::string render_others(const manager::Snapshot& snapshot, const ListView& view, const Terminal& terminal) {
+  std::vector<Column> columns = {{"PLUGIN", Align::left, 0},  {"DEVICE", Align::left, 1},  {"STATE", Align::left, 0},
+                                 {"HELD BY", Align::left, 0}, {"NETWORK", Align::left, 0}, {"IF", Align::left, 0}};
+  if (view.wide) {
+    for (const char* title : {"CONTAINER", "NETNS", "SINCE"}) columns.push_back({title, Align::left, 2});
+  }
+  Table table(std::move(columns));
+  table.add_heading(terminal.paint("Other attachments", Style::bold));
+  for (const manager::OtherAttachment& other : snapshot.others) {
+    const state::Attachment& attachment = other.attachment;
+    const bool drifted = other.drift && !other.drift->empty();
+    std::vector<Cell> cells = {
+        attachment.id.plugin,    other.device,          {drift_cell(other), drifted ? Style::red : Style::plain},
+        holder_text(attachment), attachment.id.network, attachment.id.ifname};
+    if (view.wide) cells.insert(cells.end(), {attachment.id.container_id, attachment.netns, attachment.since});
+    table.add_row(std::move(cells));
+    if (!drifted) continue;
+    for (const std::string& difference : *other.drift) table.add_note({difference, Style::red});
+  }
+  return table.render(terminal);
+}
+
+}  // namespace
+
+std::string vlan_text(const kernel::VfInfo& info) {
+  if (info.vlan == 0 && info.qos == 0) return "";
+  std::string text = info.qos == 0 ? fmt::format("{}", info.vlan) : fmt::format("{}/{}", info.vlan, info.qos);
+  return info.vlan_proto == kernel::VlanProto::dot1ad ? text + " ad" : text;
+}
+
+std::string rate_text(const kernel::VfInfo& info) {
+  if (info.min_tx_rate != 0 && info.max_tx_rate != 0) return fmt::format("{}-{}", info.min_tx_rate, info.max_tx_rate);
+  if (info.min_tx_rate != 0) return fmt::format("min {}", info.min_tx_rate);
+  return info.max_tx_rate != 0 ? fmt::format("{}", info.max_tx_rate) : "";
+}
+
+std::string interface_text(const vf::Vf& vf) {
+  if (vf.link) return vf.link->name;
+  if (kernel::is_userspace_driver(vf.pci.driver) && vf.pci.iommu_group) return "vfio " + *vf.pci.iommu_group;
+  return "";
+}
+
+std::string holder_text(const state::Attachment& attachment) {
+  if (!attachment.pod.name.empty()) return attachment.pod.name_space + "/" + attachment.pod.name;
+  constexpr std::size_t kShortId = 12;  // as container runtimes abbreviate
+  return "container " + attachment.id.container_id.substr(0, kShortId);
+}
+
+std::string link_text(const PfEntry& pf) {
+  if (!pf.pf.link) return "no netdev";
+  if (!pf.pf.link->is_up()) return "down";
+  if (!pf.pf.link->carrier) return "no carrier";
+  return pf.speed_mbps ? fmt::format("up {} Mb/s", *pf.speed_mbps) : "up";
+}
+
+std::string render_list(const manager::Snapshot& snapshot, const ListView& view, const Terminal& given) {
+  Terminal terminal = given;
+  if (view.wide) terminal.width.reset();  // who asks for everything gets everything
+  std::string text = render_vfs(snapshot, view, terminal);
+  if (view.with_others && !snapshot.others.empty()) {
+    if (!text.empty()) text += "\n";
+    text += render_others(snapshot, view, terminal);
+  }
+  return text;
+}
+
+}  // namespace barewire::cli

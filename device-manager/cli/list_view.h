@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+/// A snapshot as text for people: a heading per NIC and a table of its VFs. No I/O.
+#pragma once
+
+#include <string>
+
+#include "device-manager/cli/terminal.h"
+#include "device-manager/snapshot.h"
+
+namespace barewire::cli {
+
+struct ListView {
+  bool wide = false;         ///< every column
+  bool with_others = false;  ///< also the attachments that hold no VF
+};
+
+std::string render_list(const manager::Snapshot& snapshot, const ListView& view, const Terminal& terminal);
+
+/// "100", "100/3" with priority, "100/3 ad" with 802.1ad; "" without a port VLAN.
+std::string vlan_text(const kernel::VfInfo& info);
+/// "500", "100-500", "min 100"; "" without a limit. Mb/s.
+std::string rate_text(const kernel::VfInfo& info);
+/// "vfio 17" or the netdev's name; "" when it is not in this netns.
+std::string interface_text(const vf::Vf& vf);
+/// "default/web-0", else "container 3f2a…".
+std::string holder_text(const state::Attachment& attachment);
+/// "up 1000 Mb/s", "no carrier", "down", "no netdev".
+std::string link_text(const manager::PfEntry& pf);
+
+}  // namespace barewire::cli

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/// `barewire`, the admin's command: parses the command line, runs one subcommand, turns errors into text and a status.
+#include <unistd.h>
+
+#include <iostream>
+
+#include "device-manager/cli/session.h"
+#include "packaging/plugin_table.h"
+
+namespace barewire::cli {
+namespace {
+
+/// CLI11 throws for --help and --version too.
+int report(const CLI::App& app, const CLI::ParseError& outcome) {
+  if (outcome.get_exit_code() == 0) return app.exit(outcome);
+  std::cerr << "barewire: " << outcome.what() << '\n';
+  const auto chosen = app.get_subcommands();
+  std::cerr << "          try `barewire " << (chosen.empty() ? "" : chosen.front()->get_name() + " ") << "--help`\n";
+  return static_cast<int>(Exit::usage);
+}
+
+int run(int argc, char** argv) {
+  const cni::PluginTable plugins = plugin_table();
+  Session session{.node = {.plugins = &plugins}, .terminal = Terminal::of(STDOUT_FILENO)};
+  const auto app = make_app(session);
+  try {
+    app->parse(argc, argv);
+    return static_cast<int>(session.exit);
+  } catch (const CLI::ParseError& outcome) {
+    return report(*app, outcome);
+  } catch (const Error& error) {
+    std::cerr << error_text(error);
+    return static_cast<int>(exit_of(error));
+  } catch (const std::exception& error) {
+    std::cerr << "barewire: " << error.what() << '\n';
+    return static_cast<int>(Exit::failed);
+  }
+}
+
+}  // namespace
+}  // namespace barewire::cli
+
+int main(int argc, char** argv) {
+  return barewire::cli::run(argc, argv);
+}

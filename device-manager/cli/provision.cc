@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/// `barewire provision`.
+#include "device-manager/provision.h"
+
+#include <unistd.h>
+
+#include "core/fd.h"
+#include "device-manager/cli/session.h"
+
+namespace barewire::cli {
+namespace {
+
+struct Options {
+  manager::ProvisionRequest request;
+  bool dry_run = false;
+};
+
+/// One line per step; on a terminal the line of a long step counts as VFs appear.
+class ProgressLines {
+ public:
+  ProgressLines(const Session& session, std::string pf) : session_(session), pf_(std::move(pf)) {}
+
+  void show(const manager::Progress& progress) {
+    const bool live = session_.terminal.width.has_value();
+    if (progress.step != step_) finish();
+    const bool is_new = progress.step != step_;
+    step_ = progress.step;
+    line_ = progress.step->describe(pf_);
+    if (progress.total > 0) line_ += fmt::format("  {}/{}", progress.done, progress.total);
+    if (progress.elapsed >= std::chrono::seconds(1)) {
+      line_ += fmt::format("  {:.1f} s", static_cast<double>(progress.elapsed.count()) / 1000);
+    }
+    if (live)
+      session_.print("\r\033[K" + line_);
+    else if (is_new)
+      session_.print(progress.step->describe(pf_) + "\n");
+  }
+  void finish() {
+    if (step_ != nullptr && session_.terminal.width) session_.print("\n");
+    step_ = nullptr;
+  }
+
+ private:
+  const Session& session_;
+  std::string pf_;
+  const manager::ProvisionStep* step_ = nullptr;
+  std::string line_;
+};
+
+void run(Session& session, const Options& options) {
+  kernel::NlSocket socket;
+  const auto facts = manager::read_pf_facts(session.node, socket, options.request.pf);
+  const std::string& name = facts.pf.link ? facts.pf.link->name : facts.pf.pci.address;
+  const auto steps = manager::plan_provision(options.request, facts);
+  if (steps.empty())
+    return session.print(fmt::format("{} has {} VFs as asked; nothing to do\n", name, facts.pf.vfs.size()));
+  if (options.dry_run) {
+    for (const auto& step : steps) session.print(fmt::format("would {}\n", step.describe(name)));
+    return;
+  }
+  ProgressLines lines(session, name);
+  try {
+    manager::provision(session.node, options.request, [&](const manager::Progress& progress) { lines.show(progress); });
+  } catch (const Error&) {
+    lines.finish();  // the message gets a line of its own
+    throw;
+  }
+  lines.finish();
+  session.print(fmt::format("{} has {} VFs\n", name, options.request.vfs));
+}
+
+constexpr const char* kExamples = R"(Examples:
+  barewire provision ens1f0 --vfs 7                      seven VFs on the kernel's own driver
+  barewire provision ens1f0 --vfs 7 --mtu 9000           with jumbo frames
+  barewire provision ens1f0 --vfs 4 --driver vfio-pci    for DPDK
+  barewire provision ens1f0 --vfs 0 --dry-run            what removing them would do)";
+
+}  // namespace
+
+void add_provision_command(CLI::App& app, Session& session) {
+  auto* command = app.add_subcommand("provision", "Create the virtual functions of a PF");
+  const auto options = std::make_shared<Options>();
+  command->add_option("pf", options->request.pf, "The PF, by name or PCI address")->required()->type_name("PF");
+  command->add_option("--vfs", options->request.vfs, "How many VFs it shall have; 0 removes them")
+      ->required()
+      ->type_name("N")
+      ->check(CLI::Range(0U, 65535U));
+  command->add_option("--mtu", options->request.mtu, "MTU of every VF, and of the PF at least")
+      ->type_name("BYTES")
+      ->check(CLI::Range(68U, 65535U));
+  command->add_option("--driver", options->request.driver, "Driver to bind every VF to")->type_name("DRIVER");
+  command->add_flag("-n,--dry-run", options->dry_run, "Say what would be done, do nothing");
+  command->footer(kExamples);
+  command->callback([&session, options] { run(session, *options); });
+}
+
+}  // namespace barewire::cli

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/// `barewire repair`.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "device-manager/checker.h"
+#include "device-manager/cli/list_view.h"
+#include "device-manager/cli/session.h"
+#include "device-manager/snapshot_json.h"
+#include "sriov-plugin/drift.h"
+
+namespace barewire::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct Options {
+  std::string output = "text";
+  bool dry_run = false;
+  manager::Filter filter;
+};
+
+struct Outcome {
+  state::Attachment attachment;
+  std::vector<std::string> done;  ///< or what would be
+  std::optional<Error> error;     ///< what is left, or what failed
+};
+
+/// Only the sriov plugin can put an attachment right while a pod uses it; of the others it is told what is wrong.
+Outcome repair(const Session& session, const state::Attachment& attachment, bool dry_run) {
+  Outcome outcome{attachment, {}, std::nullopt};
+  if (attachment.id.plugin != "sriov") {
+    outcome.error = manager::check(session.node, attachment).error;
+    if (outcome.error) {
+      outcome.error =
+          Error(outcome.error->code(), outcome.error->what(),
+                fmt::format("attachments of {} are put right by making the pod anew", attachment.id.plugin));
+    }
+    return outcome;
+  }
+  try {
+    Node node = session.node;
+    outcome.done = sriov::repair(attachment, node, dry_run);
+  } catch (const Error& error) {
+    outcome.error = error;
+  }
+  return outcome;
+}
+
+json::object outcome_json(const Outcome& outcome) {
+  json::object object{{"holder", manager::holder_json(outcome.attachment)},
+                      {"done", json::array(outcome.done.begin(), outcome.done.end())},
+                      {"error", nullptr}};
+  if (outcome.error) {
+    object["error"] = json::object{
+        {"code", outcome.error->code()}, {"msg", outcome.error->what()}, {"details", outcome.error->hint()}};
+  }
+  return object;
+}
+
+std::string outcome_text(const Outcome& outcome, const Terminal& terminal) {
+  const auto& id = outcome.attachment.id;
+  std::string text =
+      terminal.paint(
+          printable(fmt::format("{}  {} {} ({})", holder_text(outcome.attachment), id.network, id.ifname, id.plugin)),
+          Style::bold) +
+      "\n";
+  for (const std::string& line : outcome.done) text += "  " + printable(line) + "\n";
+  if (!outcome.error) return text;
+  text += "  " + terminal.paint(printable(outcome.error->what()), Style::red) + "\n";
+  if (!outcome.error->hint().empty()) text += "  " + printable(outcome.error->hint()) + "\n";
+  return text;
+}
+
+void print(Session& session, const Options& options, const std::vector<Outcome>& outcomes) {
+  if (options.output == "json") {
+    json::array repairs;
+    for (const Outcome& outcome : outcomes) repairs.emplace_back(outcome_json(outcome));
+    return session.print_json(json::object{
+        {"format", manager::kSnapshotFormat}, {"dryRun", options.dry_run}, {"repairs", std::move(repairs)}});
+  }
+  for (const Outcome& outcome : outcomes) session.print(outcome_text(outcome, session.terminal));
+  if (outcomes.empty()) session.print("Nothing has drifted.\n");
+}
+
+void run(Session& session, const Options& options) {
+  std::vector<Outcome> outcomes;
+  for (const state::Attachment& attachment : state::Store(session.node.run_dir).list()) {
+    if (!options.filter.matches(attachment)) continue;
+    Outcome outcome = repair(session, attachment, options.dry_run);
+    if (outcome.error) session.exit = Exit::problems;
+    if (outcome.error || !outcome.done.empty()) outcomes.push_back(std::move(outcome));
+  }
+  print(session, options, outcomes);
+}
+
+constexpr const char* kExamples = R"(Examples:
+  barewire repair --dry-run           what would be put right
+  barewire repair --pod default/web-0 what one pod holds)";
+
+}  // namespace
+
+void add_repair_command(CLI::App& app, Session& session) {
+  auto* command = app.add_subcommand("repair", "Put VFs that drifted back to what their attachment made");
+  const auto options = std::make_shared<Options>();
+  command->add_option("-o,--output", options->output, "Form of the output (text)")
+      ->check(CLI::IsMember({"text", "json"}));
+  command->add_flag("-n,--dry-run", options->dry_run, "Say what would be done, do nothing");
+  add_holder_options(*command, options->filter);
+  command->footer(kExamples);
+  command->callback([&session, options] { run(session, *options); });
+}
+
+}  // namespace barewire::cli

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/// `barewire show`.
+#include <boost/json/object.hpp>
+
+#include "device-manager/cli/drift.h"
+#include "device-manager/cli/list_view.h"
+#include "device-manager/cli/session.h"
+#include "device-manager/cli/show_view.h"
+#include "device-manager/liveness.h"
+#include "device-manager/snapshot_json.h"
+
+namespace barewire::cli {
+namespace {
+
+struct Options {
+  std::string device;
+  std::string output = "text";
+};
+
+bool is_alive(const state::Attachment& attachment) {
+  return manager::LiveNetNs::scan().is_alive(attachment, state::current_boot_id());
+}
+
+void show_vf(Session& session, const Options& options, manager::PfEntry pf) {
+  const state::Store store(session.node.run_dir);
+  const manager::VfEntry& vf = pf.vfs.front();
+  const bool alive = !vf.holder || is_alive(*vf.holder);
+  if (options.output == "text") {
+    const std::string path = vf.holder ? store.path_of(vf.holder->id) : "";
+    session.print(render(describe_vf(pf, vf, alive, path), session.terminal));
+  } else {
+    boost::json::object document = to_json(vf);
+    document["pf"] = pf.name();
+    document["pfPci"] = pf.pf.pci.address;
+    document["netnsAlive"] = vf.holder ? boost::json::value(alive) : boost::json::value(nullptr);
+    document["record"] = vf.holder ? state::to_json(*vf.holder) : boost::json::value(nullptr);
+    session.print_json(document);
+  }
+  if (vf.state == manager::VfState::drifted || !alive) session.exit = Exit::problems;
+}
+
+void show_pf(Session& session, const Options& options, const manager::PfEntry& pf) {
+  if (options.output == "json") return session.print_json(to_json(pf));
+  std::string text = render(describe_pf(pf), session.terminal);
+  manager::Snapshot snapshot;
+  snapshot.pfs.push_back(pf);
+  text += "\n" + render_list(snapshot, {}, session.terminal);
+  session.print(text);
+}
+
+void run(Session& session, const Options& options) {
+  kernel::NlSocket socket;
+  const kernel::Sysfs sysfs(session.node.sysfs);
+  const auto finders = drift_finders_of_vfs(session.node);
+  if (auto vf = vf::find_vf(sysfs, socket, options.device)) {
+    return show_vf(session, options, manager::describe_pf(session.node, socket, std::move(vf->pf), finders.of_vf));
+  }
+  if (auto pf = vf::find_pf(sysfs, socket, options.device)) {
+    return show_pf(session, options, manager::describe_pf(session.node, socket, std::move(*pf), finders.of_vf));
+  }
+  throw Error(Error::Code::device, fmt::format("{} is neither a VF nor a NIC that can have VFs", options.device),
+              "`barewire list` shows those of this node; a VF is named by its PCI address");
+}
+
+constexpr const char* kExamples = R"(Examples:
+  barewire show 0000:01:10.3           one VF: attributes, holder, original state, drift
+  barewire show ens1f0                 one PF, by name or PCI address
+  barewire show 0000:01:10.3 -o json   with the whole record)";
+
+}  // namespace
+
+void add_show_command(CLI::App& app, Session& session) {
+  auto* command = app.add_subcommand("show", "Show all that is known of one VF or PF");
+  const auto options = std::make_shared<Options>();
+  command->add_option("device", options->device, "PCI address of a VF or PF, or a PF's name")
+      ->required()
+      ->type_name("DEVICE");
+  command->add_option("-o,--output", options->output, "Form of the output (text)")
+      ->check(CLI::IsMember({"text", "json"}));
+  command->footer(kExamples);
+  command->callback([&session, options] { run(session, *options); });
+}
+
+}  // namespace barewire::cli

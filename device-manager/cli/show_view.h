@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+/// All that is known of one VF, PF or attachment, as text for people. No I/O.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "device-manager/cli/terminal.h"
+#include "device-manager/snapshot.h"
+
+namespace barewire::cli {
+
+/// A titled list of names and values; an empty value prints as "-".
+struct Section {
+  std::string title;
+  std::vector<std::pair<std::string, std::string>> lines;
+};
+
+std::vector<Section> describe_pf(const manager::PfEntry& pf);
+/// `alive`: does the holder's netns still exist.
+std::vector<Section> describe_vf(const manager::PfEntry& pf, const manager::VfEntry& vf, bool alive,
+                                 const std::string& record_path);
+std::vector<Section> describe_attachment(const state::Attachment& attachment, bool alive,
+                                         const std::string& record_path);
+
+/// Values aligned over all sections.
+std::string render(const std::vector<Section>& sections, const Terminal& terminal);
+
+}  // namespace barewire::cli

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+/// `barewired`, the node daemon. A CNI call never needs it: it cleans up where no call comes any more.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "core/error.h"
+#include "device-manager/daemon/options.h"
+#include "device-manager/daemon/service.h"
+#include "device-manager/liveness.h"
+#include "device-manager/plugin_call.h"
+#include "packaging/plugin_table.h"
+
+namespace barewire::daemon {
+namespace {
+
+constexpr int kUsage = 2;
+constexpr int kFailed = 4;
+
+/// To stderr: the journal adds time and name by itself. Source: systemd.exec(5), $JOURNAL_STREAM.
+std::shared_ptr<spdlog::logger> make_log(const std::string& level) {
+  auto log = std::make_shared<spdlog::logger>("barewired", std::make_shared<spdlog::sinks::stderr_sink_st>());
+  log->set_level(spdlog::level::from_str(level));
+  log->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l: %v" : "%Y-%m-%dT%H:%M:%S.%e%z barewired %l: %v");
+  log->flush_on(spdlog::level::debug);
+  return log;
+}
+
+int serve(const Options& options, const std::shared_ptr<spdlog::logger>& log) {
+  const cni::PluginTable plugins = plugin_table();
+  const Node node{.plugins = &plugins};
+  if (!options.own_pid_namespace) manager::require_every_process();
+  if (options.once) return look_once(node, options, *log) ? EXIT_SUCCESS : EXIT_FAILURE;
+  Service(node, options, log).run();
+  return EXIT_SUCCESS;
+}
+
+int run(int argc, char** argv) {
+  Options options;
+  const auto app = make_app(options);
+  try {
+    app->parse(argc, argv);
+  } catch (const CLI::ParseError& outcome) {
+    if (outcome.get_exit_code() == 0) return app->exit(outcome);
+    std::cerr << "barewired: " << outcome.what() << "\n           try `barewired --help`\n";
+    return kUsage;
+  }
+  const auto log = make_log(options.log_level);
+  try {
+    return serve(options, log);
+  } catch (const Error& error) {
+    log->error("{}", manager::describe(error));
+  } catch (const std::exception& error) {
+    log->error("{}", error.what());
+  }
+  return kFailed;
+}
+
+}  // namespace
+}  // namespace barewire::daemon
+
+int main(int argc, char** argv) {
+  return barewire::daemon::run(argc, argv);
+}

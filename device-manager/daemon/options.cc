@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device-manager/daemon/options.h"
+
+#include <fmt/format.h>
+
+namespace barewire::daemon {
+
+std::unique_ptr<CLI::App> make_app(Options& options) {
+  auto app = std::make_unique<CLI::App>("Barewire's node daemon: undoes what dead pods left behind.", "barewired");
+  app->set_version_flag("--version", fmt::format("barewired {}", BAREWIRE_VERSION), "Print the version and exit");
+  app->set_help_flag("-h,--help", "Print this help and exit");
+  constexpr std::int64_t kDay = 86400;
+  app->add_option("--interval", options.interval, "Seconds between looks when no event calls for one (60)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(std::int64_t{1}, kDay));
+  app->add_option("--grace", options.grace,
+                  "Seconds for which a netns must have been gone before its attachments go (120)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(std::int64_t{0}, kDay));
+  app->add_flag("--once", options.once, "Look once and exit; --grace is then the least age of an attachment");
+  app->add_flag("-n,--dry-run", options.dry_run, "Say what would be undone, undo nothing");
+  app->add_flag("--own-pid-namespace", options.own_pid_namespace,
+                "Every pod's processes are to be seen, though this is not the host's PID namespace");
+  app->add_option("--log-level", options.log_level, "How much to log (info)")
+      ->check(CLI::IsMember({"error", "warning", "info", "debug"}));
+  app->footer(
+      "Exit status: 0 stopped as asked, or with --once nothing failed; 1 with --once something could not be undone; "
+      "2 wrong command line; 4 failed.");
+  return app;
+}
+
+}  // namespace barewire::daemon

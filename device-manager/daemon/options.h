@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The command line of `barewired`; barewired(8) describes it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace barewire::daemon {
+
+struct Options {
+  std::int64_t interval = 60;  ///< seconds between looks when nothing tells of a change
+  std::int64_t grace = 120;    ///< seconds for which a netns must have been seen dead
+  bool once = false;           ///< one look, as `barewire gc`, with `grace` as the least age
+  bool dry_run = false;
+  bool own_pid_namespace = false;
+  std::string log_level = "info";
+};
+
+std::unique_ptr<CLI::App> make_app(Options& options);
+
+}  // namespace barewire::daemon

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device-manager/daemon/service.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "device-manager/plugin_call.h"
+
+namespace barewire::daemon {
+namespace {
+
+using manager::WallTime;
+
+Fd open_signals() {
+  sigset_t stop;
+  ::sigemptyset(&stop);
+  ::sigaddset(&stop, SIGTERM);
+  ::sigaddset(&stop, SIGINT);
+  if (::sigprocmask(SIG_BLOCK, &stop, nullptr) < 0) throw sys_error("blocking signals");
+  Fd fd(::signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) throw sys_error("opening a signal descriptor");
+  return fd;
+}
+
+/// Half of what systemd allows; nullopt when no watchdog waits. Source: sd_watchdog_enabled(3).
+std::optional<std::chrono::milliseconds> watchdog_interval() {
+  std::uint64_t microseconds = 0;
+  if (::sd_watchdog_enabled(0, &microseconds) <= 0) return std::nullopt;
+  return std::chrono::milliseconds(std::max<std::uint64_t>(microseconds / 2000, 1));
+}
+
+void tell_well() {
+  ::sd_notify(0, "WATCHDOG=1");
+}
+
+/// False when it could not be undone.
+bool report(spdlog::logger& log, const manager::Reaped& reaped) {
+  if (reaped.error) {
+    log.error("deleting {} failed, it stays for the next look: {}", reaped.what, *reaped.error);
+  } else {
+    log.info("deleted {}", reaped.what);
+  }
+  tell_well();  // each may take its time
+  return !reaped.error;
+}
+
+std::string name_of(const state::Attachment& attachment) {
+  return fmt::format("attachment {} ({}) of {}", attachment.id.text(), attachment.id.plugin, attachment.netns);
+}
+
+}  // namespace
+
+Service::Service(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log)
+    : node_(node),
+      options_(options),
+      log_(std::move(log)),
+      signals_(open_signals()),
+      watcher_(node.run_dir),
+      watch_(std::chrono::seconds(options.grace)) {}
+
+void Service::run() {
+  log_->info("looking for dead attachments every {} s; grace {} s", options_.interval, options_.grace);
+  ::sd_notify(0, "READY=1\nSTATUS=Watching attachments");
+  while (!is_stop_asked()) {
+    look();
+    tell_well();
+    watcher_.wait(until_next_look(), signals_.get());
+  }
+  log_->info("stopping as asked");
+  ::sd_notify(0, "STOPPING=1");
+}
+
+void Service::look() {
+  try {
+    reap_due(manager::plan_reaping(node_, std::chrono::system_clock::now(), std::chrono::seconds(options_.grace)));
+  } catch (const Error& error) {
+    log_->error("looking for dead attachments failed: {}", manager::describe(error));
+  } catch (const std::exception& error) {
+    log_->error("looking for dead attachments failed: {}", error.what());
+  }
+}
+
+void Service::reap_due(const manager::ReapPlan& plan) {
+  const auto due = watch_.due(plan, std::chrono::system_clock::now());
+  for (const state::Attachment& attachment : due) {
+    if (is_stop_asked()) return;
+    if (options_.dry_run)
+      log_->info("would delete {}", name_of(attachment));
+    else
+      report(*log_, manager::reap(node_, attachment));
+  }
+  for (const state::Claim& claim : plan.claims) {
+    if (options_.dry_run)
+      log_->info("would release the claim on {}", claim.device);
+    else
+      report(*log_, manager::reap(node_, claim));
+  }
+  log_->debug("{} dead attachments seen, {} due", plan.attachments.size(), due.size());
+}
+
+std::chrono::milliseconds Service::until_next_look() const {
+  std::chrono::milliseconds wait = std::chrono::seconds(options_.interval);
+  if (const auto next = watch_.next()) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*next - std::chrono::system_clock::now());
+    // What was due and could not be undone waits for the interval.
+    if (left.count() > 0) wait = std::min(wait, left + std::chrono::milliseconds(10));
+  }
+  if (const auto watchdog = watchdog_interval()) wait = std::min(wait, *watchdog);
+  return wait;
+}
+
+bool Service::is_stop_asked() const {
+  pollfd readable{.fd = signals_.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&readable, 1, 0) > 0;
+}
+
+bool look_once(const Node& node, const Options& options, spdlog::logger& log) {
+  const auto plan = manager::plan_reaping(node, std::chrono::system_clock::now(), std::chrono::seconds(options.grace));
+  bool fine = true;
+  for (const manager::DeadAttachment& dead : plan.attachments) {
+    if (!dead.ripe) continue;
+    if (options.dry_run)
+      log.info("would delete {}", name_of(dead.attachment));
+    else
+      fine = report(log, manager::reap(node, dead.attachment)) && fine;
+  }
+  for (const state::Claim& claim : plan.claims) {
+    if (options.dry_run)
+      log.info("would release the claim on {}", claim.device);
+    else
+      fine = report(log, manager::reap(node, claim)) && fine;
+  }
+  return fine;
+}
+
+}  // namespace barewire::daemon

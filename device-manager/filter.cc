@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device-manager/filter.h"
+
+#include <algorithm>
+
+namespace barewire::manager {
+namespace {
+
+template <typename T, typename Matches>
+bool none_or_any(const std::vector<T>& alternatives, const Matches& matches) {
+  return alternatives.empty() || std::any_of(alternatives.begin(), alternatives.end(), matches);
+}
+
+bool is_name_of(const std::string& name, const vf::Pf& pf) {
+  if (kernel::normalise_pci_address(name) == pf.pci.address) return true;
+  if (!pf.link) return false;
+  const auto& alternatives = pf.link->alt_names;
+  return pf.link->name == name || std::find(alternatives.begin(), alternatives.end(), name) != alternatives.end();
+}
+
+}  // namespace
+
+bool Filter::matches(const vf::Pf& pf) const {
+  return none_or_any(pfs, [&](const std::string& name) { return is_name_of(name, pf); });
+}
+
+bool Filter::matches(const state::Attachment& attachment) const {
+  const state::Pod& pod = attachment.pod;
+  return none_or_any(networks, [&](const std::string& name) { return name == attachment.id.network; }) &&
+         none_or_any(containers, [&](const std::string& id) { return attachment.id.container_id.starts_with(id); }) &&
+         none_or_any(pods, [&](const std::string& name) {
+           return name == pod.name || name == pod.name_space + "/" + pod.name;
+         });
+}
+
+bool Filter::matches(const VfEntry& vf) const {
+  if (!none_or_any(states, [&](VfState state) { return state == vf.state; })) return false;
+  const bool asks_for_holder = !networks.empty() || !pods.empty() || !containers.empty();
+  return !asks_for_holder || (vf.holder && matches(*vf.holder));
+}
+
+Snapshot apply(const Filter& filter, Snapshot snapshot) {
+  std::erase_if(snapshot.pfs, [&](const PfEntry& pf) { return !filter.matches(pf.pf); });
+  for (PfEntry& pf : snapshot.pfs) {
+    std::erase_if(pf.vfs, [&](const VfEntry& vf) { return !filter.matches(vf); });
+  }
+  if (filter.names_vfs()) {
+    std::erase_if(snapshot.pfs, [](const PfEntry& pf) { return pf.vfs.empty(); });
+  }
+  const bool asks_for_devices = !filter.pfs.empty() || !filter.states.empty();
+  std::erase_if(snapshot.others,
+                [&](const OtherAttachment& other) { return asks_for_devices || !filter.matches(other.attachment); });
+  return snapshot;
+}
+
+}  // namespace barewire::manager

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Narrowing a snapshot to what an admin asked for. No I/O.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "device-manager/snapshot.h"
+
+namespace barewire::manager {
+
+/// Each list names alternatives; an empty one asks for nothing. What is given must all hold.
+struct Filter {
+  std::vector<std::string> pfs;  ///< netdev name, alternative name or PCI address
+  std::vector<VfState> states;
+  std::vector<std::string> networks;
+  std::vector<std::string> pods;        ///< "namespace/name", or a name in any namespace
+  std::vector<std::string> containers;  ///< the beginning of a container ID
+
+  bool names_vfs() const noexcept {
+    return !states.empty() || !networks.empty() || !pods.empty() || !containers.empty();
+  }
+  bool matches(const vf::Pf& pf) const;
+  bool matches(const VfEntry& vf) const;
+  bool matches(const state::Attachment& attachment) const;
+};
+
+/// `snapshot` without what does not match; a PF goes with its last VF when the filter asks for VFs.
+Snapshot apply(const Filter& filter, Snapshot snapshot);
+
+}  // namespace barewire::manager

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device-manager/plugin_call.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "core/cni/delegate.h"
+#include "core/fd.h"
+
+namespace barewire::manager {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// What the child sends back: the exit status as one byte, then the output.
+cni::Outcome perform(Node node, const std::string& type, const cni::Environment& environment,
+                     const std::string& stdin_bytes) {
+  const cni::Plugin* plugin = node.plugins != nullptr ? node.plugins->find(type) : nullptr;
+  if (plugin != nullptr) return cni::run(*plugin, environment, stdin_bytes, node);
+  try {
+    return {0, cni::call_plugin(type, environment, stdin_bytes, node)};
+  } catch (const Error& error) {
+    return {1, cni::error_json(error, cni::kLatestVersion)};
+  }
+}
+
+/// The child of fork: never returns. A group of its own lets a timeout kill what the plugin itself started, and keeps a
+/// terminal's interrupt from stopping an undo half-way.
+[[noreturn]] void child(const Node& node, const std::string& type, const cni::Environment& environment,
+                        const std::string& stdin_bytes, int answer) {
+  ::setpgid(0, 0);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  try {
+    const cni::Outcome outcome = perform(node, type, environment, stdin_bytes);
+    write_all(answer, std::string(1, static_cast<char>(outcome.exit_status)) + outcome.output, "the answer");
+    ::_exit(0);
+  } catch (...) {
+    ::_exit(1);
+  }
+}
+
+/// Everything until the other end closes; nullopt when `deadline` passes first.
+std::optional<std::string> read_until(int fd, Clock::time_point deadline) {
+  std::string bytes;
+  std::array<char, 4096> buffer{};
+  while (true) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
+    const int ready = left > 0 ? ::poll(&readable, 1, static_cast<int>(left)) : 0;
+    if (ready < 0 && errno != EINTR) throw sys_error("waiting for a plugin");
+    if (ready == 0) return std::nullopt;
+    if (ready < 0) continue;
+    const ssize_t size = ::read(fd, buffer.data(), buffer.size());
+    if (size < 0 && errno != EINTR) throw sys_error("reading a plugin's answer");
+    if (size == 0) return bytes;
+    if (size > 0) bytes.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+}
+
+int wait_for(pid_t pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) throw sys_error("waiting for process {}", pid);
+  }
+  return status;
+}
+
+Error plugin_error(const std::string& type, const std::string& output) {
+  try {
+    const auto document = parse_json(output, fmt::format("the error of plugin {}", type));
+    const JsonView view(document, "error key");
+    const auto code = static_cast<int>(view.integer_or("code", 0, 1'000'000, "a CNI error code", 999));
+    return Error(code, view.at("msg").string(), view.string_or("details", ""));
+  } catch (const Error&) {
+    return Error(Error::Code::delegate, fmt::format("plugin {} failed without a CNI error", type),
+                 output.substr(0, 400));
+  }
+}
+
+}  // namespace
+
+std::string call_in_child(const Node& node, const std::string& type, const cni::Environment& environment,
+                          const std::string& stdin_bytes, std::chrono::milliseconds timeout) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) < 0) throw sys_error("creating a pipe for plugin {}", type);
+  const Fd answer(ends[0]);
+  Fd childs_end(ends[1]);
+  const pid_t pid = ::fork();
+  if (pid < 0) throw sys_error("starting plugin {}", type);
+  if (pid == 0) child(node, type, environment, stdin_bytes, childs_end.get());
+  ::setpgid(pid, pid);  // also here: a kill may come before the child has run
+  childs_end.reset();
+  const auto printed = read_until(answer.get(), Clock::now() + timeout);
+  if (!printed) ::kill(-pid, SIGKILL);
+  const int status = wait_for(pid);
+  if (!printed) {
+    throw Error(Error::Code::delegate, fmt::format("plugin {} took longer than {} ms", type, timeout.count()),
+                "it was stopped; its work can be repeated");
+  }
+  if (WIFSIGNALED(status) || printed->empty()) {
+    throw Error(Error::Code::delegate, WIFSIGNALED(status)
+                                           ? fmt::format("plugin {} died of signal {}", type, WTERMSIG(status))
+                                           : fmt::format("plugin {} ended without an answer", type));
+  }
+  std::string output = printed->substr(1);
+  if (printed->front() != 0) throw plugin_error(type, output);
+  return output;
+}
+
+std::string describe(const Error& error) {
+  return error.hint().empty() ? std::string(error.what()) : fmt::format("{} ({})", error.what(), error.hint());
+}
+
+}  // namespace barewire::manager

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Calling a plugin outside a runtime: the table's own code in a child process, so that a plugin that hangs or dies
+/// takes nothing along, and its log settings and namespaces stay its own. Used by reaper.h and checker.h.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "core/cni/plugin.h"
+
+namespace barewire::manager {
+
+/// Above what a plugin waits for a lock (30 s) and a NIC's slowest reset.
+inline constexpr std::chrono::seconds kPluginTimeout{120};
+
+/// Runs plugin `type` with `environment` and `stdin_bytes` and returns what it prints. A type that node.plugins does
+/// not hold is executed from the environment's CNI_PATH. Throws the plugin's own Error, code kept; Error{delegate} when
+/// it dies or takes longer than `timeout` (it is killed then). Must be called while this process has one thread.
+std::string call_in_child(const Node& node, const std::string& type, const cni::Environment& environment,
+                          const std::string& stdin_bytes, std::chrono::milliseconds timeout);
+
+/// "what (hint)", for one line.
+std::string describe(const Error& error);
+
+}  // namespace barewire::manager

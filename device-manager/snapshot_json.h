@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/// A snapshot as JSON: the stable form that docs/admin.md describes key by key. No I/O.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+
+#include "device-manager/snapshot.h"
+
+namespace barewire::manager {
+
+/// "format" in the document; it rises only when a key changes its meaning or goes.
+inline constexpr int kSnapshotFormat = 1;
+
+boost::json::object to_json(const Snapshot& snapshot);
+boost::json::object to_json(const PfEntry& pf);
+boost::json::object to_json(const VfEntry& vf);
+/// Who holds something: network, container, interface, netns, pod, since. Not the whole record.
+boost::json::object holder_json(const state::Attachment& attachment);
+
+/// Indented by two blanks, with a newline at the end.
+std::string pretty(const boost::json::value& value);
+
+}  // namespace barewire::manager

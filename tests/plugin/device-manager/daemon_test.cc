@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <array>
+#include <cstring>
+
+#include "core/fd.h"
+#include "core/state/store.h"
+#include "tests/plugin/device-manager/admin_fixture.h"
+
+namespace barewire::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// systemd's end of sd_notify. Source: sd_notify(3).
+class NotifySocket {
+ public:
+  NotifySocket() : fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    std::strncpy(address.sun_path, path(), sizeof address.sun_path - 1);
+    if (::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) throw sys_error("binding");
+  }
+  static const char* path() { return "/run/notify"; }
+
+  /// Reads until a message holds `word`.
+  bool hears(const std::string& word, std::chrono::milliseconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (std::chrono::steady_clock::now() < end) {
+      pollfd readable{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+      if (::poll(&readable, 1, 100) <= 0) continue;
+      std::array<char, 4096> buffer{};
+      const ssize_t size = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+      if (size > 0 && std::string(buffer.data(), static_cast<std::size_t>(size)).find(word) != std::string::npos)
+        return true;
+    }
+    return false;
+  }
+
+ private:
+  Fd fd_;
+};
+
+class DaemonTest : public AdminTest {
+ protected:
+  static Command daemon(std::vector<std::string> arguments) {
+    return {.program = built_program("barewired"),
+            .arguments = std::move(arguments),
+            .environment = {{"NOTIFY_SOCKET", NotifySocket::path()}, {"WATCHDOG_USEC", "1000000"}}};
+  }
+  static std::size_t records() { return state::Store("/run/barewire").list().size(); }
+};
+
+constexpr std::chrono::seconds kLong{20};
+
+TEST_F(DaemonTest, DeletesWhatAPodLeftOnceItsNetnsIsGoneForTheGrace) {
+  attach("web-0", "h0");
+  attach("web-1", "h1");
+  NotifySocket systemd;
+  ChildProcess barewired(daemon({"--own-pid-namespace", "--interval", "3600", "--grace", "1"}));
+  ASSERT_TRUE(systemd.hears("READY=1", kLong));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1200));  // the attachments become older than the grace
+  EXPECT_EQ(records(), 2U);
+  delete_netns("web-0");
+  EXPECT_TRUE(within(kLong, [] { return records() == 1; }));
+  EXPECT_EQ(state::Store("/run/barewire").list().at(0).id.container_id, "cid-web-1");
+  barewired.signal(SIGTERM);
+  EXPECT_TRUE(systemd.hears("STOPPING=1", kLong));
+  const CommandResult result = barewired.wait(kLong);
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("deleted attachment blue/cid-web-0/net1 (host-device)"));
+}
+
+TEST_F(DaemonTest, TellsTheWatchdogThatItIsWell) {
+  NotifySocket systemd;
+  ChildProcess barewired(daemon({"--own-pid-namespace", "--interval", "3600"}));
+  ASSERT_TRUE(systemd.hears("READY=1", kLong));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(systemd.hears("WATCHDOG=1", std::chrono::milliseconds(1000)));
+  barewired.signal(SIGINT);
+  EXPECT_EQ(barewired.wait(kLong).exit_status, 0);
+}
+
+TEST_F(DaemonTest, KeepsARecordWhosePluginFailsAndSaysSo) {
+  attach("web-0", "h0");
+  const state::Store store("/run/barewire");
+  state::Attachment broken = store.list().at(0);
+  broken.id.plugin = "no-such-plugin";
+  state::Store(store).save(broken);
+  delete_netns("web-0");
+  const CommandResult result = run(daemon({"--own-pid-namespace", "--once", "--grace", "0"}));
+  EXPECT_EQ(result.exit_status, 1);
+  EXPECT_THAT(result.err, HasSubstr("(no-such-plugin) failed, it stays for the next look"));
+  ASSERT_EQ(records(), 1U);
+  EXPECT_EQ(store.list().at(0).id.plugin, "no-such-plugin");
+}
+
+TEST_F(DaemonTest, OnceWithDryRunTouchesNothing) {
+  attach("web-0", "h0");
+  delete_netns("web-0");
+  const CommandResult result = run(daemon({"--own-pid-namespace", "--once", "--grace", "0", "--dry-run"}));
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("would delete attachment blue/cid-web-0/net1"));
+  EXPECT_EQ(records(), 1U);
+}
+
+TEST_F(DaemonTest, AWrongCommandLineIsAUsageError) {
+  EXPECT_EQ(run(daemon({"--own-pid-namespace", "--interval", "0"})).exit_status, 2);
+  EXPECT_EQ(run(daemon({"--own-pid-namespace", "--help"})).exit_status, 0);
+}
+
+}  // namespace
+}  // namespace barewire::test
