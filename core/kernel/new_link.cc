@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/kernel/new_link.h"
+
+#include <linux/if.h>
+#include <linux/rtnetlink.h>
+
+#include "core/kernel/attributes.h"
+
+namespace barewire::kernel {
+
+namespace {
+
+ifinfomsg link_header(int index, bool up = false) {
+  ifinfomsg header{};
+  header.ifi_index = index;
+  if (up) header.ifi_flags = header.ifi_change = IFF_UP;
+  return header;
+}
+
+void put_common(NlMessage& message, const NewLink& link) {
+  message.put_string(IFLA_IFNAME, link.name);
+  if (link.netns != nullptr) message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(link.netns->fd()));
+  if (link.parent != 0) message.put_u32(IFLA_LINK, static_cast<std::uint32_t>(link.parent));
+  if (link.master != 0) message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(link.master));
+  if (link.mac) message.put(IFLA_ADDRESS, link.mac->data(), link.mac->bytes().size());
+  if (link.mtu) message.put_u32(IFLA_MTU, *link.mtu);
+  if (link.tx_queue_length) message.put_u32(IFLA_TXQLEN, *link.tx_queue_length);
+  if (link.alias) message.put(IFLA_IFALIAS, link.alias->data(), link.alias->size());
+}
+
+void put_data(NlMessage& message, std::string_view kind, const std::function<void(NlMessage&)>& fill) {
+  message.nest(IFLA_LINKINFO, [&](NlMessage& info) {
+    info.put_string(IFLA_INFO_KIND, kind);
+    if (fill) info.nest(IFLA_INFO_DATA, fill);
+  });
+}
+
+bool read_info(NlSocket& socket, int index, std::string_view kind, int kind_attribute, int data_attribute,
+               const std::function<void(const NlAttributes&)>& visit) {
+  NlMessage message(RTM_GETLINK, 0);
+  message.header(link_header(index)).put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  bool read = false;
+  auto keep = [&](const nlmsghdr& answer) {
+    const NlAttributes info = NlAttributes(answer, sizeof(ifinfomsg)).nest(IFLA_LINKINFO);
+    if (info.text(kind_attribute) != kind) return;
+    visit(info.nest(data_attribute));
+    read = true;
+  };
+  socket.get(std::move(message), fmt::format("reading the {} settings of interface number {}", kind, index), keep);
+  return read;
+}
+
+}  // namespace
+
+void create_link(NlSocket& socket, std::string_view kind, const NewLink& link,
+                 const std::function<void(NlMessage&)>& fill) {
+  NlMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  message.header(link_header(0, link.up));
+  put_common(message, link);
+  put_data(message, kind, fill);
+  const std::string where = link.netns == nullptr ? "" : fmt::format(" in {}", link.netns->path());
+  socket.request(std::move(message), fmt::format("creating {} {}{}", kind, link.name, where));
+}
+
+bool read_link_data(NlSocket& socket, int index, std::string_view kind,
+                    const std::function<void(const NlAttributes&)>& visit) {
+  return read_info(socket, index, kind, IFLA_INFO_KIND, IFLA_INFO_DATA, visit);
+}
+
+bool read_port_data(NlSocket& socket, int index, std::string_view kind,
+                    const std::function<void(const NlAttributes&)>& visit) {
+  return read_info(socket, index, kind, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA, visit);
+}
+
+void change_link_data(NlSocket& socket, int index, std::string_view kind, std::string_view doing,
+                      const std::function<void(NlMessage&)>& fill) {
+  NlMessage message(RTM_NEWLINK, 0);
+  message.header(link_header(index));
+  put_data(message, kind, fill);
+  socket.request(std::move(message), doing);
+}
+
+}  // namespace barewire::kernel

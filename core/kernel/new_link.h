@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The request that creates a software link of any kind; veth.cc, bridge.cc and virtual_link.cc fill it in.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/ip.h"
+#include "core/kernel/netlink.h"
+#include "core/kernel/netns.h"
+
+namespace barewire::kernel {
+
+class NlAttributes;
+
+/// What every link has. Absent: the kernel chooses.
+struct NewLink {
+  std::string name{};
+  const NetNs* netns = nullptr;  ///< created there, under its name; nullptr: in the socket's netns
+  int parent = 0;                ///< ifindex in the socket's netns (macvlan, ipvlan, vlan); 0: none
+  int master = 0;                ///< ifindex in the socket's netns; 0: none
+  std::optional<MacAddress> mac{};
+  std::optional<std::uint32_t> mtu{};
+  std::optional<std::uint32_t> tx_queue_length{};
+  std::optional<std::string> alias{};
+  bool up = false;
+};
+
+/// One RTM_NEWLINK of `kind`; `fill` appends the kind's own attributes. Throws KernelError, EEXIST when the name is taken.
+void create_link(NlSocket& socket, std::string_view kind, const NewLink& link,
+                 const std::function<void(NlMessage&)>& fill = {});
+
+/// The kind's own attributes of a link; false when there is no such link or it is of another kind.
+bool read_link_data(NlSocket& socket, int index, std::string_view kind,
+                    const std::function<void(const NlAttributes&)>& visit);
+/// The same of a link that belongs to a master of `kind` (IFLA_INFO_SLAVE_DATA).
+bool read_port_data(NlSocket& socket, int index, std::string_view kind,
+                    const std::function<void(const NlAttributes&)>& visit);
+/// Changes the kind's own attributes of a link. Throws KernelError.
+void change_link_data(NlSocket& socket, int index, std::string_view kind, std::string_view doing,
+                      const std::function<void(NlMessage&)>& fill);
+
+}  // namespace barewire::kernel

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Fixtures of nftables.h: made with their first element, put right when damaged, removed with their last.
+#include <cerrno>
+
+#include <algorithm>
+#include <set>
+
+#include "core/kernel/nftables.h"
+#include "core/log.h"
+
+namespace barewire::kernel::nft {
+
+namespace {
+
+constexpr int kTries = 8;
+
+bool is_whole(NlSocket& socket, const Fixture& fixture) {
+  return std::all_of(fixture.chains.begin(), fixture.chains.end(), [&](const Chain& chain) {
+    return chain_use(socket, fixture.table, chain.name) == fixture.uses_of(chain);
+  });
+}
+
+/// Makes every part that is missing and writes the rules anew: right whatever was there before.
+void build(Batch& batch, const Fixture& fixture) {
+  batch.add_table("Barewire: made by its CNI plugins");
+  for (const Set& set : fixture.sets) batch.add_set(set);
+  for (const Chain& chain : fixture.chains) batch.add_chain(chain);
+  for (const Chain& chain : fixture.chains) batch.flush_chain(chain.name);
+  for (const Chain& chain : fixture.chains)
+    for (const Rule& rule : chain.rules) batch.add_rule(chain.name, rule);
+}
+
+void add_elements(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, bool with_build,
+                  std::string_view doing) {
+  Batch batch(fixture.table);
+  if (with_build) build(batch, fixture);
+  for (const Element& element : elements) batch.add_element(element);
+  batch.commit(socket, doing);
+}
+
+void remove_elements(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements,
+                     std::string_view doing) {
+  Batch batch(fixture.table);
+  for (const Element& element : elements) batch.delete_element(element);
+  try {
+    batch.commit(socket, doing);
+  } catch (const KernelError& error) {
+    if (error.err() != ENOENT) throw;
+    if (elements.size() <= 1) return;
+    // One of them was gone and kept the others: one by one, then.
+    for (const Element& element : elements) remove_elements(socket, fixture, {element}, doing);
+  }
+}
+
+bool has_empty_sets(const Fixture& fixture) {
+  return std::all_of(fixture.sets.begin(), fixture.sets.end(),
+                     [&](const Set& set) { return is_empty_set(fixture.table, set.name); });
+}
+
+/// False when the ruleset changed underneath: look again.
+bool try_remove_fixture(NlSocket& socket, const Fixture& fixture, std::string_view doing) {
+  const std::uint32_t seen = generation(socket);
+  const auto use = table_use(socket, fixture.table);
+  if (!use || !chain_use(socket, fixture.table, fixture.chains.front().name) || !has_empty_sets(fixture)) return true;
+  Batch batch(fixture.table);
+  batch.require_generation(seen);
+  if (*use <= fixture.chains.size() + fixture.sets.size()) {
+    batch.delete_table();
+  } else {
+    for (const Chain& chain : fixture.chains) batch.flush_chain(chain.name);
+    for (const Chain& chain : fixture.chains) batch.delete_chain(chain.name);
+    for (const Set& set : fixture.sets) batch.delete_set(set.name);
+  }
+  try {
+    batch.commit(socket, doing);
+    return true;
+  } catch (const KernelError& error) {
+    if (error.err() == ERESTART || error.err() == ENOENT) return false;
+    throw;
+  }
+}
+
+}  // namespace
+
+std::uint32_t Fixture::uses_of(const Chain& chain) const {
+  std::size_t uses = chain.rules.size();
+  for (const Chain& other : chains)
+    for (const Rule& rule : other.rules) uses += rule.jumps_to(chain.name) ? 1 : 0;
+  return static_cast<std::uint32_t>(uses);
+}
+
+void put(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing) {
+  if (is_whole(socket, fixture)) {
+    try {
+      return add_elements(socket, fixture, elements, false, doing);
+    } catch (const KernelError& error) {
+      if (error.err() != ENOENT) throw;  // the last other element, and the fixture with it, went just now
+    }
+  }
+  add_elements(socket, fixture, elements, true, doing);
+}
+
+void drop(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing) {
+  if (!elements.empty()) remove_elements(socket, fixture, elements, doing);
+  for (int i = 0; i < kTries; ++i)
+    if (try_remove_fixture(socket, fixture, doing)) return;
+  // Others are at work on this ruleset, so this is not its last element, or the last of them will tidy up.
+  log_debug("leaving the empty nftables chain {}", fixture.chains.front().name);
+}
+
+std::vector<std::string> compare(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements) {
+  std::vector<std::string> missing;
+  for (const Chain& chain : fixture.chains) {
+    const auto use = chain_use(socket, fixture.table, chain.name);
+    if (!use)
+      missing.push_back(fmt::format("nftables chain {} is missing", chain.name));
+    else if (*use != fixture.uses_of(chain))
+      missing.push_back(fmt::format("nftables chain {} is not as it was made", chain.name));
+  }
+  for (const Element& element : elements)
+    if (!has_element(socket, fixture.table, element))
+      missing.push_back(fmt::format("nftables set {} has no element for {}", element.set, element.comment));
+  return missing;
+}
+
+}  // namespace barewire::kernel::nft

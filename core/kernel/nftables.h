@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+/// nftables through netlink: one atomic batch of changes, questions about single objects, and "fixtures": the chains,
+/// sets and rules a purpose needs once per node, in which pods are set elements. Rules are written with nft_rule.h.
+/// No question walks the ruleset, so the cost of a pod does not grow with the number of pods.
+/// Source: include/uapi/linux/netfilter/nf_tables.h; net/netfilter/nf_tables_api.c; nfnetlink.c for batches.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/kernel/netlink.h"
+#include "core/kernel/nft_rule.h"
+
+namespace barewire::kernel::nft {
+
+enum class Family : std::uint8_t { inet = 1, bridge = 7 };  ///< NFPROTO_*
+
+struct Table {
+  Family family = Family::inet;
+  std::string name;
+};
+
+/// A chain; with a hook, packets enter it there. Source: nft(8) "CHAINS".
+struct Chain {
+  std::string name;
+  struct Hook {
+    std::string type;        ///< "nat" or "filter"
+    std::uint32_t hook = 0;  ///< NF_INET_*, NF_BR_*
+    int priority = 0;
+  };
+  std::optional<Hook> hook;
+  std::string comment;
+  std::vector<Rule> rules;
+};
+
+/// A set, or a map when `data` is not empty.
+struct Set {
+  std::string name;
+  std::vector<Type> key;
+  std::vector<Type> data;
+  std::string comment;
+};
+
+struct Element {
+  std::string set;
+  Key key;
+  Key data;             ///< of maps
+  std::string comment;  ///< who it belongs to
+};
+
+/// A socket for what follows, in the caller's netns or the given one.
+NlSocket open_socket();
+
+/// Changes applied all together or not at all.
+class Batch {
+ public:
+  explicit Batch(Table table) : table_(std::move(table)) {}
+  void add_table(const std::string& comment);
+  void delete_table();
+  void add_chain(const Chain& chain);      ///< without its rules; harmless when there
+  void delete_chain(const std::string& chain);  ///< with its rules
+  void flush_chain(const std::string& chain);
+  void add_rule(const std::string& chain, const Rule& rule);
+  void add_set(const Set& set);            ///< harmless when there
+  void delete_set(const std::string& set);
+  void add_element(const Element& element);
+  void delete_element(const Element& element);
+  /// Only if nothing in the netns' ruleset has changed since `generation` was read.
+  void require_generation(std::uint32_t generation) { generation_ = generation; }
+  /// Throws KernelError with the first refusal's errno; nothing has changed then. ERESTART: the generation is another.
+  void commit(NlSocket& socket, std::string_view doing);
+
+ private:
+  NlMessage message(int type, int flags) const;
+  void element(int type, int flags, const Element& element);
+  Table table_;
+  std::vector<NlMessage> messages_;
+  std::optional<std::uint32_t> generation_;
+};
+
+/// The ruleset's generation, which every committed batch raises.
+std::uint32_t generation(NlSocket& socket);
+/// How many chains, sets and objects a table holds; nullopt when there is no such table.
+std::optional<std::uint32_t> table_use(NlSocket& socket, const Table& table);
+/// How many rules a chain has, jumps to it included; nullopt when there is no such chain.
+std::optional<std::uint32_t> chain_use(NlSocket& socket, const Table& table, const std::string& chain);
+bool has_element(NlSocket& socket, const Table& table, const Element& element);
+/// Reads the start of the set alone. A set that is not there is empty.
+bool is_empty_set(const Table& table, const std::string& set);
+
+/// What a purpose needs once: made with its first element, removed with its last.
+struct Fixture {
+  Table table;
+  std::vector<Set> sets;
+  std::vector<Chain> chains;  ///< a chain stands before those that jump to it
+  /// Uses that `chain_use` tells when everything is in place.
+  std::uint32_t uses_of(const Chain& chain) const;
+};
+
+/// Adds the elements; makes the fixture, or puts it right, where it is not whole. One batch. Throws KernelError; EEXIST:
+/// a map holds another datum under that key.
+void put(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing);
+/// Removes the elements that are there; then, when the fixture's sets are empty, the fixture, and the table with its last
+/// fixture. Harmless when all is gone.
+void drop(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing);
+/// What is missing, as readable clauses; empty when all is in place.
+std::vector<std::string> compare(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements);
+
+}  // namespace barewire::kernel::nft

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/// veth pairs with one end in a pod. Source: veth(4), drivers/net/veth.c.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/ip.h"
+#include "core/kernel/netlink.h"
+#include "core/kernel/netns.h"
+
+namespace barewire::kernel {
+
+struct VethEnd {
+  std::string name{};
+  std::optional<MacAddress> mac{};  ///< absent: the kernel makes one up
+};
+
+struct VethPair {
+  VethEnd host{};
+  VethEnd pod{};
+  std::optional<std::uint32_t> mtu{};  ///< of both ends
+  int master = 0;                      ///< bridge of the host end, 0 = none
+  bool host_up = true;
+};
+
+struct VethIndexes {
+  int host = 0;
+  int pod = 0;  ///< in the pod's netns
+};
+
+/// Creates both ends in one request, each in its netns under its own name, the host end attached and up. The pod's end
+/// is down: the kernel cannot bring it up before the pair is joined; set_up(pod socket, …) does.
+/// Throws KernelError; EEXIST when one of the names is taken, and then nothing was created.
+VethIndexes create_veth(NlSocket& host, const NetNs& pod, const VethPair& pair);
+
+}  // namespace barewire::kernel

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ovs-plugin/ovsdb/connection.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <thread>
+
+#include "core/error.h"
+#include "ovs-plugin/ovsdb/libopenvswitch.h"
+
+namespace barewire::ovsdb {
+namespace {
+
+constexpr auto kPauseBeforeReconnecting = std::chrono::milliseconds(20);
+
+/// Holds SIGPIPE back from this thread: the library's streams send without MSG_NOSIGNAL, and a server that went away is
+/// an error to report, not the end of the process. Source: pthread_sigmask(3), sigtimedwait(2).
+class HoldingBackSigpipe {
+ public:
+  HoldingBackSigpipe() noexcept {
+    sigemptyset(&sigpipe_);
+    sigaddset(&sigpipe_, SIGPIPE);
+    sigset_t pending;
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
+  }
+  HoldingBackSigpipe(const HoldingBackSigpipe&) = delete;
+  ~HoldingBackSigpipe() {
+    const timespec no_time{};
+    if (!was_pending_) {
+      while (sigtimedwait(&sigpipe_, nullptr, &no_time) < 0 && errno == EINTR) {
+      }
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t sigpipe_;
+  sigset_t before_;
+  bool was_pending_ = false;
+};
+
+bool is_update(const jsonrpc_msg& message) {
+  return message.type == JSONRPC_NOTIFY &&
+         (!std::strcmp(message.method, "update") || !std::strcmp(message.method, "update2")) &&
+         message.params->type == JSON_ARRAY && message.params->array.n == 2;
+}
+
+}  // namespace
+
+void Connection::RpcDeleter::operator()(jsonrpc* rpc) const noexcept {
+  jsonrpc_close(rpc);
+}
+void Connection::MessageDeleter::operator()(jsonrpc_msg* message) const noexcept {
+  jsonrpc_msg_destroy(message);
+}
+
+Connection Connection::open(Endpoint endpoint, Deadline deadline) {
+  quieten_libopenvswitch();
+  Connection connection(std::move(endpoint));
+  connection.start_session(deadline);
+  return connection;
+}
+
+void Connection::start_session(Deadline deadline) {
+  rpc_.reset();
+  Transport transport = connect_to(endpoint_, deadline);
+  stream* connected = nullptr;
+  socket_ = transport.socket.get();
+  const std::string name = endpoint_.text();
+  // Both take over what they are given. AF_UNIX: TCP_NODELAY is set already.
+  new_fd_stream(xstrdup(name.c_str()), transport.socket.release(), 0, AF_UNIX, &connected);
+  rpc_.reset(jsonrpc_open(connected));
+  helper_ = std::move(transport.helper);
+  updates_.clear();
+  ++session_;
+}
+
+// A server that was there a moment ago is most likely restarting: unlike the first time, an unreachable one is tried
+// again until the deadline.
+void Connection::reopen(Deadline deadline) {
+  for (;;) {
+    try {
+      return start_session(deadline);
+    } catch (const Error& error) {
+      if (!error.is(Error::Code::try_again) || Clock::now() + kPauseBeforeReconnecting >= deadline) throw;
+    }
+    std::this_thread::sleep_for(kPauseBeforeReconnecting);
+  }
+}
+
+bool Connection::is_open() const noexcept {
+  return rpc_ && jsonrpc_get_status(rpc_.get()) == 0;
+}
+
+// Reads what has arrived meanwhile, the end of the stream included, so that a request is not sent into a dead session.
+void Connection::ensure_open(Deadline deadline) {
+  while (is_open()) {
+    Message message = receive(Clock::now());
+    if (!message) break;
+    sort_out(std::move(message));
+  }
+  if (!is_open()) reopen(deadline);
+}
+
+void Connection::send(Message message) noexcept {
+  const HoldingBackSigpipe holding;
+  jsonrpc_send(rpc_.get(), message.release());
+}
+
+Connection::Message Connection::receive(Deadline deadline) {
+  for (;;) {
+    {
+      const HoldingBackSigpipe holding;
+      jsonrpc_run(rpc_.get());
+    }
+    const unsigned received = jsonrpc_get_received_bytes(rpc_.get());
+    jsonrpc_msg* message = nullptr;
+    const int status = jsonrpc_recv(rpc_.get(), &message);
+    if (message) return Message(message);
+    if (status == EPROTO) {
+      throw Error(Error::Code::ovsdb,
+                  fmt::format("talking to the Open vSwitch database at {} failed: what it sent is not "
+                              "JSON-RPC",
+                              endpoint_.text()),
+                  "is that address an OVSDB server's?");
+    }
+    if (status != EAGAIN) return nullptr;
+    // jsonrpc_recv reads so much per call; more may be waiting where poll(2) cannot see it.
+    const bool may_hold_more = jsonrpc_get_received_bytes(rpc_.get()) != received && !has_passed(deadline);
+    const short events = static_cast<short>(POLLIN | (jsonrpc_get_backlog(rpc_.get()) ? POLLOUT : 0));
+    if (!may_hold_more && !wait_until_ready(socket_, events, deadline)) return nullptr;
+  }
+}
+
+// Keeps updates for later, answers the server's probes, and hands back only what may be an answer.
+Connection::Message Connection::sort_out(Message message) {
+  if (is_update(*message)) {
+    updates_.emplace_back(json_clone(message->params));
+    return nullptr;
+  }
+  if (message->type == JSONRPC_REQUEST && !std::strcmp(message->method, "echo")) {
+    send(Message(jsonrpc_create_reply(json_clone(message->params), message->id)));
+    return nullptr;
+  }
+  return message->type == JSONRPC_REPLY || message->type == JSONRPC_ERROR ? std::move(message) : nullptr;
+}
+
+std::optional<Connection::Answer> Connection::await_answer(const json& id, const char* method, Deadline deadline) {
+  for (;;) {
+    Message message = receive(deadline);
+    if (!message && !is_open()) return std::nullopt;
+    if (!message) {
+      throw Error(Error::Code::try_again,
+                  fmt::format("waiting for the Open vSwitch database at {} to answer \"{}\" failed: "
+                              "no answer in time",
+                              endpoint_.text(), method),
+                  "ovsdb-server is hung or overloaded; what was asked may still be carried out");
+    }
+    message = sort_out(std::move(message));
+    if (!message || !json_equal(message->id, &id)) continue;
+    Answer answer;
+    (message->type == JSONRPC_REPLY ? answer.result : answer.error)
+        .reset(json_clone(message->type == JSONRPC_REPLY ? message->result : message->error));
+    return answer;
+  }
+}
+
+Connection::Answer Connection::call(const char* method, const JsonPtr& params, Deadline deadline, Repeat repeat) {
+  for (;;) {
+    ensure_open(deadline);
+    json* id_reference = nullptr;
+    Message request(jsonrpc_create_request(method, json_clone(params.get()), &id_reference));
+    const JsonPtr id(id_reference);
+    send(std::move(request));
+    if (auto answer = await_answer(*id, method, deadline)) return *std::move(answer);
+    if (repeat == Repeat::forbidden || has_passed(deadline)) {
+      throw Error(Error::Code::try_again,
+                  fmt::format("waiting for the Open vSwitch database at {} to answer \"{}\" failed: "
+                              "it closed the connection",
+                              endpoint_.text(), method),
+                  "ovsdb-server went down; what was asked may or may not have been carried out");
+    }
+    std::this_thread::sleep_for(kPauseBeforeReconnecting);
+  }
+}
+
+JsonPtr Connection::take_queued_update(const std::string& id) {
+  for (auto update = updates_.begin(); update != updates_.end(); ++update) {
+    const struct json_array& params = (*update)->array;
+    if (params.elems[0]->type != JSON_STRING || id != params.elems[0]->string) continue;
+    JsonPtr found(json_clone(params.elems[1]));
+    updates_.erase(update);
+    return found;
+  }
+  return nullptr;
+}
+
+JsonPtr Connection::next_update(const std::string& id, Deadline deadline) {
+  const unsigned session = session_;
+  while (is_open() && session == session_) {
+    if (JsonPtr update = take_queued_update(id)) return update;
+    Message message = receive(deadline);
+    if (!message) break;
+    sort_out(std::move(message));
+  }
+  return take_queued_update(id);
+}
+
+void Connection::send_unawaited(const char* method, JsonPtr params) noexcept {
+  if (is_open()) send(Message(jsonrpc_create_request(method, params.release(), nullptr)));
+}
+
+std::string Connection::Answer::refusal() const {
+  if (!error) return {};
+  // A plain string, or an <error> object of RFC 7047 5.1 with the tag in "error".
+  const json* tag = error.get();
+  if (tag->type == JSON_OBJECT) tag = static_cast<const json*>(shash_find_data(tag->object, "error"));
+  return tag && tag->type == JSON_STRING ? tag->string : "an error of unknown form";
+}
+
+}  // namespace barewire::ovsdb

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+/// A JSON-RPC session with an OVSDB server. transaction.h and monitor.h say what goes over it; endpoint.h where it
+/// goes. Source: RFC 7047, section 4; ovsdb-server(7).
+///
+/// NOTE Threading: a Connection belongs to one thread; the library starts none.
+/// NOTE Signals and logs: no handler is installed, SIGPIPE is held back while sending, nothing is logged.
+/// NOTE Reconnecting: a session found closed is opened anew before the next request. What was under way when it closed
+/// is repeated only if repeating cannot do anything twice.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/error.h"
+#include "ovs-plugin/ovsdb/deadline.h"
+#include "ovs-plugin/ovsdb/endpoint.h"
+#include "ovs-plugin/ovsdb/transport.h"
+#include "ovs-plugin/ovsdb/wire.h"
+
+struct jsonrpc;
+struct jsonrpc_msg;
+
+namespace barewire::ovsdb {
+
+class Connection {
+ public:
+  /// Throws Error{try_again} saying what is down when the server cannot be reached by `deadline`.
+  static Connection open(Endpoint endpoint, Deadline deadline);
+
+  /// What the server says to a request: `result`, or `error` when it refused the request as a whole (not the same as an
+  /// operation of a transaction refused). Source: RFC 7047, 4.1.
+  struct Answer {
+    JsonPtr result;
+    JsonPtr error;
+    /// "unknown method", "unknown database", …; empty when there is no error.
+    std::string refusal() const;
+  };
+  /// May a request whose outcome is unknown, because the session closed, be sent again?
+  enum class Repeat { allowed, forbidden };
+
+  /// Sends a request and waits for its answer. `params` is a JSON array. Throws Error{try_again} when the server is not
+  /// there, is lost, or is silent until `deadline`; Error{ovsdb} when what it says is not JSON-RPC.
+  Answer call(const char* method, const JsonPtr& params, Deadline deadline, Repeat repeat);
+
+  /// An `update` or `update2` notification for the monitor called `id` (RFC 7047, 4.1.6): what follows the id.
+  /// nullptr when none came by `deadline`, or when the session that monitored is over: see session().
+  JsonPtr next_update(const std::string& id, Deadline deadline);
+  /// Sends a request whose answer nobody waits for, if the session still is up.
+  void send_unawaited(const char* method, JsonPtr params) noexcept;
+
+  /// Grows with each reconnection; monitors end with the session they were made in.
+  unsigned session() const noexcept { return session_; }
+  bool is_open() const noexcept;
+  const Endpoint& endpoint() const noexcept { return endpoint_; }
+  /// A name for a monitor or a named-uuid that this Connection has not used before.
+  std::string unique_name(std::string_view prefix) { return fmt::format("{}{}", prefix, ++names_); }
+
+ private:
+  struct RpcDeleter {
+    void operator()(jsonrpc* rpc) const noexcept;
+  };
+  struct MessageDeleter {
+    void operator()(jsonrpc_msg* message) const noexcept;
+  };
+  using Message = std::unique_ptr<jsonrpc_msg, MessageDeleter>;
+
+  explicit Connection(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+  void start_session(Deadline deadline);
+  void reopen(Deadline deadline);
+  void ensure_open(Deadline deadline);
+  void send(Message message) noexcept;
+  Message receive(Deadline deadline);
+  Message sort_out(Message message);
+  std::optional<Answer> await_answer(const json& id, const char* method, Deadline deadline);
+  JsonPtr take_queued_update(const std::string& id);
+
+  Endpoint endpoint_;
+  Helper helper_;
+  std::unique_ptr<jsonrpc, RpcDeleter> rpc_;  // owns the socket
+  int socket_ = -1;
+  std::deque<JsonPtr> updates_;  // params of notifications not asked for yet
+  unsigned session_ = 0;
+  std::uint64_t names_ = 0;
+};
+
+}  // namespace barewire::ovsdb

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The bridge plugin: a veth pair between the pod and a bridge of the node. CHECK is in check.cc.
+#include <algorithm>
+
+#include "core/cni/configure.h"
+#include "core/cni/delegate.h"
+#include "core/rollback.h"
+#include "standard-plugins/bridge/check.h"
+#include "standard-plugins/bridge/config.h"
+#include "standard-plugins/bridge/spoof_check.h"
+#include "standard-plugins/bridge/vlan_gateway.h"
+#include "standard-plugins/common/gateway.h"
+#include "standard-plugins/common/lifecycle.h"
+#include "standard-plugins/common/pod_veth.h"
+#include "standard-plugins/plugins.h"
+
+namespace barewire::standard {
+
+namespace {
+
+constexpr std::string_view kName = "bridge";
+constexpr int kContainerPosition = 2;  ///< in the result: bridge, host's end, container's end
+
+void undo(const state::Attachment& attachment, Node& node) {
+  Collector collector;
+  collector.run("masquerade", [&] {
+    if (const auto masquerade = Masquerade::from_record(attachment)) remove_masquerade(attachment.id, *masquerade);
+  });
+  collector.run("spoof check", [&] {
+    if (const auto check = SpoofCheck::from_record(attachment)) remove_spoof_check(attachment.id, *check);
+  });
+  collector.run("interface", [&] { remove_pod_veth(attachment); });
+  collector.run("addresses", [&] { release_addresses(attachment, node); });
+  collector.finish();
+}
+
+/// One ADD at work: what its steps share.
+struct Work {
+  const cni::Request& request;
+  Node& node;
+  BridgeConfig config;
+  kernel::NetNs netns;
+  state::Attachment attachment;
+  kernel::NlSocket host;
+  cni::Result result;
+};
+
+void set_port_vlans(Work& work, const kernel::Link& port) {
+  if (!work.config.filters_vlans()) return;
+  if (!work.config.preserve_default_vlan) remove_port_vlan(work.host, port, 1);
+  add_port_vlans(work.host, port, work.config.port_vlans());
+}
+
+/// Bridge, pair and port; returns the bridge.
+kernel::Link connect(Work& work, const VethPair& pair) {
+  const kernel::Link bridge = ensure_bridge(work.host, {.name = work.config.bridge,
+                                                        .mtu = work.config.mtu,
+                                                        .promisc = work.config.promisc,
+                                                        .vlan_filtering = work.config.filters_vlans()});
+  VethPair placed = pair;
+  placed.master = bridge.index;
+  create_veth(work.host, work.netns, placed);
+  const kernel::Link port = kernel::get_link(work.host, pair.host_name);
+  if (work.config.port != PortSettings{}) set_port(work.host, port, work.config.port);
+  set_port_vlans(work, port);
+  if (const auto check = SpoofCheck::from_record(work.attachment)) add_spoof_check(work.attachment.id, *check);
+  work.result.interfaces = {interface_of(bridge), interface_of(port)};
+  return bridge;
+}
+
+/// What IPAM answered, completed with gateways and default routes.
+void take_addresses(Work& work) {
+  cni::Result answer = cni::ipam_add(work.request, work.node);
+  cni::assign_addresses_to(answer, kContainerPosition);
+  if (work.config.is_gateway) default_gateways(answer);
+  if (work.config.is_default_gateway) add_default_routes(answer);
+  work.result.ips = answer.ips;
+  work.result.routes = answer.routes;
+  work.result.dns = answer.dns;
+}
+
+void be_gateway(Work& work, const kernel::Link& bridge) {
+  const bool in_vlan = work.config.vlan != 0;
+  const kernel::Link link = in_vlan ? ensure_vlan_gateway(work.host, bridge, work.config) : bridge;
+  if (in_vlan) work.result.interfaces.push_back(interface_of(link));
+  for (const IpPrefix& gateway : gateways_of(work.result))
+    ensure_gateway(work.host, link, gateway, work.config.force_address);
+  enable_forwarding(work.result.ips);
+}
+
+void masquerade(Work& work) {
+  Masquerade masquerade{.backend = work.config.masquerade_backend, .addresses = {}};
+  for (const cni::IpConfig& ip : work.result.ips) masquerade.addresses.push_back(ip.address);
+  masquerade.to_record(work.attachment);
+  store_of(work.node).save(work.attachment);
+  add_masquerade(work.attachment.id, masquerade);
+}
+
+void address(Work& work, kernel::NlSocket& inside, const kernel::Link& link, const kernel::Link& bridge) {
+  set_announcing(work.netns, link.name, work.result, work.config.duplicate_address_detection);
+  if (work.config.is_gateway) be_gateway(work, bridge);
+  cni::configure_interface(work.netns, inside, link, work.result, kContainerPosition);
+  if (work.config.masquerade) masquerade(work);
+}
+
+void make_record(Work& work, const VethPair& pair) {
+  work.attachment.data["hostInterface"] = pair.host_name;
+  work.attachment.data["bridge"] = work.config.bridge;
+  if (work.config.spoof_check) SpoofCheck{pair.host_name, *pair.mac}.to_record(work.attachment);
+  store_of(work.node).save(work.attachment);
+}
+
+void build(Work& work) {
+  const VethPair pair{.host_name = random_veth_name(),
+                      .container_name = work.request.ifname,
+                      .mtu = work.config.mtu,
+                      .mac = work.config.mac ? *work.config.mac : random_mac(),
+                      .master = 0};
+  make_record(work, pair);
+  const kernel::Link bridge = connect(work, pair);
+  kernel::NlSocket inside = kernel::NlSocket::in(work.netns);
+  const kernel::Link link = kernel::get_link(inside, work.request.ifname);
+  work.result.interfaces.push_back(interface_of(link, work.request.netns));
+  if (work.config.has_ipam) {
+    take_addresses(work);
+    address(work, inside, link, bridge);
+  } else if (work.config.has_container_interface) {
+    kernel::set_up(inside, link);
+  }
+}
+
+cni::Result add(const cni::Request& request, Node& node) {
+  BridgeConfig config = BridgeConfig::parse(request);
+  const state::FileLock lock = begin_attachment(request, node, kName);
+  Rollback rollback;
+  rollback.add("attachment", [&] { undo_recorded(request, node, kName, undo); });
+  Work work{.request = request,
+            .node = node,
+            .config = std::move(config),
+            .netns = kernel::NetNs::open(request.netns),
+            .attachment = state::make_attachment(request, kName),
+            .host = kernel::NlSocket(),
+            .result = {}};
+  build(work);
+  if (!request.conf.dns.empty()) work.result.dns = request.conf.dns;
+  rollback.keep();
+  return work.result;
+}
+
+void del(const cni::Request& request, Node& node) { delete_attachment(request, node, kName, undo); }
+
+void check(const cni::Request& request, Node& node) { check_bridge(request, node); }
+
+void gc(const cni::Request& request, Node& node) {
+  Collector collector;
+  collector.run("attachments", [&] { collect_unlisted(request, node, kName, undo); });
+  collector.run("addresses", [&] { cni::ipam_gc(request, node); });
+  collector.finish();
+}
+
+void status(const cni::Request& request, Node& node) { cni::ipam_status(request, node); }
+
+}  // namespace
+
+const cni::Plugin kBridge{.name = kName,
+                          .about = "connects the pod to a bridge of the node with a veth pair",
+                          .add = add,
+                          .del = del,
+                          .check = check,
+                          .gc = gc,
+                          .status = status};
+
+}  // namespace barewire::standard

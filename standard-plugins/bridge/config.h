@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The keys of the bridge plugin. docs/configuration/bridge.md describes them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cni/request.h"
+#include "standard-plugins/common/links.h"
+#include "standard-plugins/common/masquerade.h"
+
+namespace barewire::standard {
+
+struct BridgeConfig {
+  std::string bridge;
+  bool is_gateway = false;
+  bool is_default_gateway = false;
+  bool force_address = false;
+  bool masquerade = false;
+  NatBackend masquerade_backend = NatBackend::nftables;
+  std::uint32_t mtu = 0;  ///< 0 = the kernel's
+  bool promisc = false;
+  PortSettings port;
+  std::uint16_t vlan = 0;  ///< 0 = none
+  std::vector<std::uint16_t> trunk;  ///< sorted, each once
+  bool preserve_default_vlan = false;
+  bool spoof_check = false;
+  bool duplicate_address_detection = false;
+  bool has_container_interface = true;
+  bool has_ipam = false;
+  std::optional<MacAddress> mac;
+
+  bool filters_vlans() const noexcept { return vlan != 0 || !trunk.empty(); }
+  /// What the pod's port is given: `vlan` untagged, `trunk` tagged.
+  std::vector<PortVlan> port_vlans() const;
+  /// Throws Error{config} naming the key.
+  static BridgeConfig parse(const cni::Request& request);
+};
+
+}  // namespace barewire::standard

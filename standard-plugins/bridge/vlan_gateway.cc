@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "standard-plugins/bridge/vlan_gateway.h"
+
+#include <cerrno>
+
+#include "core/rollback.h"
+
+namespace barewire::standard {
+
+namespace {
+
+void make_pair(kernel::NlSocket& host, const kernel::Link& bridge, const BridgeConfig& config,
+               const std::string& name) {
+  const std::string port_name = random_veth_name();
+  Rollback rollback;
+  rollback.add("VLAN gateway " + name, [&host, port_name] {
+    if (const auto port = kernel::find_link(host, port_name))
+      kernel::delete_link(host, port->index, "removing " + port_name);
+  });
+  create_veth(host, kernel::NetNs::current(),
+              {.host_name = port_name, .container_name = name, .mtu = bridge.mtu, .mac = {}, .master = bridge.index});
+  const kernel::Link port = kernel::get_link(host, port_name);
+  if (!config.preserve_default_vlan) remove_port_vlan(host, port, 1);
+  add_port_vlans(host, port, {{config.vlan, true}});
+  rollback.keep();
+}
+
+}  // namespace
+
+std::string vlan_gateway_name(const std::string& bridge, std::uint16_t vlan) {
+  return fmt::format("{}.{}", bridge, vlan);
+}
+
+kernel::Link ensure_vlan_gateway(kernel::NlSocket& host, const kernel::Link& bridge, const BridgeConfig& config) {
+  const std::string name = vlan_gateway_name(config.bridge, config.vlan);
+  if (!kernel::find_link(host, name)) {
+    try {
+      make_pair(host, bridge, config, name);
+    } catch (const kernel::KernelError& error) {
+      if (error.err() != EEXIST) throw;  // another pod's ADD was faster
+    }
+  }
+  const kernel::Link link = kernel::get_link(host, name);
+  if (!link.is_up()) kernel::set_up(host, link);
+  return link;
+}
+
+}  // namespace barewire::standard

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The iptables and ip6tables commands, for users who ask for them ("backend": "iptables"). Everything else uses nftables
+/// through netlink.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace barewire::standard {
+
+/// One of the two commands, by family. Source: iptables(8).
+class Iptables {
+ public:
+  /// Throws Error{config} naming `key` when the command is not in PATH, /usr/sbin or /sbin.
+  Iptables(bool v4, std::string_view key);
+  static bool is_installed(bool v4);
+
+  /// Runs with -w (wait for the lock of other iptables). Throws Error{kernel} with the command line and its stderr.
+  void run(const std::vector<std::string>& arguments) const;
+  /// Whether it succeeded: "-C …" asks, "-D …" removes what may be gone.
+  bool try_run(const std::vector<std::string>& arguments) const;
+
+  /// Makes the chain when missing.
+  void ensure_chain(const std::string& table, const std::string& chain) const;
+  /// Appends (or inserts first) the rule unless it is there.
+  void ensure_rule(const std::string& table, const std::string& chain, const std::vector<std::string>& rule,
+                   bool first = false) const;
+  bool has_rule(const std::string& table, const std::string& chain, const std::vector<std::string>& rule) const;
+  void remove_rule(const std::string& table, const std::string& chain, const std::vector<std::string>& rule) const;
+  void remove_chain(const std::string& table, const std::string& chain) const;
+
+ private:
+  std::string program_;
+};
+
+}  // namespace barewire::standard

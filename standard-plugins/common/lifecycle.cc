@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "standard-plugins/common/lifecycle.h"
+
+#include <algorithm>
+
+#include "core/cni/delegate.h"
+#include "core/rollback.h"
+
+namespace barewire::standard {
+
+namespace {
+
+/// What a request tells of an attachment that has no record.
+state::Attachment attachment_without_record(const cni::Request& request, std::string_view plugin) {
+  state::Attachment attachment;
+  attachment.id = state::attachment_id(request, plugin);
+  attachment.netns = request.netns;
+  if (const auto netns = kernel::NetNs::try_open(request.netns)) attachment.netns_id = netns->id();
+  attachment.cni_args = request.environment.args;
+  attachment.cni_path = request.environment.path;
+  attachment.ipam_type = request.conf.ipam_type;
+  attachment.config = request.stdin_bytes;
+  return attachment;
+}
+
+bool is_listed(const cni::Request& request, const state::AttachmentId& id) {
+  const auto& valid = request.conf.valid_attachments;
+  return std::any_of(valid.begin(), valid.end(), [&](const cni::ValidAttachment& attachment) {
+    return attachment.container_id == id.container_id && attachment.ifname == id.ifname;
+  });
+}
+
+}  // namespace
+
+state::Store store_of(const Node& node) { return state::Store(node.run_dir); }
+
+state::FileLock begin_attachment(const cni::Request& request, const Node& node, std::string_view plugin) {
+  const state::Store store = store_of(node);
+  const state::AttachmentId id = state::attachment_id(request, plugin);
+  state::FileLock lock = store.lock_attachment(id);
+  if (store.find(id))
+    throw Error(Error::Code::held, fmt::format("adding {} failed: it has been added already", id.text()),
+                "call DEL before another ADD of the same container and interface");
+  return lock;
+}
+
+void undo_recorded(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
+  const auto record = store_of(node).find(state::attachment_id(request, plugin));
+  if (record) undo_attachment(*record, node, undo);
+}
+
+std::optional<state::Attachment> find_record(const cni::Request& request, const Node& node, std::string_view plugin) {
+  return store_of(node).find(state::attachment_id(request, plugin));
+}
+
+void undo_attachment(const state::Attachment& attachment, Node& node, Undo undo) {
+  undo(attachment, node);
+  store_of(node).remove(attachment.id);
+}
+
+void delete_attachment(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
+  state::Store store = store_of(node);
+  const state::AttachmentId id = state::attachment_id(request, plugin);
+  const state::FileLock lock = store.lock_attachment(id);
+  const auto record = store.find(id);
+  undo_attachment(record ? *record : attachment_without_record(request, plugin), node, undo);
+}
+
+void collect_unlisted(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
+  if (!request.conf.has_valid_attachments) return;
+  state::Store store = store_of(node);
+  Collector collector;
+  for (const state::Attachment& attachment : store.list(request.conf.name)) {
+    if (attachment.id.plugin != plugin || is_listed(request, attachment.id)) continue;
+    collector.run("attachment " + attachment.id.text(), [&] {
+      const state::FileLock lock = store.lock_attachment(attachment.id);
+      undo_attachment(attachment, node, undo);
+    });
+  }
+  collector.finish();
+}
+
+std::optional<kernel::NetNs> netns_of(const state::Attachment& attachment) {
+  auto netns = kernel::NetNs::try_open(attachment.netns);
+  if (!netns || !attachment.netns_id || netns->id() != *attachment.netns_id) return std::nullopt;
+  return netns;
+}
+
+void release_addresses(const state::Attachment& attachment, Node& node) {
+  cni::ipam_del(attachment.ipam_type, attachment.del_environment(), attachment.config, node);
+}
+
+std::string owner_text(const state::AttachmentId& id) { return id.text(); }
+
+const cni::Result& require_previous(const cni::Request& request) {
+  if (!request.conf.previous)
+    throw Error(Error::Code::config, "required prevResult missing",
+                "a chained plugin, and CHECK of any plugin, get the result of ADD as \"prevResult\" from the runtime");
+  return *request.conf.previous;
+}
+
+std::string hash_name(std::string_view text) {
+  constexpr std::uint64_t kOffset = 0xcbf29ce484222325, kPrime = 0x100000001b3;
+  std::uint64_t hash = kOffset;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * kPrime;
+  return fmt::format("{:016x}", hash);
+}
+
+}  // namespace barewire::standard

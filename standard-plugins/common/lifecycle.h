@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What the standard plugins' ADD, DEL and GC have in common: the record written before the first change, and one undo
+/// function per plugin that rollback, DEL and GC all call.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/cni/plugin.h"
+#include "core/kernel/netns.h"
+#include "core/state/store.h"
+
+namespace barewire::standard {
+
+/// Takes back everything an attachment's record says; harmless for what never happened or is already gone. Throws the
+/// first failure after having tried every part.
+using Undo = void (*)(const state::Attachment& attachment, Node& node);
+
+state::Store store_of(const Node& node);
+
+/// First step of ADD: takes the attachment's lock. Throws Error{held} when it has been added already.
+[[nodiscard]] state::FileLock begin_attachment(const cni::Request& request, const Node& node, std::string_view plugin);
+
+/// A failed ADD's rollback: undoes what its record says by now; nothing without a record.
+void undo_recorded(const cni::Request& request, Node& node, std::string_view plugin, Undo undo);
+
+/// The record CHECK compares with; nullopt for pods that another suite's plugin added.
+std::optional<state::Attachment> find_record(const cni::Request& request, const Node& node, std::string_view plugin);
+
+/// Runs `undo`, then removes the record: only if all was undone.
+void undo_attachment(const state::Attachment& attachment, Node& node, Undo undo);
+
+/// DEL. Without a record (a second DEL, or a pod that another suite's plugin made) `undo` runs on what the request tells.
+void delete_attachment(const cni::Request& request, Node& node, std::string_view plugin, Undo undo);
+
+/// GC: undoes every attachment of this network and plugin that the runtime does not list. Nothing happens without the
+/// list; an empty list is meaningful. All are tried; throws the first failure.
+void collect_unlisted(const cni::Request& request, Node& node, std::string_view plugin, Undo undo);
+
+/// The netns the attachment was made in; nullopt when it is gone or its path leads to another one by now.
+std::optional<kernel::NetNs> netns_of(const state::Attachment& attachment);
+
+/// IPAM's DEL as ADD called it. Does nothing without IPAM.
+void release_addresses(const state::Attachment& attachment, Node& node);
+
+/// "mynet/pod1/eth0" as a comment on kernel objects.
+std::string owner_text(const state::AttachmentId& id);
+
+/// The prevResult a chained plugin and CHECK need. Throws Error{config}.
+const cni::Result& require_previous(const cni::Request& request);
+
+/// A short, stable name for `text`: 16 hexadecimal digits (FNV-1a, 64 bits).
+std::string hash_name(std::string_view text);
+
+}  // namespace barewire::standard

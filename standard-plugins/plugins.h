@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The standard plugins, for the table of the plugin program. Each is described in docs/configuration/<name>.md.
+#pragma once
+
+#include "core/cni/plugin.h"
+
+namespace barewire::standard {
+
+extern const cni::Plugin kBridge;
+extern const cni::Plugin kLoopback;
+extern const cni::Plugin kPtp;
+
+}  // namespace barewire::standard

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/ovs_sandbox.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "core/error.h"
+#include "core/fd.h"
+
+namespace barewire::test {
+namespace {
+
+constexpr const char* kSchema = "/usr/share/openvswitch/vswitch.ovsschema";
+constexpr auto kStartTime = std::chrono::seconds(20);
+constexpr std::size_t kEndOfLog = 2000;
+
+// Configuration alone: what ovs-vswitchd writes by itself changes all the time.
+constexpr const char* kTables[] = {
+    "Bridge _uuid name datapath_type ports mirrors external_ids other_config",
+    "Port _uuid name interfaces tag trunks vlan_mode qos protected external_ids other_config",
+    "Interface _uuid name type options external_ids other_config ofport_request mtu_request ingress_policing_rate "
+    "ingress_policing_burst",
+    "Mirror _uuid name select_all select_src_port select_dst_port output_port external_ids",
+    "QoS _uuid type queues external_ids other_config",
+    "Queue _uuid dscp external_ids other_config",
+};
+
+std::string printed_by(const std::string& text) {
+  const CommandResult result = run_shell(text);
+  EXPECT_TRUE(result.ok()) << text << ": " << result.err;
+  return result.out;
+}
+
+}  // namespace
+
+std::optional<std::string> OvsSandbox::missing() {
+  for (const char* program : {"ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl"}) {
+    if (!run_shell(fmt::format("command -v {}", program)).ok())
+      return std::string(program) + " (package openvswitch-switch)";
+  }
+  if (access(kSchema, R_OK) != 0) return std::string(kSchema);
+  return std::nullopt;
+}
+
+OvsSandbox::OvsSandbox() {
+  const CommandResult created = run_shell(fmt::format("ovsdb-tool create {} {}", file("conf.db"), kSchema));
+  if (!created.ok()) throw Error(Error::Code::internal, "creating a database failed: " + created.err);
+  start_ovsdb();
+  vsctl("--no-wait init");
+  start_vswitchd();
+}
+
+OvsSandbox::~OvsSandbox() {
+  // In this order: a vswitchd without a database leaves nothing to do.
+  if (vswitchd_) kill_vswitchd();
+  if (ovsdb_) kill_ovsdb();
+}
+
+pid_t OvsSandbox::ovsdb_pid() const {
+  return ovsdb_ ? ovsdb_->pid() : -1;
+}
+pid_t OvsSandbox::vswitchd_pid() const {
+  return vswitchd_ ? vswitchd_->pid() : -1;
+}
+
+std::unique_ptr<ChildProcess> OvsSandbox::start(const std::string& program, std::vector<std::string> arguments) const {
+  for (const char* option : {"--no-chdir", "-vconsole:off", "-vsyslog:off"}) arguments.emplace_back(option);
+  arguments.push_back("--unixctl=" + file(program + ".ctl"));
+  arguments.push_back("--log-file=" + file(program + ".log"));
+  Command command;
+  command.program = program;
+  command.arguments = std::move(arguments);
+  for (const char* variable : {"OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR"}) {
+    command.environment[variable] = directory_.path();
+  }
+  remove_file(file(program + ".ctl"));
+  return std::make_unique<ChildProcess>(command);
+}
+
+void OvsSandbox::wait_for_answer(const ChildProcess& daemon, const std::string& control, const std::string& log) const {
+  const auto deadline = std::chrono::steady_clock::now() + kStartTime;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (access(control.c_str(), F_OK) == 0 && run_shell(fmt::format("ovs-appctl -t {} version", control)).ok()) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  std::string tail = read_file(log).value_or("no log");
+  if (tail.size() > kEndOfLog) tail = tail.substr(tail.size() - kEndOfLog);
+  throw Error(Error::Code::internal,
+              fmt::format("starting pid {} failed: it does not answer at {}", daemon.pid(), control), tail);
+}
+
+void OvsSandbox::start_ovsdb(const std::vector<std::string>& remotes) {
+  std::vector<std::string> arguments{file("conf.db"), "--remote=punix:" + socket()};
+  for (const std::string& remote : remotes) {
+    arguments.push_back(remote.starts_with("--") ? remote : "--remote=" + remote);
+  }
+  ovsdb_ = start("ovsdb-server", std::move(arguments));
+  wait_for_answer(*ovsdb_, file("ovsdb-server.ctl"), file("ovsdb-server.log"));
+}
+
+void OvsSandbox::start_vswitchd() {
+  vswitchd_ = start("ovs-vswitchd", {"unix:" + socket()});
+  wait_for_answer(*vswitchd_, file("ovs-vswitchd.ctl"), file("ovs-vswitchd.log"));
+}
+
+void OvsSandbox::kill_ovsdb() {
+  ovsdb_.reset();
+}
+void OvsSandbox::kill_vswitchd() {
+  vswitchd_.reset();
+}
+
+std::string OvsSandbox::vsctl(const std::string& text) const {
+  return printed_by(fmt::format("ovs-vsctl --timeout=20 --db=unix:{} {}", socket(), text));
+}
+
+std::string OvsSandbox::appctl(const std::string& text) const {
+  return printed_by(fmt::format("ovs-appctl -T 20 -t {} {}", file("ovs-vswitchd.ctl"), text));
+}
+
+void OvsSandbox::add_bridge(const std::string& name) const {
+  vsctl(fmt::format("add-br {0} -- set bridge {0} datapath_type=netdev", name));
+  printed_by(fmt::format("ip link set {} up", name));
+}
+
+std::string OvsSandbox::configuration() const {
+  std::string all;
+  for (const char* table : kTables) {
+    all += printed_by(fmt::format("ovsdb-client --format=csv dump unix:{} Open_vSwitch {} | sort", socket(), table));
+  }
+  return all;
+}
+
+void OvsTest::SetUp() {
+  NetnsTest::SetUp();
+  if (IsSkipped()) return;
+  if (const auto what = OvsSandbox::missing()) GTEST_SKIP() << *what << " is not installed";
+  ovs = std::make_unique<OvsSandbox>();
+}
+
+}  // namespace barewire::test
