@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Fixtures of nftables.h: made with their first element, put right when damaged, removed with their last.
-#include <cerrno>
-
 #include <algorithm>
+#include <cerrno>
 #include <set>
 
 #include "core/kernel/nftables.h"

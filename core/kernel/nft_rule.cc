@@ -15,16 +15,22 @@ namespace barewire::kernel::nft {
 namespace {
 
 constexpr std::size_t kRegisterSize = 4;
-constexpr std::size_t round_up(std::size_t size) { return (size + kRegisterSize - 1) / kRegisterSize * kRegisterSize; }
+constexpr std::size_t round_up(std::size_t size) {
+  return (size + kRegisterSize - 1) / kRegisterSize * kRegisterSize;
+}
 
 /// nftables writes its numbers in network byte order.
-void put_be32(NlMessage& message, int attribute, std::uint32_t value) { message.put_u32(attribute, htonl(value)); }
+void put_be32(NlMessage& message, int attribute, std::uint32_t value) {
+  message.put_u32(attribute, htonl(value));
+}
 
 void put_value(NlMessage& message, int attribute, const std::string& bytes) {
   message.nest(attribute, [&](NlMessage& data) { data.put(NFTA_DATA_VALUE, bytes.data(), bytes.size()); });
 }
 
-std::string bytes_of(const void* data, std::size_t size) { return {static_cast<const char*>(data), size}; }
+std::string bytes_of(const void* data, std::size_t size) {
+  return {static_cast<const char*>(data), size};
+}
 
 std::string padded_name(std::string_view name) {
   std::string bytes(name.substr(0, IFNAMSIZ - 1));
@@ -44,12 +50,18 @@ std::string prefix_mask(std::uint8_t length, std::size_t size) {
 
 std::uint32_t size_of(Type type) {
   switch (type) {
-    case Type::ipv4_addr: return 4;
-    case Type::ipv6_addr: return 16;
-    case Type::ether_addr: return 6;
-    case Type::inet_proto: return 1;
-    case Type::inet_service: return 2;
-    case Type::ifname: return IFNAMSIZ;
+    case Type::ipv4_addr:
+      return 4;
+    case Type::ipv6_addr:
+      return 16;
+    case Type::ether_addr:
+      return 6;
+    case Type::inet_proto:
+      return 1;
+    case Type::inet_service:
+      return 2;
+    case Type::ifname:
+      return IFNAMSIZ;
   }
   return 0;
 }
@@ -212,8 +224,12 @@ Rule& Rule::verdict(int code, const std::string& chain) {
   });
 }
 
-Rule& Rule::accept() { return verdict(NF_ACCEPT); }
-Rule& Rule::drop() { return verdict(NF_DROP); }
+Rule& Rule::accept() {
+  return verdict(NF_ACCEPT);
+}
+Rule& Rule::drop() {
+  return verdict(NF_DROP);
+}
 Rule& Rule::jump(const std::string& chain) {
   jumps_.push_back(chain);
   return verdict(NFT_JUMP, chain);

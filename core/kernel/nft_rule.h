@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The parts nftables rules and set elements are made of: keys as the kernel holds them in registers, and the expressions
-/// of a rule. core/kernel/nftables.h sends them. Values only, no I/O.
-/// Source: include/uapi/linux/netfilter/nf_tables.h; nft(8) for what each expression means.
+/// The parts nftables rules and set elements are made of: keys as the kernel holds them in registers, and the
+/// expressions of a rule. core/kernel/nftables.h sends them. Values only, no I/O. Source:
+/// include/uapi/linux/netfilter/nf_tables.h; nft(8) for what each expression means.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,21 @@ namespace barewire::kernel::nft {
 
 /// Data types of set keys as nft(8) names them; the numbers let `nft list` print elements readably.
 /// Source: enum datatypes in nftables' include/datatype.h.
-enum class Type : std::uint32_t { ipv4_addr = 7, ipv6_addr = 8, ether_addr = 9, inet_proto = 12, inet_service = 13, ifname = 41 };
+enum class Type : std::uint32_t {
+  ipv4_addr = 7,
+  ipv6_addr = 8,
+  ether_addr = 9,
+  inet_proto = 12,
+  inet_service = 13,
+  ifname = 41
+};
 std::uint32_t size_of(Type type);  ///< bytes, without padding
 /// The concatenation's number and its size with every part padded to a register of four bytes.
 std::uint32_t type_number(const std::vector<Type>& types);
 std::uint32_t padded_size(const std::vector<Type>& types);
-inline Type address_type(const IpAddress& address) { return address.is_v4() ? Type::ipv4_addr : Type::ipv6_addr; }
+inline Type address_type(const IpAddress& address) {
+  return address.is_v4() ? Type::ipv4_addr : Type::ipv6_addr;
+}
 
 /// A key or datum of a set: one part, or a concatenation whose parts start at register borders.
 class Key {
@@ -42,7 +51,9 @@ class Key {
 };
 
 /// Register number `slot` of four bytes; an IPv6 address takes four of them, an interface name too.
-constexpr std::uint32_t reg(std::uint32_t slot) { return 8 /* NFT_REG32_00 */ + slot; }
+constexpr std::uint32_t reg(std::uint32_t slot) {
+  return 8 /* NFT_REG32_00 */ + slot;
+}
 
 /// A rule being written, expression by expression. A comparison that does not hold ends the rule without effect.
 class Rule {
@@ -50,15 +61,15 @@ class Rule {
   /// `comment` is shown by `nft list`, at most 128 bytes.
   explicit Rule(std::string comment = {}) : comment_(std::move(comment)) {}
 
-  Rule& meta(std::uint32_t key, std::uint32_t slot);                 ///< NFT_META_*
-  Rule& ct(std::uint32_t key, std::uint32_t slot);                   ///< NFT_CT_*
+  Rule& meta(std::uint32_t key, std::uint32_t slot);  ///< NFT_META_*
+  Rule& ct(std::uint32_t key, std::uint32_t slot);    ///< NFT_CT_*
   Rule& payload(std::uint32_t base, std::uint32_t offset, std::uint32_t length, std::uint32_t slot);
   Rule& compare(std::uint32_t slot, bool equal, std::string_view bytes);
-  Rule& mask(std::uint32_t slot, std::string_view mask);             ///< keeps the bits of `mask`
+  Rule& mask(std::uint32_t slot, std::string_view mask);  ///< keeps the bits of `mask`
   Rule& in_set(const std::string& set, std::uint32_t slot, bool in = true);
   /// Goes on only when the key is found; its datum is then in `to_slot`.
   Rule& map(const std::string& set, std::uint32_t slot, std::uint32_t to_slot);
-  Rule& destination_is_local();                                      ///< fib daddr type local
+  Rule& destination_is_local();  ///< fib daddr type local
   Rule& counter();
   Rule& dnat(bool v4, std::uint32_t address_slot, std::uint32_t port_slot);
   Rule& masquerade();
@@ -67,11 +78,11 @@ class Rule {
   Rule& jump(const std::string& chain);
 
   /// Common comparisons. `source`: the packet's source address, else its destination.
-  Rule& family_is(bool v4);                                          ///< meta nfproto; for tables of family inet
+  Rule& family_is(bool v4);  ///< meta nfproto; for tables of family inet
   Rule& load_address(bool v4, bool source, std::uint32_t slot);
   Rule& address_in(const IpPrefix& prefix, bool source, bool equal = true);
   Rule& interface_is(bool incoming, const std::string& name, bool equal = true);
-  Rule& ct_status_has(std::uint32_t bits);                           ///< IPS_*
+  Rule& ct_status_has(std::uint32_t bits);  ///< IPS_*
 
   bool jumps_to(const std::string& chain) const;
   const std::string& comment() const noexcept { return comment_; }

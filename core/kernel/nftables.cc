@@ -17,9 +17,13 @@ namespace {
 
 constexpr int kBatchSequence = 1;  ///< of the batch's first message; the changes count on from it
 
-int message_type(int type) { return (NFNL_SUBSYS_NFTABLES << 8) | type; }
+int message_type(int type) {
+  return (NFNL_SUBSYS_NFTABLES << 8) | type;
+}
 
-void put_be32(NlMessage& message, int attribute, std::uint32_t value) { message.put_u32(attribute, htonl(value)); }
+void put_be32(NlMessage& message, int attribute, std::uint32_t value) {
+  message.put_u32(attribute, htonl(value));
+}
 
 nfgenmsg family_header(Family family) {
   return {.nfgen_family = static_cast<std::uint8_t>(family), .version = NFNETLINK_V0, .res_id = 0};
@@ -100,13 +104,16 @@ std::string why(int err) {
 
 std::string hint_for(int err) {
   if (err == EOPNOTSUPP || err == ENOENT || err == EPROTONOSUPPORT)
-    return "does this kernel have nf_tables with nat, masquerade and fib (CONFIG_NF_TABLES, NFT_NAT, NFT_MASQ, NFT_FIB)?";
+    return "does this kernel have nf_tables with nat, masquerade and fib (CONFIG_NF_TABLES, NFT_NAT, NFT_MASQ, "
+           "NFT_FIB)?";
   return {};
 }
 
 }  // namespace
 
-NlSocket open_socket() { return NlSocket(NETLINK_NETFILTER); }
+NlSocket open_socket() {
+  return NlSocket(NETLINK_NETFILTER);
+}
 
 NlMessage Batch::message(int type, int flags) const {
   NlMessage result(message_type(type), flags);
@@ -218,8 +225,12 @@ void Batch::element(int type, int flags, const Element& element) {
   messages_.push_back(std::move(change));
 }
 
-void Batch::add_element(const Element& element) { this->element(NFT_MSG_NEWSETELEM, NLM_F_CREATE, element); }
-void Batch::delete_element(const Element& element) { this->element(NFT_MSG_DELSETELEM, 0, element); }
+void Batch::add_element(const Element& element) {
+  this->element(NFT_MSG_NEWSETELEM, NLM_F_CREATE, element);
+}
+void Batch::delete_element(const Element& element) {
+  this->element(NFT_MSG_DELSETELEM, 0, element);
+}
 
 void Batch::commit(NlSocket& socket, std::string_view doing) {
   std::string bytes;
@@ -292,11 +303,10 @@ namespace {
 /// Whether one of the answers in `bytes` lists an element.
 bool lists_element(const std::string& bytes) {
   int remaining = static_cast<int>(bytes.size());
-  for (auto* header = reinterpret_cast<const nlmsghdr*>(bytes.data()); NLMSG_OK(header, static_cast<unsigned>(remaining));
-       header = NLMSG_NEXT(header, remaining)) {
+  for (auto* header = reinterpret_cast<const nlmsghdr*>(bytes.data());
+       NLMSG_OK(header, static_cast<unsigned>(remaining)); header = NLMSG_NEXT(header, remaining)) {
     if (header->nlmsg_type != message_type(NFT_MSG_NEWSETELEM)) continue;
-    const nlattr* list =
-        nlmsg_find_attr(const_cast<nlmsghdr*>(header), sizeof(nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS);
+    const nlattr* list = nlmsg_find_attr(const_cast<nlmsghdr*>(header), sizeof(nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS);
     if (list != nullptr && nla_len(list) > 0) return true;
   }
   return false;

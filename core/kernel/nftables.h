@@ -60,11 +60,11 @@ class Batch {
   explicit Batch(Table table) : table_(std::move(table)) {}
   void add_table(const std::string& comment);
   void delete_table();
-  void add_chain(const Chain& chain);      ///< without its rules; harmless when there
+  void add_chain(const Chain& chain);           ///< without its rules; harmless when there
   void delete_chain(const std::string& chain);  ///< with its rules
   void flush_chain(const std::string& chain);
   void add_rule(const std::string& chain, const Rule& rule);
-  void add_set(const Set& set);            ///< harmless when there
+  void add_set(const Set& set);  ///< harmless when there
   void delete_set(const std::string& set);
   void add_element(const Element& element);
   void delete_element(const Element& element);
@@ -100,11 +100,11 @@ struct Fixture {
   std::uint32_t uses_of(const Chain& chain) const;
 };
 
-/// Adds the elements; makes the fixture, or puts it right, where it is not whole. One batch. Throws KernelError; EEXIST:
-/// a map holds another datum under that key.
+/// Adds the elements; makes the fixture, or puts it right, where it is not whole. One batch. Throws KernelError;
+/// EEXIST: a map holds another datum under that key.
 void put(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing);
-/// Removes the elements that are there; then, when the fixture's sets are empty, the fixture, and the table with its last
-/// fixture. Harmless when all is gone.
+/// Removes the elements that are there; then, when the fixture's sets are empty, the fixture, and the table with its
+/// last fixture. Harmless when all is gone.
 void drop(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing);
 /// What is missing, as readable clauses; empty when all is in place.
 std::vector<std::string> compare(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements);

@@ -147,9 +147,13 @@ cni::Result add(const cni::Request& request, Node& node) {
   return work.result;
 }
 
-void del(const cni::Request& request, Node& node) { delete_attachment(request, node, kName, undo); }
+void del(const cni::Request& request, Node& node) {
+  delete_attachment(request, node, kName, undo);
+}
 
-void check(const cni::Request& request, Node& node) { check_bridge(request, node); }
+void check(const cni::Request& request, Node& node) {
+  check_bridge(request, node);
+}
 
 void gc(const cni::Request& request, Node& node) {
   Collector collector;
@@ -158,7 +162,9 @@ void gc(const cni::Request& request, Node& node) {
   collector.finish();
 }
 
-void status(const cni::Request& request, Node& node) { cni::ipam_status(request, node); }
+void status(const cni::Request& request, Node& node) {
+  cni::ipam_status(request, node);
+}
 
 }  // namespace
 

@@ -19,7 +19,9 @@ namespace {
 
 using Clauses = std::vector<std::string>;
 
-void take(Clauses& clauses, const Clauses& more) { clauses.insert(clauses.end(), more.begin(), more.end()); }
+void take(Clauses& clauses, const Clauses& more) {
+  clauses.insert(clauses.end(), more.begin(), more.end());
+}
 
 kernel::Link find_bridge(kernel::NlSocket& host, const BridgeConfig& config) {
   const auto bridge = kernel::find_link(host, config.bridge);

@@ -40,7 +40,8 @@ void validate(const BridgeConfig& config, const JsonView& root) {
   if (config.port.hairpin && config.promisc)
     root.at("promiscMode").reject("false, because hairpinMode is true: cannot set both");
   if (!config.has_container_interface && config.has_ipam)
-    root.at("disableContainerInterface").reject("false, because there is an \"ipam\": a disabled interface has no address");
+    root.at("disableContainerInterface")
+        .reject("false, because there is an \"ipam\": a disabled interface has no address");
 }
 
 }  // namespace
@@ -64,11 +65,13 @@ BridgeConfig BridgeConfig::parse(const cni::Request& request) {
   config.force_address = root.boolean_or("forceAddress", false);
   config.masquerade = root.boolean_or("ipMasq", false);
   if (config.masquerade) config.masquerade_backend = parse_masquerade_backend(root);
-  config.mtu = static_cast<std::uint32_t>(root.integer_or("mtu", 0, kLargestMtu, "an MTU in bytes, 0 for the default", 0));
+  config.mtu =
+      static_cast<std::uint32_t>(root.integer_or("mtu", 0, kLargestMtu, "an MTU in bytes, 0 for the default", 0));
   config.port.hairpin = root.boolean_or("hairpinMode", false);
   config.port.isolated = root.boolean_or("portIsolation", false);
   config.promisc = root.boolean_or("promiscMode", false);
-  config.vlan = static_cast<std::uint16_t>(root.integer_or("vlan", 0, kLargestVlan, "an 802.1Q VLAN id, 0 for none", 0));
+  config.vlan =
+      static_cast<std::uint16_t>(root.integer_or("vlan", 0, kLargestVlan, "an 802.1Q VLAN id, 0 for none", 0));
   config.trunk = parse_trunk(root);
   config.preserve_default_vlan = root.boolean_or("preserveDefaultVlan", false);
   config.spoof_check = root.boolean_or("macspoofchk", false);

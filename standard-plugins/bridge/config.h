@@ -22,7 +22,7 @@ struct BridgeConfig {
   std::uint32_t mtu = 0;  ///< 0 = the kernel's
   bool promisc = false;
   PortSettings port;
-  std::uint16_t vlan = 0;  ///< 0 = none
+  std::uint16_t vlan = 0;            ///< 0 = none
   std::vector<std::uint16_t> trunk;  ///< sorted, each once
   bool preserve_default_vlan = false;
   bool spoof_check = false;

@@ -2,7 +2,6 @@
 #include "standard-plugins/bridge/spoof_check.h"
 
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter_bridge.h>
 
 #include "core/kernel/nftables.h"
 #include "standard-plugins/common/lifecycle.h"
@@ -13,6 +12,7 @@ namespace nft = kernel::nft;
 
 namespace {
 
+constexpr std::uint32_t kPreRouting = 0;       // NF_BR_PRE_ROUTING, whose header does not go with <netinet/in.h>
 constexpr int kDestinationNatPriority = -300;  // "dstnat" of family bridge, nft(8): before bridge filtering
 constexpr const char* kPorts = "checked_ports";
 constexpr const char* kAllowed = "allowed_sources";
@@ -20,7 +20,7 @@ constexpr const char* kAllowed = "allowed_sources";
 nft::Fixture fixture() {
   constexpr std::uint32_t kSourceMacOffset = 6, kMacSize = 6, kAfterName = 4;  // an interface name fills four slots
   nft::Chain chain{.name = "macspoofchk",
-                   .hook = nft::Chain::Hook{"filter", NF_BR_PRE_ROUTING, kDestinationNatPriority},
+                   .hook = nft::Chain::Hook{"filter", kPreRouting, kDestinationNatPriority},
                    .comment = "frames of pods from a MAC address not their own",
                    .rules = {}};
   nft::Rule rule;

@@ -74,21 +74,25 @@ std::vector<std::string> line(const std::string& table, const char* action, cons
   return words;
 }
 
-const char* command_name(bool v4) { return v4 ? "iptables" : "ip6tables"; }
+const char* command_name(bool v4) {
+  return v4 ? "iptables" : "ip6tables";
+}
 
 }  // namespace
 
 Iptables::Iptables(bool v4, std::string_view key) {
   const auto found = find_program(command_name(v4));
   if (!found)
-    throw Error(Error::Code::config,
-                fmt::format("config key \"{}\" is \"iptables\", but the {} command is not on this node", key,
-                            command_name(v4)),
-                "install the iptables package, or leave the key out: nftables needs no command");
+    throw Error(
+        Error::Code::config,
+        fmt::format("config key \"{}\" is \"iptables\", but the {} command is not on this node", key, command_name(v4)),
+        "install the iptables package, or leave the key out: nftables needs no command");
   program_ = *found;
 }
 
-bool Iptables::is_installed(bool v4) { return find_program(command_name(v4)).has_value(); }
+bool Iptables::is_installed(bool v4) {
+  return find_program(command_name(v4)).has_value();
+}
 
 void Iptables::run(const std::vector<std::string>& arguments) const {
   const Answer answer = execute(program_, arguments);

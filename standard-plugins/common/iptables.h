@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The iptables and ip6tables commands, for users who ask for them ("backend": "iptables"). Everything else uses nftables
-/// through netlink.
+/// The iptables and ip6tables commands, for users who ask for them ("backend": "iptables"). Everything else uses
+/// nftables through netlink.
 #pragma once
 
 #include <string>

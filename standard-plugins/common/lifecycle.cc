@@ -32,7 +32,9 @@ bool is_listed(const cni::Request& request, const state::AttachmentId& id) {
 
 }  // namespace
 
-state::Store store_of(const Node& node) { return state::Store(node.run_dir); }
+state::Store store_of(const Node& node) {
+  return state::Store(node.run_dir);
+}
 
 state::FileLock begin_attachment(const cni::Request& request, const Node& node, std::string_view plugin) {
   const state::Store store = store_of(node);
@@ -90,7 +92,9 @@ void release_addresses(const state::Attachment& attachment, Node& node) {
   cni::ipam_del(attachment.ipam_type, attachment.del_environment(), attachment.config, node);
 }
 
-std::string owner_text(const state::AttachmentId& id) { return id.text(); }
+std::string owner_text(const state::AttachmentId& id) {
+  return id.text();
+}
 
 const cni::Result& require_previous(const cni::Request& request) {
   if (!request.conf.previous)

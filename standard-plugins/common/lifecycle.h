@@ -31,7 +31,8 @@ std::optional<state::Attachment> find_record(const cni::Request& request, const 
 /// Runs `undo`, then removes the record: only if all was undone.
 void undo_attachment(const state::Attachment& attachment, Node& node, Undo undo);
 
-/// DEL. Without a record (a second DEL, or a pod that another suite's plugin made) `undo` runs on what the request tells.
+/// DEL. Without a record (a second DEL, or a pod that another suite's plugin made) `undo` runs on what the request
+/// tells.
 void delete_attachment(const cni::Request& request, Node& node, std::string_view plugin, Undo undo);
 
 /// GC: undoes every attachment of this network and plugin that the runtime does not list. Nothing happens without the

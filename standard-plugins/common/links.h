@@ -17,9 +17,9 @@ namespace barewire::standard {
 struct VethPair {
   std::string host_name;
   std::string container_name;
-  std::uint32_t mtu = 0;              ///< of both; 0 = the kernel's
-  std::optional<MacAddress> mac;      ///< of the container's end
-  int master = 0;                     ///< ifindex the host's end is put under, 0 = none
+  std::uint32_t mtu = 0;          ///< of both; 0 = the kernel's
+  std::optional<MacAddress> mac;  ///< of the container's end
+  int master = 0;                 ///< ifindex the host's end is put under, 0 = none
 };
 /// Throws KernelError; EEXIST when a name is taken.
 void create_veth(kernel::NlSocket& host, const kernel::NetNs& netns, const VethPair& pair);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "standard-plugins/common/masquerade.h"
 
-#include <boost/json/array.hpp>
 #include <linux/netfilter.h>
+
+#include <boost/json/array.hpp>
 
 #include "core/kernel/nftables.h"
 #include "standard-plugins/common/iptables.h"
@@ -18,7 +19,9 @@ namespace {
 constexpr std::string_view kBackendKey = "ipMasqBackend";
 constexpr int kSourceNatPriority = 100;  // "srcnat", nft(8)
 
-IpPrefix multicast(bool v4) { return *IpPrefix::parse(v4 ? "224.0.0.0/4" : "ff00::/8"); }
+IpPrefix multicast(bool v4) {
+  return *IpPrefix::parse(v4 ? "224.0.0.0/4" : "ff00::/8");
+}
 
 /// The chain and set of one subnet of a network.
 nft::Fixture fixture_of(const std::string& network, const IpPrefix& subnet) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Masquerading what pods send outside their own subnet ("ipMasq"), for bridge and ptp. One chain per network and subnet,
-/// the pods' addresses in its set; or, where the configuration asks for it, rules of the iptables command.
+/// Masquerading what pods send outside their own subnet ("ipMasq"), for bridge and ptp. One chain per network and
+/// subnet, the pods' addresses in its set; or, where the configuration asks for it, rules of the iptables command.
 #pragma once
 
 #include <optional>
@@ -15,8 +15,8 @@ namespace barewire::standard {
 
 enum class NatBackend { nftables, iptables };
 
-/// "ipMasqBackend": "nftables" (the default) or "iptables". Throws Error naming the key; Error{config} when the iptables
-/// command is asked for and is not on the node.
+/// "ipMasqBackend": "nftables" (the default) or "iptables". Throws Error naming the key; Error{config} when the
+/// iptables command is asked for and is not on the node.
 NatBackend parse_masquerade_backend(const JsonView& root);
 
 /// What of a record's data tells of masquerading.

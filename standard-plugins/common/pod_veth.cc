@@ -69,8 +69,7 @@ void set_announcing(const kernel::NetNs& netns, const std::string& ifname, const
 }
 
 void throw_drift(const std::string& subject, const std::vector<std::string>& clauses) {
-  if (!clauses.empty())
-    throw Error(Error::Code::drift, fmt::format("{}: {}", subject, fmt::join(clauses, "; ")));
+  if (!clauses.empty()) throw Error(Error::Code::drift, fmt::format("{}: {}", subject, fmt::join(clauses, "; ")));
 }
 
 }  // namespace barewire::standard

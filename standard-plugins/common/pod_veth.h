@@ -19,8 +19,8 @@ void remove_pod_veth(const state::Attachment& attachment);
 /// An entry of the result. `sandbox` is empty for links of the host.
 cni::Interface interface_of(const kernel::Link& link, const std::string& sandbox = {});
 
-/// The interface `request.ifname` of the pod. Throws Error{drift} when missing, and when its MAC or the netns is not the
-/// one `previous` tells. `inside` is of the netns.
+/// The interface `request.ifname` of the pod. Throws Error{drift} when missing, and when its MAC or the netns is not
+/// the one `previous` tells. `inside` is of the netns.
 kernel::Link check_container_interface(kernel::NlSocket& inside, const cni::Request& request,
                                        const cni::Result& previous, int position);
 

@@ -37,7 +37,8 @@ Config parse_config(const cni::Request& request) {
   Config config;
   config.masquerade = root.boolean_or("ipMasq", false);
   if (config.masquerade) config.backend = parse_masquerade_backend(root);
-  config.mtu = static_cast<std::uint32_t>(root.integer_or("mtu", 0, kLargestMtu, "an MTU in bytes, 0 for the default", 0));
+  config.mtu =
+      static_cast<std::uint32_t>(root.integer_or("mtu", 0, kLargestMtu, "an MTU in bytes, 0 for the default", 0));
   if (request.conf.ipam_type.empty()) root.at("ipam").at("type").reject("the name of an IPAM plugin");
   return config;
 }
@@ -52,7 +53,9 @@ void undo(const state::Attachment& attachment, Node& node) {
   collector.finish();
 }
 
-IpPrefix host_prefix(const IpAddress& address) { return {address, static_cast<std::uint8_t>(address.size() * 8)}; }
+IpPrefix host_prefix(const IpAddress& address) {
+  return {address, static_cast<std::uint8_t>(address.size() * 8)};
+}
 
 /// In the pod: the gateway alone is on the link; the rest of the subnet is behind it.
 void route_through_gateway(kernel::NlSocket& inside, const kernel::Link& link, const cni::IpConfig& ip) {
@@ -156,7 +159,9 @@ cni::Result add(const cni::Request& request, Node& node) {
   return work.result;
 }
 
-void del(const cni::Request& request, Node& node) { delete_attachment(request, node, kName, undo); }
+void del(const cni::Request& request, Node& node) {
+  delete_attachment(request, node, kName, undo);
+}
 
 std::vector<std::string> compare_host(kernel::NlSocket& host, const kernel::Link& port, const cni::Result& previous) {
   std::vector<std::string> clauses;
@@ -223,7 +228,9 @@ void gc(const cni::Request& request, Node& node) {
   collector.finish();
 }
 
-void status(const cni::Request& request, Node& node) { cni::ipam_status(request, node); }
+void status(const cni::Request& request, Node& node) {
+  cni::ipam_status(request, node);
+}
 
 }  // namespace
 
