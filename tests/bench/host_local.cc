@@ -5,13 +5,13 @@
 ///   bench-host-local [ROUNDS [RESERVATIONS [REFERENCE]]]
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <random>
 #include <vector>
 
 #include "core/error.h"
@@ -51,8 +51,13 @@ class Bench {
 
   void run(int rounds) {
     for (const Case& one : cases_) add_and_del(one);  // warms caches and builds the index
-    for (int round = 0; round < rounds; ++round)
-      for (const Case& one : cases_) times_[one.name].push_back(add_and_del(one));
+    // In a new order each round: what one leaves in the caches is not always the same one's loss.
+    std::mt19937 order(1);
+    std::vector<Case> turns = cases_;
+    for (int round = 0; round < rounds; ++round) {
+      std::shuffle(turns.begin(), turns.end(), order);
+      for (const Case& one : turns) times_[one.name].push_back(add_and_del(one));
+    }
   }
 
   void print(int rounds) {
@@ -96,12 +101,12 @@ class Bench {
     return took.count();
   }
 
-  /// In place: after a truncation ext4 writes the file to disk at close, and the plugin would wait for that.
+  /// In place, and no shorter than what the plugin wrote: cutting a file makes ext4 write it to disk, and the plugin's
+  /// own write waits for that.
   static void rewind(const std::string& path) {
-    const std::string first = "10.0.0.1";
-    const Fd fd = open_file(path, O_WRONLY);
-    write_all(fd.get(), first, path);
-    if (::ftruncate(fd.get(), static_cast<off_t>(first.size())) != 0) throw sys_error("cutting {}", path);
+    std::string first = "10.0.0.1";
+    first.resize(std::max<std::size_t>(first.size(), fs::file_size(path)), '\n');
+    write_all(open_file(path, O_WRONLY).get(), first, path);
   }
 
   Sample add_and_del(const Case& one) {
