@@ -22,12 +22,14 @@ if(BAREWIRE_FUZZ)
   target_link_options(barewire-options INTERFACE -fsanitize=address,undefined)
 endif()
 
-# Hardening of what ships. Source: dpkg-buildflags(1), hardening=+all.
+# Hardening of what ships, ours and what we build of others. Source: dpkg-buildflags(1), hardening=+all.
+add_library(barewire-hardening INTERFACE)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
-  target_compile_options(barewire-options INTERFACE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fcf-protection
-                                                    -ffunction-sections -fdata-sections)
-  target_link_options(barewire-options INTERFACE -Wl,-z,relro,-z,now -Wl,--gc-sections)
+  target_compile_options(barewire-hardening INTERFACE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fcf-protection
+                                                      -ffunction-sections -fdata-sections)
+  target_link_options(barewire-hardening INTERFACE -Wl,-z,relro,-z,now -Wl,--gc-sections)
 endif()
+target_link_libraries(barewire-options INTERFACE barewire-hardening)
 
 # The plugin program starts once per CNI call, so it is linked as a static PIE; with a sanitizer it cannot be.
 # docs/decisions/one-plugin-program.md has the figures.

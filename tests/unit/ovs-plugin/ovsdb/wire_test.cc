@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ovs-plugin/ovsdb/wire.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
@@ -17,16 +18,16 @@ TEST(Wire, WritesValuesAsRfc7047Says) {
   EXPECT_EQ(printed(to_json(Value(false))), "false");
   EXPECT_EQ(printed(to_json(Value())), R"(["set",[]])");
   EXPECT_EQ(printed(to_json(Value(Set{2, 1}))), R"(["set",[1,2]])");
-  EXPECT_EQ(printed(to_json(Value(Uuid{kUuid}))), R"(["uuid",")" + kUuid + R"("])");
+  EXPECT_EQ(printed(to_json(Value(Uuid{kUuid}))), fmt::format(R"(["uuid","{}"])", kUuid));
   EXPECT_EQ(printed(to_json(Value(NamedUuid{"port"}))), R"(["named-uuid","port"])");
   EXPECT_EQ(printed(to_json(Value(StringMap{{"a", "1"}, {"b", "2"}}))), R"(["map",[["a","1"],["b","2"]]])");
   EXPECT_EQ(printed(to_json(Row{{"tag", 5}, {"name", "p"}})), R"({"name":"p","tag":5})");
 }
 
 TEST(Wire, ReadsBackWhatItWrites) {
-  for (const Value& value :
-       {Value(100), Value(-1.5), Value("text"), Value(true), Value(), Value(Set{1, 2}), Value(Uuid{kUuid}),
-        Value(Set{Uuid{kUuid}, Uuid{"7" + kUuid.substr(1)}}), Value(StringMap{{"k", "v"}}), Value(StringMap{})}) {
+  for (const Value& value : {Value(100), Value(-1.5), Value("text"), Value(true), Value(), Value(Set{1, 2}),
+                             Value(Uuid{kUuid}), Value(Set{Uuid{kUuid}, Uuid{fmt::format("7{}", kUuid.substr(1))}}),
+                             Value(StringMap{{"k", "v"}}), Value(StringMap{})}) {
     EXPECT_EQ(value_from_json(*to_json(value)), value) << value.text();
   }
 }
@@ -65,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Forms, Malformed,
                                            R"(["other",[]])", R"([["set"],[]])"));
 
 TEST(Wire, ALongReplyIsQuotedInPart) {
-  const JsonPtr value = parsed("{\"" + std::string(1000, 'x') + "\":1}");
+  const JsonPtr value = parsed(fmt::format("{{\"{}\":1}}", std::string(1000, 'x')));
   try {
     value_from_json(*value);
     FAIL() << "accepted";
