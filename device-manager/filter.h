@@ -11,11 +11,11 @@ namespace barewire::manager {
 
 /// Each list names alternatives; an empty one asks for nothing. What is given must all hold.
 struct Filter {
-  std::vector<std::string> pfs;  ///< netdev name, alternative name or PCI address
-  std::vector<VfState> states;
-  std::vector<std::string> networks;
-  std::vector<std::string> pods;        ///< "namespace/name", or a name in any namespace
-  std::vector<std::string> containers;  ///< the beginning of a container ID
+  std::vector<std::string> pfs{};  ///< netdev name, alternative name or PCI address
+  std::vector<VfState> states{};
+  std::vector<std::string> networks{};
+  std::vector<std::string> pods{};        ///< "namespace/name", or a name in any namespace
+  std::vector<std::string> containers{};  ///< the beginning of a container ID
 
   bool names_vfs() const noexcept {
     return !states.empty() || !networks.empty() || !pods.empty() || !containers.empty();

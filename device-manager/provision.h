@@ -19,8 +19,8 @@ namespace barewire::manager {
 struct ProvisionRequest {
   std::string pf;  ///< name or PCI address
   std::uint32_t vfs = 0;
-  std::optional<std::uint32_t> mtu;   ///< bytes, of the PF (raised, never lowered) and of every VF netdev
-  std::optional<std::string> driver;  ///< to bind every VF to
+  std::optional<std::uint32_t> mtu{};   ///< bytes, of the PF (raised, never lowered) and of every VF netdev
+  std::optional<std::string> driver{};  ///< to bind every VF to
 };
 
 /// A PF as it is before, with everything that speaks against changing it.

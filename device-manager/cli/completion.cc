@@ -87,8 +87,14 @@ std::string bash_command_cases(const std::vector<CommandWords>& commands) {
     std::vector<std::string> options;
     for (const Completable& option : command.options) options.push_back(option.name);
     std::string values = fmt::format("compgen -W '{}' -- \"$current\"", join(options, " "));
-    for (const Completable& argument : command.arguments) values += "; " + bash_values(argument);
-    cases += fmt::format("    {}) values=$({}) ;;\n", command.name, values);
+    bool files = false;
+    for (const Completable& argument : command.arguments) {
+      values += "; " + bash_values(argument);
+      files = files || argument.kind == "FILE";
+    }
+    // Lets bash quote blanks and go on into directories.
+    const std::string_view as_files = files ? "; compopt -o filenames 2> /dev/null" : "";
+    cases += fmt::format("    {}) values=$({}){} ;;\n", command.name, values, as_files);
   }
   return cases;
 }
@@ -159,7 +165,8 @@ _barewire() {{
 {3}    *) values=$(compgen -W '{1} --help --version' -- "$current") ;;
     esac ;;
   esac
-  COMPREPLY=($values)
+  COMPREPLY=()
+  [[ -z $values ]] || mapfile -t COMPREPLY <<< "$values"
   if [[ $current == *:* && $COMP_WORDBREAKS == *:* ]]; then
     local before=${{current%"${{current##*:}}"}}
     COMPREPLY=("${{COMPREPLY[@]#"$before"}}")

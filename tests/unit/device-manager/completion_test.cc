@@ -9,7 +9,7 @@
 #include "core/fd.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/daemon/options.h"
-#include "tests/support/process.h"
+#include "tests/support/command.h"
 
 namespace barewire::cli {
 namespace {
@@ -60,7 +60,7 @@ std::string offered(const CLI::App& app, const std::string& line) {
                              "\nCOMP_LINE='" + line +
                              "'; COMP_POINT=${#COMP_LINE}; COMP_WORDBREAKS=$' \\t\\n\"\\'><=;|&(:'\n"
                              "_barewire; printf '%s\\n' \"${COMPREPLY[@]}\" | sort | tr '\\n' ' '\n";
-  const test::CommandResult result = test::run({.program = "bash", .arguments = {"-c", script}});
+  const test::CommandResult result = test::run(test::command_of("bash", {"-c", script}));
   EXPECT_TRUE(result.ok()) << result.err;
   EXPECT_EQ(result.err, "");
   return result.out;
@@ -100,6 +100,17 @@ TEST_F(Completion, TheManualPageNamesEveryCommandAndOption) {
     for (const Completable& option : command.options) {
       EXPECT_THAT(page, HasSubstr(option.name.substr(1))) << command.name << " " << option.name;
     }
+  }
+}
+
+TEST(ManualPages, RenderWithoutAWarning) {
+  for (const char* page : {"barewire.1", "barewired.8"}) {
+    const test::CommandResult result = test::run(
+        test::command_of("groff", {"-mandoc", "-ww", "-Tutf8", "-P-cbou", std::string(BAREWIRE_DOCS "/man/") + page}));
+    if (result.exit_status == 127) GTEST_SKIP() << "groff is not installed";
+    EXPECT_TRUE(result.ok()) << page;
+    EXPECT_EQ(result.err, "") << page;
+    EXPECT_THAT(result.out, HasSubstr("EXIT STATUS")) << page;
   }
 }
 
