@@ -71,6 +71,17 @@ TEST_F(Records, ThatAreEmptyNeverMeanNothingToDo) {
   }
 }
 
+TEST_F(Records, OfAKilledWriterAreClearedByTheNextThatLocks) {
+  Store store(root_);
+  store.save(attachment("a"));
+  const std::string directory = std::filesystem::path(store.path_of(attachment("a").id)).parent_path();
+  write_file_atomically(store.path_of(attachment("a").id) + ".tmp", "{\"form", Durability::until_reboot);
+  EXPECT_EQ(store.list().size(), 1u);
+  const FileLock lock = store.lock_attachment(attachment("a").id);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory), {}), 1);
+  EXPECT_TRUE(store.find(attachment("a").id));
+}
+
 TEST_F(Records, HoldADeviceForOneAttachment) {
   Store store(root_);
   const auto a = attachment("a").id, b = attachment("b").id;
