@@ -56,6 +56,7 @@ void clear_leftovers(Work& work) {
 
 cni::Result add(const cni::Request& request, Node& node) {
   Work work(request, node);
+  cni::require_ipam(request);
   const state::FileLock lock = work.host.store.lock_attachment(work.attachment.id);
   clear_leftovers(work);
   Rollback rollback;

@@ -190,6 +190,10 @@ std::string call_plugin(const std::string& type, const Environment& environment,
   return outcome.output;
 }
 
+void require_ipam(const Request& request) {
+  if (!request.conf.ipam_type.empty()) find_on_path(request.conf.ipam_type, request.environment.path);
+}
+
 Result ipam_add(const Request& request, Node& node) {
   if (request.conf.ipam_type.empty()) return {};
   try {

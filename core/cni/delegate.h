@@ -18,8 +18,11 @@ namespace barewire::cni {
 std::string call_plugin(const std::string& type, const Environment& environment, const std::string& stdin_bytes,
                         Node& node);
 
-/// IPAM of `request`, called with its stdin byte for byte. All do nothing (add: an empty Result) without "ipam.type".
+/// IPAM of `request`, called with its stdin byte for byte. All do nothing (ipam_add: an empty Result) without
+/// "ipam.type".
 
+/// Throws Error{delegate} when it is not on CNI_PATH: asked before an ADD touches anything.
+void require_ipam(const Request& request);
 /// After a failed ADD the IPAM's DEL is called before this throws (spec section 4). A result without addresses is an
 /// Error{ipam}.
 Result ipam_add(const Request& request, Node& node);
