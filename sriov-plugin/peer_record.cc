@@ -45,6 +45,7 @@ vf::NetdevState netdev_state(const JsonView& state) {
   vf::NetdevState netdev;
   netdev.name = state.string_or("HostIFName", "");
   netdev.mac = find_mac(state, "EffectiveMAC");
+  netdev.perm_mac = netdev.mac;
   netdev.mtu = number(state, "MTU");
   netdev.mac_is_own = true;  // sriov-cni does not tell; a VF is free to keep what it had
   return netdev;

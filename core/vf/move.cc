@@ -130,6 +130,14 @@ std::string name_at_home(Host& host, const Located& located, const NetdevState& 
   return name;
 }
 
+/// In their order, which is that of `ip link`. One that somebody else has by now is left to them.
+void restore_alt_names(Host& host, const Link& link, const NetdevState& original) {
+  if (!original.alt_names || link.alt_names == *original.alt_names) return;
+  for (const std::string& name : link.alt_names) kernel::remove_alt_name(host.socket, link, name);
+  for (const std::string& name : *original.alt_names)
+    if (!kernel::find_link(host.socket, name)) kernel::add_alt_name(host.socket, link, name);
+}
+
 Link settle_at_home(Host& host, const Link& link, const NetdevState& original) {
   kernel::LinkChange change;
   if (link.mtu != original.mtu && original.mtu != 0) change.mtu = original.mtu;
@@ -138,9 +146,7 @@ Link settle_at_home(Host& host, const Link& link, const NetdevState& original) {
   if (link.alias != original.alias) change.alias = original.alias;
   if (change.mtu || change.tx_queue_length || change.alias)
     kernel::change_link(host.socket, link.index, change, fmt::format("restoring the settings of {}", link.name));
-  for (const std::string& name : original.alt_names.value_or(std::vector<std::string>()))
-    if (!contains(link.alt_names, name) && !kernel::find_link(host.socket, name))
-      kernel::add_alt_name(host.socket, link, name);
+  restore_alt_names(host, link, original);
   return kernel::find_link(host.socket, link.index).value_or(link);
 }
 
