@@ -116,12 +116,17 @@ bool restore_mac(Host& host, const PfPort& pf, const VfRecord& record, kernel::N
   if (!now) return true;  // the VF is gone
   const auto own = record.netdev ? record.netdev->mac : std::nullopt;
   const bool effective = link == nullptr || !own || link->mac == own;
-  // Some PFs repeat the VF's own address, so that one that ADD set is not told from it: then clearing is repeated.
-  const bool pinned = record.settings.mac && mac_was_own(record);
+  // Some PFs repeat the VF's own address; then it does not show that ADD set the same.
+  const bool pinned = record.settings.mac == record.admin->mac && mac_was_own(record);
   if (now->mac == record.admin->mac && effective && !pinned) return true;
   restore_admin_mac(host, pf, record, habits);
   if (link == nullptr || !own) return true;
-  // Set even when the netdev has it already: the PF learns of it only so.
+  // The PF forgets it when it is cleared and learns it from the VF again: as it is set or, since the kernel passes on
+  // no address that the netdev has already, as it is opened. Source: net/core/dev.c dev_set_mac_address.
+  if (link->mac == own) {
+    if (mac_was_own(record) && habits.uses(MacAction::reopen)) reopen(*socket, link->index, habits);
+    return true;
+  }
   try {
     kernel::set_mac(*socket, *link, *own);
   } catch (const kernel::KernelError& error) {
