@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <filesystem>
 #include <set>
+#include <sstream>
 
 #include "core/error.h"
 #include "core/fd.h"
@@ -21,11 +22,26 @@ namespace {
 
 using Items = std::map<std::string, std::string>;
 
-json::array query(const std::string& text) {
-  const CommandResult result = run_shell(text);
-  if (!result.ok()) throw Error(Error::Code::io, fmt::format("running '{}' failed: {}", text, result.err));
-  if (result.out.find_first_not_of(" \n") == std::string::npos) return {};
-  return json::parse(result.out).as_array();
+using Answers = std::vector<json::array>;
+
+/// The answers of `ip` to several queries in their order: one process, because each takes long in a guest. It prints
+/// each answer on a line of its own.
+Answers ask_ip(std::vector<std::string> options, const std::string& queries) {
+  options.insert(options.end(), {"-j", "-batch", "-"});
+  const CommandResult result = run({.program = "ip",
+                                    .arguments = std::move(options),
+                                    .argv0 = {},
+                                    .environment = {},
+                                    .stdin_bytes = queries,
+                                    .netns = ""});
+  if (!result.ok()) throw Error(Error::Code::io, fmt::format("asking ip '{}' failed: {}", queries, result.err));
+  Answers answers;
+  std::istringstream lines(result.out);
+  for (std::string line; std::getline(lines, line);)
+    if (line.find_first_not_of(' ') != std::string::npos) answers.push_back(json::parse(line).as_array());
+  if (const auto asked = std::count(queries.begin(), queries.end(), '\n'); std::ssize(answers) != asked)
+    throw Error(Error::Code::io, fmt::format("ip gave {} answers to {} queries", answers.size(), asked));
+  return answers;
 }
 
 bool is_volatile(std::string_view key) {
@@ -74,16 +90,26 @@ std::string text_of(const json::object& object, const char* key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-void take_links(Items& items) {
-  for (const auto& link : query("ip -d -j link show")) {
-    const std::string name = text_of(link.as_object(), "ifname");
+/// What the kernel attaches when a netdev is opened for the first time, and what it has before. Source:
+/// net/sched/sch_generic.c attach_default_qdiscs.
+bool is_own_qdisc(const std::string& qdisc) {
+  std::string chosen = read_file("/proc/sys/net/core/default_qdisc").value_or("");
+  while (chosen.ends_with('\n')) chosen.pop_back();
+  return qdisc != "noop" && qdisc != "mq" && qdisc != chosen;
+}
+
+void take_links(const json::array& links, Items& items) {
+  for (const auto& each : links) {
+    json::object link = each.as_object();
+    if (!is_own_qdisc(text_of(link, "qdisc"))) link.erase("qdisc");
+    const std::string name = text_of(link, "ifname");
     items["link " + name] = "present";
     flatten("link " + name, link, items);
   }
 }
 
-void take_addresses(Items& items) {
-  for (const auto& link : query("ip -j address show")) {
+void take_addresses(const json::array& links, Items& items) {
+  for (const auto& link : links) {
     const json::object& object = link.as_object();
     const json::value* addresses = object.if_contains("addr_info");
     if (addresses == nullptr) continue;
@@ -97,13 +123,26 @@ void take_addresses(Items& items) {
 }
 
 /// Whole objects as one item each: their order has no meaning.
-void take_list(const std::string& what, const std::string& command, Items& items) {
-  for (const auto& entry : query(command)) {
+void take_list(const std::string& what, const json::array& entries, Items& items) {
+  for (const auto& entry : entries) {
     json::object object = entry.as_object();
     if (json::value* flags = object.if_contains("flags"))  // "linkdown" comes and goes with carrier
       *flags = json::array();
     items[what + " " + json::serialize(object)] = "present";
   }
+}
+
+/// Links, addresses, routes, rules and neighbours.
+void take_network(Items& items) {
+  const Answers answers = ask_ip({"-d"},
+                                 "link show\naddress show\nroute show table all\n"
+                                 "neighbour show nud permanent\nrule show\n");
+  take_links(answers[0], items);
+  take_addresses(answers[1], items);
+  take_list("route", answers[2], items);
+  take_list("neighbour", answers[3], items);
+  take_list("rule", answers[4], items);
+  take_list("rule6", ask_ip({"-6"}, "rule show\n")[0], items);
 }
 
 void take_nft(Items& items) {
@@ -147,16 +186,17 @@ void add_files(const std::string& directory, Items& items) {
 
 NodeSnapshot NodeSnapshot::take(const std::vector<std::string>& directories) {
   NodeSnapshot snapshot;
-  take_links(snapshot.items_);
-  take_addresses(snapshot.items_);
-  take_list("route", "ip -4 -d -j route show table all", snapshot.items_);
-  take_list("route6", "ip -6 -d -j route show table all", snapshot.items_);
-  take_list("rule", "ip -4 -j rule show", snapshot.items_);
-  take_list("rule6", "ip -6 -j rule show", snapshot.items_);
-  take_list("neighbour", "ip -j neighbour show nud permanent", snapshot.items_);
+  take_network(snapshot.items_);
   take_nft(snapshot.items_);
   take_vf_drivers(snapshot.items_);
   for (const auto& directory : directories) add_files(directory, snapshot.items_);
+  return snapshot;
+}
+
+NodeSnapshot NodeSnapshot::take_devices(const std::vector<std::string>& directories) {
+  NodeSnapshot snapshot = take_files(directories);
+  take_links(ask_ip({"-d"}, "link show\n")[0], snapshot.items_);
+  take_vf_drivers(snapshot.items_);
   return snapshot;
 }
 

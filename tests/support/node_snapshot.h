@@ -14,9 +14,11 @@ class NodeSnapshot {
  public:
   /// Of the calling thread's netns: links with every attribute, alt names and VFs; addresses; routes; rules; permanent
   /// neighbours; the nft ruleset (without counters); VF drivers; the files under `directories`. Left out, because the
-  /// kernel changes them by itself or they are no state of a pod: ifindexes, carrier, timers, lock files, host-local's
-  /// last_reserved_ip and index. Throws Error when iproute2 is missing.
+  /// kernel changes them by itself or they are no state of a pod: ifindexes, carrier, the default qdisc, timers, lock
+  /// files, host-local's last_reserved_ip and index. Throws Error when iproute2 is missing.
   static NodeSnapshot take(const std::vector<std::string>& directories = {"/run/barewire", "/var/lib/cni"});
+  /// Of links, VFs, their drivers and the files alone: what loops compare where programs are slow.
+  static NodeSnapshot take_devices(const std::vector<std::string>& directories = {"/run/barewire", "/var/lib/cni"});
   /// Of the files alone, for plugins that touch nothing else: much faster.
   static NodeSnapshot take_files(const std::vector<std::string>& directories = {"/run/barewire", "/var/lib/cni"});
 

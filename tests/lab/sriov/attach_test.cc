@@ -48,7 +48,7 @@ TEST_F(Attach, WithoutSettingsNothingOfTheVfChangesButItsPlace) {
   const auto before = NodeSnapshot::take();
   must_add(config(0), pod("a"));
   EXPECT_EQ(vf(0).mac, link_attribute("a", "net1", "address"));
-  EXPECT_EQ("[]", vf_attribute(0, "vlan_list") == "" ? "[]" : vf_attribute(0, "vlan_list"));
+  EXPECT_EQ("[{}]", vf_attribute(0, "vlan_list"));
   must_del(config(0), pod("a"));
   EXPECT_NODE_UNCHANGED(before);
 }

@@ -46,6 +46,7 @@ void SriovLab::SetUp() {
     vfs_.push_back(read_vf(link));
   }
   ASSERT_FALSE(vfs_.empty()) << "the test's VFS in CMakeLists.txt asks for VFs, but pf0 has none";
+  for (const char* name : {"sriov", "host-local", "static"}) runner_.install(name, built_program("barewire-cni"));
   make_netns("a");
   make_netns("b");
 }
@@ -98,12 +99,24 @@ bool SriovLab::link_exists(const std::string& pod, const std::string& link) {
   return first_link(pod, link).is_object();
 }
 
+std::string SriovLab::link_kind(const std::string& link) {
+  const json::value found = first_link("", link);
+  const json::value* info = found.is_object() ? found.get_object().if_contains("linkinfo") : nullptr;
+  return info != nullptr ? text_of(info->as_object().if_contains("info_kind")) : std::string();
+}
+
 bool SriovLab::pings(const std::string& pod, const std::string& address) {
   return run_in(netns(pod), fmt::format("ping -c 1 -W 1 {}", address)).ok();
 }
 
 void SriovLab::give_address(const std::string& pod, const std::string& link, const std::string& address) {
   must_run_in(netns(pod), fmt::format("ip address add {} dev {}", address, link));
+}
+
+void SriovLab::await_netdev(unsigned number) const {
+  must_run(fmt::format(
+      "for i in $(seq 100); do [ -n \"$(ls /sys/bus/pci/devices/{}/net)\" ] && exit; sleep 0.1; done; exit 1",
+      vf(number).address));
 }
 
 void SriovLab::bind(const std::string& address, const std::string& driver) {

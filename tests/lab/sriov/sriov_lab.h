@@ -3,6 +3,7 @@
 /// kernel.
 #pragma once
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -49,10 +50,14 @@ class SriovLab : public ::testing::Test {
   /// A member of `ip -d -j link show DEV` in a pod ("" = the host): "address", "mtu" …; empty when there is no such
   /// link.
   static std::string link_attribute(const std::string& pod, const std::string& link, const std::string& attribute);
+  /// "dummy", "bridge" …; empty for hardware.
+  static std::string link_kind(const std::string& link);
   static bool link_exists(const std::string& pod, const std::string& link);
   /// One echo request, one second of patience.
   static bool pings(const std::string& pod, const std::string& address);
   static void give_address(const std::string& pod, const std::string& link, const std::string& address);
+  /// Until the kernel has brought VF `number` home from a netns that was deleted.
+  void await_netdev(unsigned number) const;
   static void bind(const std::string& address, const std::string& driver);
 
   PluginRunner runner_;
