@@ -2,7 +2,10 @@
 #include "core/kernel/new_link.h"
 
 #include <linux/if.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
+
+#include <cerrno>
 
 #include "core/kernel/attributes.h"
 
@@ -21,11 +24,11 @@ void put_common(NlMessage& message, const NewLink& link) {
   message.put_string(IFLA_IFNAME, link.name);
   if (link.netns != nullptr) message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(link.netns->fd()));
   if (link.parent != 0) message.put_u32(IFLA_LINK, static_cast<std::uint32_t>(link.parent));
+  if (link.parent_netns) message.put_u32(IFLA_LINK_NETNSID, static_cast<std::uint32_t>(*link.parent_netns));
   if (link.master != 0) message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(link.master));
   if (link.mac) message.put(IFLA_ADDRESS, link.mac->data(), link.mac->bytes().size());
   if (link.mtu) message.put_u32(IFLA_MTU, *link.mtu);
   if (link.tx_queue_length) message.put_u32(IFLA_TXQLEN, *link.tx_queue_length);
-  if (link.alias) message.put(IFLA_IFALIAS, link.alias->data(), link.alias->size());
 }
 
 void put_data(NlMessage& message, std::string_view kind, const std::function<void(NlMessage&)>& fill) {
@@ -50,7 +53,33 @@ bool read_info(NlSocket& socket, int index, std::string_view kind, int kind_attr
   return read;
 }
 
+NlMessage netns_id_message(int type, const NetNs& other) {
+  NlMessage message(type, 0);
+  message.header(rtgenmsg{AF_UNSPEC}).put_u32(NETNSA_FD, static_cast<std::uint32_t>(other.fd()));
+  return message;
+}
+
+std::optional<int> find_netns_id(NlSocket& socket, const NetNs& other) {
+  std::int32_t id = NETNSA_NSID_NOT_ASSIGNED;
+  socket.get(netns_id_message(RTM_GETNSID, other), "looking for the number of netns " + other.path(),
+             [&](const nlmsghdr& answer) {
+               id = NlAttributes(answer, sizeof(rtgenmsg)).value_or<std::int32_t>(NETNSA_NSID, NETNSA_NSID_NOT_ASSIGNED);
+             });
+  if (id < 0) return std::nullopt;
+  return id;
+}
+
 }  // namespace
+
+int peer_netns_id(NlSocket& socket, const NetNs& other) {
+  if (const auto known = find_netns_id(socket, other)) return *known;
+  NlMessage message = netns_id_message(RTM_NEWNSID, other);
+  message.put_u32(NETNSA_NSID, static_cast<std::uint32_t>(NETNSA_NSID_NOT_ASSIGNED));
+  socket.request_unless(std::move(message), "giving netns " + other.path() + " a number", {EEXIST});
+  const auto id = find_netns_id(socket, other);
+  if (!id) throw Error(Error::Code::kernel, "giving netns " + other.path() + " a number failed");
+  return *id;
+}
 
 void create_link(NlSocket& socket, std::string_view kind, const NewLink& link,
                  const std::function<void(NlMessage&)>& fill) {

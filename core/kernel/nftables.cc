@@ -177,6 +177,19 @@ void Batch::add_rule(const std::string& chain, const Rule& rule) {
   messages_.push_back(std::move(change));
 }
 
+namespace {
+
+/// Tells the nft command that the keys are in host byte order, without which it shows interface names as "". A
+/// type-length-value triple, as user_data. Source: libnftnl udata.h, NFTNL_UDATA_SET_KEYBYTEORDER; nftables' datatype.h.
+std::string host_byte_order() {
+  constexpr std::uint32_t kHostEndian = 1;
+  std::string bytes = {'\0', sizeof kHostEndian};
+  bytes.append(reinterpret_cast<const char*>(&kHostEndian), sizeof kHostEndian);
+  return bytes;
+}
+
+}  // namespace
+
 void Batch::add_set(const Set& set) {
   NlMessage change = message(NFT_MSG_NEWSET, NLM_F_CREATE);
   change.put_string(NFTA_SET_TABLE, table_.name).put_string(NFTA_SET_NAME, set.name);
@@ -188,6 +201,10 @@ void Batch::add_set(const Set& set) {
   if (!set.data.empty()) {
     put_be32(change, NFTA_SET_DATA_TYPE, type_number(set.data));
     put_be32(change, NFTA_SET_DATA_LEN, padded_size(set.data));
+  }
+  if (set.key == std::vector{Type::ifname}) {
+    const std::string data = host_byte_order();
+    change.put(NFTA_SET_USERDATA, data.data(), data.size());
   }
   messages_.push_back(std::move(change));
 }
@@ -233,17 +250,19 @@ void Batch::delete_element(const Element& element) {
 }
 
 void Batch::commit(NlSocket& socket, std::string_view doing) {
+  if (messages_.empty()) return;
   std::string bytes;
   std::uint32_t sequence = kBatchSequence;
   append(bytes, batch_border(NFNL_MSG_BATCH_BEGIN, generation_), sequence++, false);
-  for (const NlMessage& change : messages_) append(bytes, change, sequence++, true);
+  // Refusals are always answered; one ack at the end is enough to know that all was read, and never overruns the socket.
+  for (const NlMessage& change : messages_) append(bytes, change, sequence++, &change == &messages_.back());
   append(bytes, batch_border(NFNL_MSG_BATCH_END), sequence, false);
   const int fd = nl_socket_get_fd(socket.raw());
   make_room(fd, bytes.size());
   send_all(fd, bytes, doing);
   std::size_t answers = 0;
   int err = read_answers(fd, answers);
-  if (err == 0 && answers < messages_.size()) err = EPROTO;
+  if (err == 0 && answers == 0) err = EPROTO;
   if (err != 0) throw KernelError(err, fmt::format("{} failed: {}", doing, why(err)), hint_for(err));
 }
 

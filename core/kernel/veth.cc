@@ -4,7 +4,6 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
-#include "core/kernel/link.h"
 #include "core/kernel/new_link.h"
 
 namespace barewire::kernel {
@@ -22,7 +21,7 @@ void put_pod_end(NlMessage& data, const NetNs& pod, const VethPair& pair) {
 
 }  // namespace
 
-VethIndexes create_veth(NlSocket& host, const NetNs& pod, const VethPair& pair) {
+Link create_veth(NlSocket& host, const NetNs& pod, const VethPair& pair) {
   NewLink link;
   link.name = pair.host.name;
   link.mac = pair.host.mac;
@@ -30,8 +29,7 @@ VethIndexes create_veth(NlSocket& host, const NetNs& pod, const VethPair& pair) 
   link.master = pair.master;
   link.up = pair.host_up;
   create_link(host, "veth", link, [&](NlMessage& data) { put_pod_end(data, pod, pair); });
-  const Link made = get_link(host, pair.host.name);
-  return {made.index, made.parent};
+  return get_link(host, pair.host.name);
 }
 
 }  // namespace barewire::kernel

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/ip.h"
+#include "core/kernel/link.h"
 #include "core/kernel/netlink.h"
 #include "core/kernel/netns.h"
 
@@ -25,14 +26,10 @@ struct VethPair {
   bool host_up = true;
 };
 
-struct VethIndexes {
-  int host = 0;
-  int pod = 0;  ///< in the pod's netns
-};
-
 /// Creates both ends in one request, each in its netns under its own name, the host end attached and up. The pod's end
-/// is down: the kernel cannot bring it up before the pair is joined; set_up(pod socket, …) does.
+/// is down: the kernel cannot bring it up before the pair is joined; set_up(pod socket, …) does. Returns the host end;
+/// its `parent` is the ifindex of the pod's end in the pod's netns.
 /// Throws KernelError; EEXIST when one of the names is taken, and then nothing was created.
-VethIndexes create_veth(NlSocket& host, const NetNs& pod, const VethPair& pair);
+Link create_veth(NlSocket& host, const NetNs& pod, const VethPair& pair);
 
 }  // namespace barewire::kernel
