@@ -5,11 +5,13 @@
 
 #include "ipam/plugins.h"
 #include "sriov-plugin/plugins.h"
+#include "standard-plugins/plugins.h"
 
 namespace barewire {
 
 cni::PluginTable plugin_table() {
-  static const std::array plugins{kHostDevice, ipam::kHostLocal, kSriov, ipam::kStatic};
+  static const std::array plugins{standard::kBridge, kHostDevice,    ipam::kHostLocal, standard::kLoopback,
+                                 standard::kPtp,    kSriov,         ipam::kStatic};
   return cni::PluginTable(plugins);
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
+#include "core/kernel/veth.h"
 #include "core/rollback.h"
 #include "standard-plugins/bridge/check.h"
 #include "standard-plugins/bridge/config.h"
@@ -51,21 +52,26 @@ void set_port_vlans(Work& work, const kernel::Link& port) {
   add_port_vlans(work.host, port, work.config.port_vlans());
 }
 
-/// Bridge, pair and port; returns the bridge.
-kernel::Link connect(Work& work, const VethPair& pair) {
+/// Of one ADD, on the node.
+struct Ends {
+  kernel::Link bridge;
+  kernel::Link port;
+};
+
+/// Bridge, pair and port.
+Ends connect(Work& work, kernel::VethPair pair) {
   const kernel::Link bridge = ensure_bridge(work.host, {.name = work.config.bridge,
                                                         .mtu = work.config.mtu,
                                                         .promisc = work.config.promisc,
                                                         .vlan_filtering = work.config.filters_vlans()});
-  VethPair placed = pair;
-  placed.master = bridge.index;
-  create_veth(work.host, work.netns, placed);
-  const kernel::Link port = kernel::get_link(work.host, pair.host_name);
+  pair.master = bridge.index;
+  const kernel::Link port = kernel::create_veth(work.host, work.netns, pair);
+  ignore_router_advertisements(port);
   if (work.config.port != PortSettings{}) set_port(work.host, port, work.config.port);
   set_port_vlans(work, port);
   if (const auto check = SpoofCheck::from_record(work.attachment)) add_spoof_check(work.attachment.id, *check);
   work.result.interfaces = {interface_of(bridge), interface_of(port)};
-  return bridge;
+  return {bridge, port};
 }
 
 /// What IPAM answered, completed with gateways and default routes.
@@ -96,34 +102,36 @@ void masquerade(Work& work) {
   add_masquerade(work.attachment.id, masquerade);
 }
 
-void address(Work& work, kernel::NlSocket& inside, const kernel::Link& link, const kernel::Link& bridge) {
-  set_announcing(work.netns, link.name, work.result, work.config.duplicate_address_detection);
-  if (work.config.is_gateway) be_gateway(work, bridge);
+void address(Work& work, const Ends& host, kernel::NlSocket& inside, const kernel::Link& link) {
+  set_announcing(work.netns, link.name, work.result);
+  set_duplicate_address_detection(work.netns, link.name, work.config.duplicate_address_detection);
+  if (work.config.is_gateway) be_gateway(work, host.bridge);
   cni::configure_interface(work.netns, inside, link, work.result, kContainerPosition);
+  wait_for_pod_veth(work.host, host.port, inside, link);
   if (work.config.masquerade) masquerade(work);
 }
 
-void make_record(Work& work, const VethPair& pair) {
-  work.attachment.data["hostInterface"] = pair.host_name;
+void make_record(Work& work, const kernel::VethPair& pair) {
+  work.attachment.data["hostInterface"] = pair.host.name;
   work.attachment.data["bridge"] = work.config.bridge;
-  if (work.config.spoof_check) SpoofCheck{pair.host_name, *pair.mac}.to_record(work.attachment);
+  if (work.config.spoof_check) SpoofCheck{pair.host.name, *pair.pod.mac}.to_record(work.attachment);
   store_of(work.node).save(work.attachment);
 }
 
 void build(Work& work) {
-  const VethPair pair{.host_name = random_veth_name(),
-                      .container_name = work.request.ifname,
-                      .mtu = work.config.mtu,
-                      .mac = work.config.mac ? *work.config.mac : random_mac(),
-                      .master = 0};
+  kernel::VethPair pair;
+  pair.host.name = random_veth_name();
+  pair.pod.name = work.request.ifname;
+  pair.pod.mac = work.config.mac ? *work.config.mac : random_mac();
+  if (work.config.mtu != 0) pair.mtu = work.config.mtu;
   make_record(work, pair);
-  const kernel::Link bridge = connect(work, pair);
+  const Ends host = connect(work, pair);
   kernel::NlSocket inside = kernel::NlSocket::in(work.netns);
   const kernel::Link link = kernel::get_link(inside, work.request.ifname);
   work.result.interfaces.push_back(interface_of(link, work.request.netns));
   if (work.config.has_ipam) {
     take_addresses(work);
-    address(work, inside, link, bridge);
+    address(work, host, inside, link);
   } else if (work.config.has_container_interface) {
     kernel::set_up(inside, link);
   }

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "core/kernel/veth.h"
 #include "core/rollback.h"
 
 namespace barewire::standard {
@@ -11,15 +12,17 @@ namespace {
 
 void make_pair(kernel::NlSocket& host, const kernel::Link& bridge, const BridgeConfig& config,
                const std::string& name) {
-  const std::string port_name = random_veth_name();
+  kernel::VethPair pair;
+  pair.host.name = random_veth_name();
+  pair.pod.name = name;
+  pair.mtu = bridge.mtu;
+  pair.master = bridge.index;
   Rollback rollback;
-  rollback.add("VLAN gateway " + name, [&host, port_name] {
+  rollback.add("VLAN gateway " + name, [&host, port_name = pair.host.name] {
     if (const auto port = kernel::find_link(host, port_name))
       kernel::delete_link(host, port->index, "removing " + port_name);
   });
-  create_veth(host, kernel::NetNs::current(),
-              {.host_name = port_name, .container_name = name, .mtu = bridge.mtu, .mac = {}, .master = bridge.index});
-  const kernel::Link port = kernel::get_link(host, port_name);
+  const kernel::Link port = kernel::create_veth(host, kernel::NetNs::current(), pair);
   if (!config.preserve_default_vlan) remove_port_vlan(host, port, 1);
   add_port_vlans(host, port, {{config.vlan, true}});
   rollback.keep();

@@ -3,22 +3,27 @@
 
 #include <linux/if_bridge.h>
 #include <linux/rtnetlink.h>
-#include <linux/veth.h>
-#include <net/if.h>
 #include <sys/random.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
+#include "core/kernel/attributes.h"
+#include "core/kernel/new_link.h"
+#include "standard-plugins/common/pod_veth.h"
+
 namespace barewire::standard {
 
 using kernel::KernelError;
 using kernel::Link;
+using kernel::NlAttributes;
 using kernel::NlMessage;
 using kernel::NlSocket;
 
 namespace {
+
+constexpr const char* kKind = "bridge";
 
 template <std::size_t Size>
 std::array<std::uint8_t, Size> random_bytes() {
@@ -28,63 +33,31 @@ std::array<std::uint8_t, Size> random_bytes() {
   return bytes;
 }
 
-ifinfomsg header(int index = 0, unsigned flags = 0, unsigned change = 0) {
-  ifinfomsg info{};
-  info.ifi_family = AF_UNSPEC;
-  info.ifi_index = index;
-  info.ifi_flags = flags;
-  info.ifi_change = change;
-  return info;
+void put_filtering(NlMessage& data) {
+  data.put_u8(IFLA_BR_VLAN_FILTERING, 1);
 }
 
-void put_mac(NlMessage& message, const MacAddress& mac) {
-  message.put(IFLA_ADDRESS, mac.data(), mac.bytes().size());
-}
-
-/// The attribute `type` below `parent`, nullptr when missing.
-const nlattr* find_in(const nlattr* parent, int type) {
-  if (parent == nullptr) return nullptr;
-  return nla_find(static_cast<const nlattr*>(nla_data(parent)), nla_len(parent), type & NLA_TYPE_MASK);
-}
-
-const nlattr* find_in(const nlmsghdr& header, int type) {
-  return nlmsg_find_attr(const_cast<nlmsghdr*>(&header), sizeof(ifinfomsg), type);
-}
-
-NlMessage link_question(int index) {
-  NlMessage message(RTM_GETLINK, 0);
-  message.header(header(index));
-  return message;
-}
-
-Link create_bridge(NlSocket& host, const BridgeSettings& settings) {
-  NlMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-  const unsigned flags = IFF_UP | (settings.promisc ? IFF_PROMISC : 0U);
-  message.header(header(0, flags, flags)).put_string(IFLA_IFNAME, settings.name);
-  // An address given by the user stays when ports come and go; the kernel's own choice would follow them.
-  put_mac(message, random_mac());
-  if (settings.mtu != 0) message.put_u32(IFLA_MTU, settings.mtu);
-  message.nest(IFLA_LINKINFO, [&](NlMessage& info) {
-    info.put_string(IFLA_INFO_KIND, "bridge");
-    if (settings.vlan_filtering)
-      info.nest(IFLA_INFO_DATA, [](NlMessage& data) { data.put_u8(IFLA_BR_VLAN_FILTERING, 1); });
-  });
+void create_bridge(NlSocket& host, const BridgeSettings& settings) {
+  kernel::NewLink link;
+  link.name = settings.name;
+  // An address that was asked for stays when ports come and go; the kernel's own choice would follow them.
+  link.mac = random_mac();
+  if (settings.mtu != 0) link.mtu = settings.mtu;
+  link.up = true;
   try {
-    host.request(std::move(message), "creating bridge " + settings.name);
+    kernel::create_link(host, kKind, link, [&](NlMessage& data) {
+      if (settings.vlan_filtering) put_filtering(data);
+    });
   } catch (const KernelError& error) {
     if (error.err() != EEXIST) throw;  // another pod's ADD was faster
   }
-  return kernel::get_link(host, settings.name);
 }
 
-void filter_vlans(NlSocket& host, const Link& bridge) {
-  NlMessage message(RTM_NEWLINK, 0);
-  message.header(header(bridge.index));
-  message.nest(IFLA_LINKINFO, [](NlMessage& info) {
-    info.put_string(IFLA_INFO_KIND, "bridge");
-    info.nest(IFLA_INFO_DATA, [](NlMessage& data) { data.put_u8(IFLA_BR_VLAN_FILTERING, 1); });
-  });
-  host.request(std::move(message), "switching on VLAN filtering of " + bridge.name);
+Link find_or_create(NlSocket& host, const BridgeSettings& settings, bool& created) {
+  if (const auto found = kernel::find_link(host, settings.name)) return *found;
+  created = true;
+  create_bridge(host, settings);
+  return kernel::get_link(host, settings.name);
 }
 
 }  // namespace
@@ -100,30 +73,10 @@ MacAddress random_mac() {
   return MacAddress(bytes);
 }
 
-void create_veth(NlSocket& host, const kernel::NetNs& netns, const VethPair& pair) {
-  NlMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-  message.header(header(0, IFF_UP, IFF_UP)).put_string(IFLA_IFNAME, pair.host_name);
-  if (pair.mtu != 0) message.put_u32(IFLA_MTU, pair.mtu);
-  if (pair.master != 0) message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(pair.master));
-  message.nest(IFLA_LINKINFO, [&](NlMessage& info) {
-    info.put_string(IFLA_INFO_KIND, "veth");
-    info.nest(IFLA_INFO_DATA, [&](NlMessage& data) {
-      data.nest(VETH_INFO_PEER, [&](NlMessage& peer) {
-        peer.header(header()).put_string(IFLA_IFNAME, pair.container_name);
-        peer.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(netns.fd()));
-        if (pair.mtu != 0) peer.put_u32(IFLA_MTU, pair.mtu);
-        if (pair.mac) put_mac(peer, *pair.mac);
-      });
-    });
-  });
-  host.request(std::move(message),
-               fmt::format("creating {} in {} and its host end {}", pair.container_name, netns.path(), pair.host_name));
-}
-
 Link ensure_bridge(NlSocket& host, const BridgeSettings& settings) {
-  const auto found = kernel::find_link(host, settings.name);
-  const Link bridge = found ? *found : create_bridge(host, settings);
-  if (bridge.kind != "bridge")
+  bool created = false;
+  const Link bridge = find_or_create(host, settings, created);
+  if (bridge.kind != kKind)
     throw Error(Error::Code::config,
                 fmt::format("config key \"bridge\" is \"{}\"; expected the name of a bridge: {} exists and is {}",
                             settings.name, settings.name, bridge.kind.empty() ? "no virtual link" : bridge.kind));
@@ -131,25 +84,27 @@ Link ensure_bridge(NlSocket& host, const BridgeSettings& settings) {
   if (!bridge.is_up()) change.up = true;
   if (settings.promisc && !bridge.is_promiscuous()) change.promisc = true;
   if (change.up || change.promisc) kernel::change_link(host, bridge.index, change, "setting up bridge " + bridge.name);
-  if (found && settings.vlan_filtering && !vlan_filtering_of(host, bridge.index).value_or(false))
-    filter_vlans(host, bridge);
+  if (!created && settings.vlan_filtering && !vlan_filtering_of(host, bridge.index).value_or(false))
+    kernel::change_link_data(host, bridge.index, kKind, "switching on VLAN filtering of " + bridge.name, put_filtering);
+  ignore_router_advertisements(bridge);
   return bridge;
 }
 
 std::optional<bool> vlan_filtering_of(NlSocket& host, int index) {
-  std::optional<bool> filtering;
-  host.get(link_question(index), "reading a bridge", [&](const nlmsghdr& answer) {
-    const nlattr* data = find_in(find_in(answer, IFLA_LINKINFO), IFLA_INFO_DATA);
-    if (const nlattr* value = find_in(data, IFLA_BR_VLAN_FILTERING)) filtering = nla_get_u8(value) != 0;
+  std::optional<std::uint8_t> filtering;
+  kernel::read_link_data(host, index, kKind, [&](const NlAttributes& data) {
+    filtering = data.value<std::uint8_t>(IFLA_BR_VLAN_FILTERING);
   });
-  return filtering;
+  if (!filtering) return std::nullopt;
+  return *filtering != 0;
 }
 
 void set_port(NlSocket& host, const Link& port, const PortSettings& settings) {
+  ifinfomsg header{};
+  header.ifi_index = port.index;
   NlMessage message(RTM_NEWLINK, 0);
-  message.header(header(port.index));
-  message.nest(IFLA_LINKINFO, [&](NlMessage& info) {
-    info.put_string(IFLA_INFO_SLAVE_KIND, "bridge");
+  message.header(header).nest(IFLA_LINKINFO, [&](NlMessage& info) {
+    info.put_string(IFLA_INFO_SLAVE_KIND, kKind);
     info.nest(IFLA_INFO_SLAVE_DATA, [&](NlMessage& data) {
       if (settings.hairpin) data.put_u8(IFLA_BRPORT_MODE, 1);
       if (settings.isolated) data.put_u8(IFLA_BRPORT_ISOLATED, 1);
@@ -160,43 +115,54 @@ void set_port(NlSocket& host, const Link& port, const PortSettings& settings) {
 
 PortSettings port_of(NlSocket& host, const Link& port) {
   PortSettings settings;
-  host.get(link_question(port.index), "reading bridge port " + port.name, [&](const nlmsghdr& answer) {
-    const nlattr* data = find_in(find_in(answer, IFLA_LINKINFO), IFLA_INFO_SLAVE_DATA);
-    if (const nlattr* value = find_in(data, IFLA_BRPORT_MODE)) settings.hairpin = nla_get_u8(value) != 0;
-    if (const nlattr* value = find_in(data, IFLA_BRPORT_ISOLATED)) settings.isolated = nla_get_u8(value) != 0;
+  kernel::read_port_data(host, port.index, kKind, [&](const NlAttributes& data) {
+    settings.hairpin = data.value_or<std::uint8_t>(IFLA_BRPORT_MODE, 0) != 0;
+    settings.isolated = data.value_or<std::uint8_t>(IFLA_BRPORT_ISOLATED, 0) != 0;
   });
   return settings;
 }
 
 namespace {
 
-NlMessage vlan_message(int type, const Link& port, const std::vector<PortVlan>& vlans) {
-  NlMessage message(type, 0);
-  ifinfomsg info = header(port.index);
-  info.ifi_family = AF_BRIDGE;
-  message.header(info);
-  message.nest(IFLA_AF_SPEC, [&](NlMessage& spec) {
-    for (const PortVlan& vlan : vlans) {
-      bridge_vlan_info entry{};
-      entry.vid = vlan.id;
-      if (vlan.untagged_pvid) entry.flags = BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED;
-      spec.put(IFLA_BRIDGE_VLAN_INFO, &entry, sizeof entry);
+void put_vlan(NlMessage& spec, std::uint16_t id, unsigned flags) {
+  bridge_vlan_info entry{};
+  entry.vid = id;
+  entry.flags = static_cast<std::uint16_t>(flags);
+  spec.put(IFLA_BRIDGE_VLAN_INFO, &entry, sizeof entry);
+}
+
+/// Neighbouring tagged VLANs travel as ranges, so that a trunk of all of them fits one message.
+void put_vlans(NlMessage& spec, const std::vector<PortVlan>& vlans) {
+  for (std::size_t i = 0; i < vlans.size(); ++i) {
+    if (vlans[i].untagged_pvid) {
+      put_vlan(spec, vlans[i].id, BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED);
+      continue;
     }
-  });
+    std::size_t last = i;
+    while (last + 1 < vlans.size() && !vlans[last + 1].untagged_pvid && vlans[last + 1].id == vlans[last].id + 1)
+      ++last;
+    put_vlan(spec, vlans[i].id, last == i ? 0U : BRIDGE_VLAN_INFO_RANGE_BEGIN);
+    if (last != i) put_vlan(spec, vlans[last].id, BRIDGE_VLAN_INFO_RANGE_END);
+    i = last;
+  }
+}
+
+NlMessage vlan_message(int type, int index, const std::vector<PortVlan>& vlans) {
+  ifinfomsg header{};
+  header.ifi_family = AF_BRIDGE;
+  header.ifi_index = index;
+  NlMessage message(type, 0);
+  message.header(header).nest(IFLA_AF_SPEC, [&](NlMessage& spec) { put_vlans(spec, vlans); });
   return message;
 }
 
-/// The VLANs one link's IFLA_AF_SPEC lists.
-std::vector<PortVlan> parse_vlans(const nlattr* spec) {
+std::vector<PortVlan> parse_vlans(const NlAttributes& spec) {
   std::vector<PortVlan> vlans;
-  int remaining = nla_len(spec);
-  for (auto* attribute = static_cast<nlattr*>(nla_data(spec)); nla_ok(attribute, remaining);
-       attribute = nla_next(attribute, &remaining)) {
-    if (nla_type(attribute) != IFLA_BRIDGE_VLAN_INFO) continue;
-    bridge_vlan_info entry{};
-    std::memcpy(&entry, nla_data(attribute), sizeof entry);
-    vlans.push_back({entry.vid, (entry.flags & BRIDGE_VLAN_INFO_PVID) != 0});
-  }
+  spec.each([&](const nlattr& attribute) {
+    if (nla_type(&attribute) != IFLA_BRIDGE_VLAN_INFO) return;
+    if (const auto entry = NlAttributes::attribute_value<bridge_vlan_info>(&attribute))
+      vlans.push_back({entry->vid, (entry->flags & BRIDGE_VLAN_INFO_PVID) != 0});
+  });
   std::sort(vlans.begin(), vlans.end());
   return vlans;
 }
@@ -204,26 +170,26 @@ std::vector<PortVlan> parse_vlans(const nlattr* spec) {
 }  // namespace
 
 void add_port_vlans(NlSocket& host, const Link& port, const std::vector<PortVlan>& vlans) {
-  host.request(vlan_message(RTM_SETLINK, port, vlans), "setting VLANs of bridge port " + port.name);
+  host.request(vlan_message(RTM_SETLINK, port.index, vlans), "setting VLANs of bridge port " + port.name);
 }
 
 void remove_port_vlan(NlSocket& host, const Link& port, std::uint16_t id) {
-  host.request(vlan_message(RTM_DELLINK, port, {{id, false}}),
+  host.request(vlan_message(RTM_DELLINK, port.index, {{id, false}}),
                fmt::format("removing VLAN {} from bridge port {}", id, port.name));
 }
 
 std::vector<PortVlan> port_vlans(NlSocket& host, int index) {
   // The kernel answers for single VLANs only in a dump of all ports.
+  ifinfomsg header{};
+  header.ifi_family = AF_BRIDGE;
   NlMessage message(RTM_GETLINK, 0);
-  ifinfomsg info = header();
-  info.ifi_family = AF_BRIDGE;
-  message.header(info).put_u32(IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
+  message.header(header).put_u32(IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
   std::vector<PortVlan> vlans;
   host.dump(std::move(message), "reading VLANs of bridge ports", [&](const nlmsghdr& answer) {
     ifinfomsg link{};
     std::memcpy(&link, nlmsg_data(&answer), sizeof link);
-    const nlattr* spec = find_in(answer, IFLA_AF_SPEC);
-    if (link.ifi_index == index && spec != nullptr) vlans = parse_vlans(spec);
+    const NlAttributes attributes(answer, sizeof link);
+    if (link.ifi_index == index && attributes.has(IFLA_AF_SPEC)) vlans = parse_vlans(attributes.nest(IFLA_AF_SPEC));
   });
   return vlans;
 }

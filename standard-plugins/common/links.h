@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Links the standard plugins make, each in one request: veth pairs, bridges and their ports.
-/// Source: ip-link(8); drivers/net/veth.c (veth_newlink); net/bridge/br_netlink.c; include/uapi/linux/if_link.h.
+/// Bridges and their ports, and names and addresses for links the standard plugins make.
+/// Source: ip-link(8); bridge(8); net/bridge/br_netlink.c; include/uapi/linux/if_link.h.
 #pragma once
 
 #include <optional>
@@ -9,20 +9,9 @@
 
 #include "core/kernel/link.h"
 #include "core/kernel/netlink.h"
-#include "core/kernel/netns.h"
 
 namespace barewire::standard {
 
-/// A veth pair: one end here, up, its peer in `netns`, down.
-struct VethPair {
-  std::string host_name;
-  std::string container_name;
-  std::uint32_t mtu = 0;          ///< of both; 0 = the kernel's
-  std::optional<MacAddress> mac;  ///< of the container's end
-  int master = 0;                 ///< ifindex the host's end is put under, 0 = none
-};
-/// Throws KernelError; EEXIST when a name is taken.
-void create_veth(kernel::NlSocket& host, const kernel::NetNs& netns, const VethPair& pair);
 /// "veth" and 8 random hexadecimal digits.
 std::string random_veth_name();
 /// A random unicast address with the locally administered bit.
@@ -34,7 +23,7 @@ struct BridgeSettings {
   bool promisc = false;
   bool vlan_filtering = false;
 };
-/// The bridge, made where missing, up, with what `settings` ask for. Throws Error{config} when a link of that name is
+/// The bridge, made where missing, up, deaf to router advertisements, with what `settings` ask for. Throws Error{config} when a link of that name is
 /// something else, KernelError.
 kernel::Link ensure_bridge(kernel::NlSocket& host, const BridgeSettings& settings);
 /// nullopt when the kernel does not tell, e.g. when the link is no bridge.
@@ -54,6 +43,7 @@ struct PortVlan {
   bool untagged_pvid = false;  ///< untagged frames belong to it, and leave untagged
   friend auto operator<=>(const PortVlan&, const PortVlan&) = default;
 };
+/// `vlans` are sorted.
 void add_port_vlans(kernel::NlSocket& host, const kernel::Link& port, const std::vector<PortVlan>& vlans);
 void remove_port_vlan(kernel::NlSocket& host, const kernel::Link& port, std::uint16_t id);
 /// Sorted by id.

@@ -2,8 +2,12 @@
 #include "standard-plugins/common/pod_veth.h"
 
 #include <fmt/ranges.h>
+#include <linux/if.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
 
 #include "core/json_view.h"
 #include "core/kernel/sysctl.h"
@@ -12,6 +16,22 @@
 namespace barewire::standard {
 
 namespace {
+
+/// As long as the reference plugins wait in all.
+constexpr std::chrono::milliseconds kLinkWait{2550};
+
+/// After a carrier comes the kernel starts the link's queues and IPv6 a moment later; on Linux 6.8 and newer, at once
+/// when asked for the link. Source: Documentation/networking/operstates.rst; net/core/link_watch.c.
+bool wait_until_operational(kernel::NlSocket& socket, int index) {
+  constexpr std::chrono::milliseconds kPoll{1};
+  const auto deadline = std::chrono::steady_clock::now() + kLinkWait;
+  while (true) {
+    const auto link = kernel::find_link(socket, index);
+    if (link && link->oper_state == IF_OPER_UP) return true;
+    if (!link || std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kPoll);
+  }
+}
 
 void remove_by_container_end(const state::Attachment& attachment) {
   const auto netns = netns_of(attachment);
@@ -56,16 +76,41 @@ kernel::Link check_container_interface(kernel::NlSocket& inside, const cni::Requ
   return *link;
 }
 
-void set_announcing(const kernel::NetNs& netns, const std::string& ifname, const cni::Result& result,
-                    bool duplicate_address_detection) {
-  const std::string v4 = fmt::format("net/ipv4/conf/{}/", ifname), v6 = fmt::format("net/ipv6/conf/{}/", ifname);
-  kernel::write_sysctl(netns, v4 + "arp_notify", "1");
+void wait_for_pod_veth(kernel::NlSocket& host, const kernel::Link& port, kernel::NlSocket& inside,
+                       const kernel::Link& link) {
+  for (auto& [socket, end] : {std::pair{&host, &port}, std::pair{&inside, &link}})
+    if (!wait_until_operational(*socket, end->index))
+      throw Error(Error::Code::device, fmt::format("waiting for {} to pass packets failed: it is still down", end->name),
+                  "both ends of the pair are up; has something else on this node taken one down?");
+}
+
+void ignore_router_advertisements(const kernel::Link& host_link) {
+  const kernel::NetNs here = kernel::NetNs::current();
+  const std::string key = fmt::format("net/ipv6/conf/{}/accept_ra", host_link.name);
+  const auto value = kernel::read_sysctl(here, key);
+  if (value && !value->starts_with('0')) kernel::write_sysctl(here, key, "0");
+}
+
+namespace {
+
+/// A kernel without IPv6, or an old one, does not have the key.
+void write_if_there(const kernel::NetNs& netns, const std::string& key, std::string_view value) {
+  if (kernel::read_sysctl(netns, key)) kernel::write_sysctl(netns, key, value);
+}
+
+}  // namespace
+
+void set_announcing(const kernel::NetNs& netns, const std::string& ifname, const cni::Result& result) {
+  kernel::write_sysctl(netns, fmt::format("net/ipv4/conf/{}/arp_notify", ifname), "1");
   const bool has_v6 = std::any_of(result.ips.begin(), result.ips.end(),
                                   [](const cni::IpConfig& ip) { return ip.address.address.is_v6(); });
-  if (!has_v6 && !duplicate_address_detection) return;
-  if (!kernel::read_sysctl(netns, v6 + "accept_dad")) return;  // a kernel without IPv6
-  if (duplicate_address_detection) kernel::write_sysctl(netns, v6 + "enhanced_dad", "1");
-  kernel::write_sysctl(netns, v6 + "accept_dad", duplicate_address_detection ? "1" : "0");
+  if (has_v6) write_if_there(netns, fmt::format("net/ipv6/conf/{}/ndisc_notify", ifname), "1");
+}
+
+void set_duplicate_address_detection(const kernel::NetNs& netns, const std::string& ifname, bool on) {
+  const std::string v6 = fmt::format("net/ipv6/conf/{}/", ifname);
+  if (on) write_if_there(netns, v6 + "enhanced_dad", "1");
+  write_if_there(netns, v6 + "accept_dad", on ? "1" : "0");
 }
 
 void throw_drift(const std::string& subject, const std::vector<std::string>& clauses) {

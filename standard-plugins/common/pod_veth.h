@@ -24,10 +24,19 @@ cni::Interface interface_of(const kernel::Link& link, const std::string& sandbox
 kernel::Link check_container_interface(kernel::NlSocket& inside, const cni::Request& request,
                                        const cni::Result& previous, int position);
 
-/// Lets the address announce itself when the link comes up, and sets duplicate address detection of IPv6.
-/// Source: ip-sysctl.rst: arp_notify, accept_dad, enhanced_dad.
-void set_announcing(const kernel::NetNs& netns, const std::string& ifname, const cni::Result& result,
-                    bool duplicate_address_detection);
+/// Waits until packets pass between the two ends, which are up. Throws Error{device} naming the end that stays down.
+void wait_for_pod_veth(kernel::NlSocket& host, const kernel::Link& port, kernel::NlSocket& inside,
+                       const kernel::Link& link);
+
+/// Router advertisements must not change the node's own routes. Source: ip-sysctl.rst, accept_ra.
+void ignore_router_advertisements(const kernel::Link& host_link);
+
+/// Lets the addresses announce themselves when the link comes up. Source: ip-sysctl.rst: arp_notify, ndisc_notify.
+void set_announcing(const kernel::NetNs& netns, const std::string& ifname, const cni::Result& result);
+
+/// Whether IPv6 addresses of the interface are probed before they are used. Source: ip-sysctl.rst: accept_dad,
+/// enhanced_dad.
+void set_duplicate_address_detection(const kernel::NetNs& netns, const std::string& ifname, bool on);
 
 /// Throws Error{drift} "<subject>: a; b" when there are clauses.
 void throw_drift(const std::string& subject, const std::vector<std::string>& clauses);

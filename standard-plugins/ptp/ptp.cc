@@ -10,6 +10,7 @@
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
 #include "core/kernel/address.h"
+#include "core/kernel/veth.h"
 #include "core/rollback.h"
 #include "standard-plugins/common/gateway.h"
 #include "standard-plugins/common/lifecycle.h"
@@ -111,28 +112,30 @@ void masquerade(Work& work) {
   add_masquerade(work.attachment.id, masquerade);
 }
 
-void connect(Work& work) {
-  const VethPair pair{.host_name = random_veth_name(),
-                      .container_name = work.request.ifname,
-                      .mtu = work.config.mtu,
-                      .mac = std::nullopt,
-                      .master = 0};
-  work.attachment.data["hostInterface"] = pair.host_name;
+kernel::Link connect(Work& work) {
+  kernel::VethPair pair;
+  pair.host.name = random_veth_name();
+  pair.pod.name = work.request.ifname;
+  if (work.config.mtu != 0) pair.mtu = work.config.mtu;
+  work.attachment.data["hostInterface"] = pair.host.name;
   store_of(work.node).save(work.attachment);
-  create_veth(work.host, work.netns, pair);
+  const kernel::Link port = kernel::create_veth(work.host, work.netns, pair);
+  ignore_router_advertisements(port);
+  return port;
 }
 
 void build(Work& work) {
-  connect(work);
-  const kernel::Link port = kernel::get_link(work.host, std::string(work.attachment.data["hostInterface"].as_string()));
+  const kernel::Link port = connect(work);
   kernel::NlSocket inside = kernel::NlSocket::in(work.netns);
   const kernel::Link link = kernel::get_link(inside, work.request.ifname);
   work.result = cni::ipam_add(work.request, work.node);
   work.result.interfaces = {interface_of(port), interface_of(link, work.request.netns)};
   cni::assign_addresses_to(work.result, kContainerPosition);
   default_gateways(work.result);
-  set_announcing(work.netns, link.name, work.result, false);
+  set_announcing(work.netns, link.name, work.result);
+  set_duplicate_address_detection(work.netns, link.name, false);  // the node alone is on this link
   cni::configure_interface(work.netns, inside, link, work.result, kContainerPosition);
+  wait_for_pod_veth(work.host, port, inside, link);
   for (const cni::IpConfig& ip : work.result.ips) {
     route_through_gateway(inside, link, ip);
     route_to_pod(work.host, port, ip);
@@ -195,7 +198,7 @@ std::vector<std::string> compare_pod_routes(kernel::NlSocket& inside, const kern
   for (const cni::IpConfig& ip : previous.ips) {
     if (!ip.gateway) continue;
     require(host_prefix(*ip.gateway));
-    require(ip.address.network());
+    if (ip.address.network() != host_prefix(ip.address.address)) require(ip.address.network());
   }
   return clauses;
 }

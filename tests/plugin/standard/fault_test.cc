@@ -71,7 +71,7 @@ TEST_P(StandardFault, DelKilledAtEveryStepThenDelAgainLeavesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Plugins, StandardFault,
                          ::testing::Values(Case{"bridge", "bridge", kBridge}, Case{"ptp", "ptp", kPtp}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& one) { return std::string(one.param.name); });
 
 }  // namespace
 }  // namespace barewire::test

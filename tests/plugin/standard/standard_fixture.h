@@ -21,6 +21,7 @@ class StandardTest : public NetnsTest {
     NetnsTest::SetUp();
     if (IsSkipped()) return;
     pod_ = make_netns("pod1");
+    runner_.install("host-local", built_program("barewire-cni"));
     must_run("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
   }
 
