@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "standard-plugins/common/pod_link.h"
+
+#include "core/cni/configure.h"
+#include "core/cni/delegate.h"
+#include "core/rollback.h"
+#include "standard-plugins/common/lifecycle.h"
+#include "standard-plugins/common/pod_veth.h"
+
+namespace barewire::standard {
+
+namespace {
+
+constexpr int kPosition = 0;  ///< in the result: the one interface
+constexpr const char* kKindKey = "linkKind";
+constexpr const char* kIndexKey = "ifindex";
+
+/// By its number, since a pod may rename it; by its name where ADD died before it knew the number.
+std::optional<kernel::Link> find_recorded(kernel::NlSocket& inside, const state::Attachment& attachment) {
+  if (const boost::json::value* index = attachment.data.if_contains(kIndexKey); index != nullptr && index->is_int64())
+    return kernel::find_link(inside, static_cast<int>(index->get_int64()));
+  return kernel::find_link(inside, attachment.id.ifname);
+}
+
+void remove_link(const state::Attachment& attachment) {
+  const boost::json::value* kind = attachment.data.if_contains(kKindKey);
+  const auto netns = netns_of(attachment);
+  if (kind == nullptr || !netns) return;
+  kernel::NlSocket inside = kernel::NlSocket::in(*netns);
+  const auto link = find_recorded(inside, attachment);
+  if (link && link->kind == kind->as_string())
+    kernel::delete_link(inside, link->index, fmt::format("removing {} of {}", link->name, netns->path()));
+}
+
+void undo(const state::Attachment& attachment, Node& node) {
+  Collector collector;
+  collector.run("interface", [&] { remove_link(attachment); });
+  collector.run("addresses", [&] { release_addresses(attachment, node); });
+  collector.finish();
+}
+
+void require_free_name(kernel::NlSocket& inside, const cni::Request& request) {
+  if (kernel::find_link(inside, request.ifname))
+    throw Error(Error::Code::held, fmt::format("creating {} in {} failed: there is an interface of that name",
+                                               request.ifname, request.netns));
+}
+
+cni::Result addresses_for(const PodLinkKind& kind, const cni::Request& request, Node& node) {
+  if (!request.conf.ipam_type.empty()) return cni::ipam_add(request, node);
+  cni::Result none;
+  if (kind.without_ipam != PodLinkKind::Without::previous_result || !request.conf.previous) return none;
+  cni::Result previous = *request.conf.previous;
+  previous.interfaces.clear();
+  return previous;
+}
+
+struct Work {
+  const cni::Request& request;
+  Node& node;
+  kernel::NetNs netns;
+  kernel::NlSocket inside;
+  state::Attachment attachment;
+};
+
+/// The record says what to remove before there is anything to remove.
+kernel::Link make_link(Work& work, const PodLinkKind& kind, const CreateLink& create) {
+  require_free_name(work.inside, work.request);
+  state::Store store = store_of(work.node);
+  work.attachment.data[kKindKey] = kind.kind;
+  store.save(work.attachment);
+  create(work.netns, work.inside);
+  const kernel::Link link = kernel::get_link(work.inside, work.request.ifname);
+  work.attachment.data[kIndexKey] = link.index;
+  store.save(work.attachment);
+  return link;
+}
+
+cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create) {
+  const kernel::Link link = make_link(work, kind, create);
+  cni::Result result = addresses_for(kind, work.request, work.node);
+  result.interfaces = {interface_of(link, work.request.netns)};
+  cni::assign_addresses_to(result, kPosition);
+  if (!result.ips.empty()) {
+    set_announcing(work.netns, link.name, result);
+    if (!kind.has_carrier) set_duplicate_address_detection(work.netns, link.name, false);  // it would never end
+    cni::configure_interface(work.netns, work.inside, link, result, kPosition);
+  } else if (!link.is_up()) {
+    kernel::set_up(work.inside, link);
+  }
+  if (!work.request.conf.dns.empty()) result.dns = work.request.conf.dns;
+  return result;
+}
+
+/// The kind of the link goes with a pod that has no record because another suite's plugin made it.
+void delete_unrecorded(const PodLinkKind& kind, const cni::Request& request) {
+  const auto netns = kernel::NetNs::try_open(request.netns);
+  if (!netns) return;
+  kernel::NlSocket inside = kernel::NlSocket::in(*netns);
+  const auto link = kernel::find_link(inside, request.ifname);
+  if (link && link->kind == kind.kind)
+    kernel::delete_link(inside, link->index, fmt::format("removing {} of {}", link->name, netns->path()));
+}
+
+}  // namespace
+
+cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CreateLink& create) {
+  const state::FileLock lock = begin_attachment(request, node, kind.plugin);
+  Rollback rollback;
+  rollback.add("attachment", [&] { undo_recorded(request, node, kind.plugin, undo); });
+  kernel::NetNs netns = kernel::NetNs::open(request.netns);
+  kernel::NlSocket inside = kernel::NlSocket::in(netns);
+  Work work{.request = request,
+            .node = node,
+            .netns = std::move(netns),
+            .inside = std::move(inside),
+            .attachment = state::make_attachment(request, kind.plugin)};
+  cni::Result result = build(work, kind, create);
+  rollback.keep();
+  return result;
+}
+
+void delete_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node) {
+  const bool recorded = find_record(request, node, kind.plugin).has_value();
+  delete_attachment(request, node, kind.plugin, undo);
+  if (!recorded) delete_unrecorded(kind, request);
+}
+
+void check_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CompareLink& compare) {
+  const cni::Result& previous = require_previous(request);
+  cni::ipam_check(request, node);
+  const int position = cni::find_position(previous, request.ifname);
+  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  const kernel::Link link = check_container_interface(inside, request, previous, position);
+  if (link.kind != kind.kind) throw_drift(link.name, {fmt::format("it is no {} link", kind.kind)});
+  std::vector<std::string> clauses = compare(inside, link);
+  if (!link.is_up()) clauses.emplace_back("it is down");
+  throw_drift(link.name, clauses);
+  cni::check_interface(inside, link, previous, position);
+}
+
+void collect_pod_links(const PodLinkKind& kind, const cni::Request& request, Node& node) {
+  Collector collector;
+  collector.run("attachments", [&] { collect_unlisted(request, node, kind.plugin, undo); });
+  collector.run("addresses", [&] { cni::ipam_gc(request, node); });
+  collector.finish();
+}
+
+void pod_link_status(const cni::Request& request, Node& node) {
+  cni::ipam_status(request, node);
+}
+
+}  // namespace barewire::standard

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The life of an attachment that is one virtual link in the pod and nothing on the node: dummy, ipvlan, macvlan, tap and
+/// vlan differ only in how the link is made and compared.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/cni/plugin.h"
+#include "core/kernel/link.h"
+#include "core/kernel/netns.h"
+
+namespace barewire::standard {
+
+/// One plugin's kind of link.
+struct PodLinkKind {
+  std::string_view plugin;  ///< its name
+  std::string_view kind;    ///< IFLA_INFO_KIND
+  bool has_carrier = true;  ///< false: not before a user-space program opens the link
+  /// Where addresses come from when the configuration has no "ipam".
+  enum class Without { nothing, previous_result } without_ipam = Without::nothing;
+};
+
+/// Makes the link `request.ifname` in `netns`; `inside` is a socket of it. May leave the link up or down.
+using CreateLink = std::function<void(const kernel::NetNs& netns, kernel::NlSocket& inside)>;
+/// How `link` differs from what the configuration asks for, as clauses.
+using CompareLink = std::function<std::vector<std::string>(kernel::NlSocket& inside, const kernel::Link& link)>;
+
+/// ADD: record, link, addresses and routes, up. Throws Error{held} when the name is taken in the pod; what
+/// `create` throws.
+cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CreateLink& create);
+/// DEL.
+void delete_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node);
+/// CHECK: the link, its kind, what `compare` finds, addresses and routes. Throws Error{drift}.
+void check_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CompareLink& compare);
+/// GC.
+void collect_pod_links(const PodLinkKind& kind, const cni::Request& request, Node& node);
+/// STATUS: that of IPAM.
+void pod_link_status(const cni::Request& request, Node& node);
+
+}  // namespace barewire::standard

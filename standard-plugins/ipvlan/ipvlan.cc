@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The ipvlan plugin: an interface in the pod that shares the MAC address of an interface of the node. In a chain, on the
+/// interface of the plugin before.
+#include <linux/if_link.h>
+
+#include <array>
+
+#include "core/kernel/attributes.h"
+#include "standard-plugins/common/parent.h"
+#include "standard-plugins/common/pod_link.h"
+#include "standard-plugins/plugins.h"
+
+namespace barewire::standard {
+
+namespace {
+
+constexpr PodLinkKind kKind{
+    .plugin = "ipvlan", .kind = "ipvlan", .without_ipam = PodLinkKind::Without::previous_result};
+
+struct Mode {
+  std::string_view name;
+  std::uint16_t number;
+};
+constexpr std::array kModes{Mode{"l2", IPVLAN_MODE_L2}, Mode{"l3", IPVLAN_MODE_L3}, Mode{"l3s", IPVLAN_MODE_L3S}};
+
+struct Config {
+  std::string master;
+  std::uint16_t mode = IPVLAN_MODE_L2;
+};
+
+std::uint16_t parse_mode(const JsonView& root) {
+  const auto key = root.find("mode");
+  if (!key || key->string().empty()) return IPVLAN_MODE_L2;
+  for (const Mode& mode : kModes)
+    if (mode.name == key->string()) return mode.number;
+  key->reject("\"l2\", \"l3\" or \"l3s\"");
+}
+
+/// "master"; in a chain without it, the one interface of the plugin before.
+std::string parse_master(const cni::Request& request) {
+  std::string master = request.conf.root().string_or("master", "");
+  if (!master.empty() || request.command != cni::Command::add || !request.conf.previous) return master;
+  const auto& interfaces = request.conf.previous->interfaces;
+  if (interfaces.size() == 1 && !interfaces.front().name.empty()) return interfaces.front().name;
+  throw Error(Error::Code::config,
+              "config key \"master\" is missing, and \"prevResult\" does not have one interface to take its place");
+}
+
+Config parse_config(const cni::Request& request) {
+  Config config;
+  config.master = parse_master(request);
+  config.mode = parse_mode(request.conf.root());
+  is_parent_in_container(request);
+  require_valid_mtu(request);
+  const bool has_previous_address = request.conf.previous && !request.conf.previous->ips.empty();
+  if (request.conf.ipam_type.empty() && !has_previous_address)
+    request.conf.root().at("ipam").at("type").reject("the name of an IPAM plugin");
+  return config;
+}
+
+void create(const Config& config, const cni::Request& request, kernel::NlSocket& inside) {
+  const Parent parent = find_parent(request, inside, config.master);
+  const kernel::NewLink link = link_on(parent, request, inside);
+  kernel::create_link(inside, kKind.kind, link,
+                      [&](kernel::NlMessage& data) { data.put_u16(IFLA_IPVLAN_MODE, config.mode); });
+}
+
+/// A chain's CHECK gets the result of the whole chain, which no longer tells what ADD took for the master.
+std::vector<std::string> compare(const Config& config, const cni::Request& request, kernel::NlSocket& inside,
+                                 const kernel::Link& link) {
+  std::vector<std::string> clauses;
+  if (!config.master.empty()) clauses = compare_parent(find_parent(request, inside, config.master), link);
+  std::optional<std::uint16_t> mode;
+  kernel::read_link_data(inside, link.index, kKind.kind, [&](const kernel::NlAttributes& data) {
+    mode = data.value<std::uint16_t>(IFLA_IPVLAN_MODE);
+  });
+  if (mode != config.mode) clauses.emplace_back("its mode is another");
+  return clauses;
+}
+
+cni::Result add(const cni::Request& request, Node& node) {
+  const Config config = parse_config(request);
+  return add_pod_link(kKind, request, node, [&](const kernel::NetNs&, kernel::NlSocket& inside) {
+    create(config, request, inside);
+  });
+}
+
+void del(const cni::Request& request, Node& node) {
+  delete_pod_link(kKind, request, node);
+}
+
+void check(const cni::Request& request, Node& node) {
+  const Config config = parse_config(request);
+  check_pod_link(kKind, request, node, [&](kernel::NlSocket& inside, const kernel::Link& link) {
+    return compare(config, request, inside, link);
+  });
+}
+
+void gc(const cni::Request& request, Node& node) {
+  collect_pod_links(kKind, request, node);
+}
+
+}  // namespace
+
+const cni::Plugin kIpvlan{.name = kKind.plugin,
+                          .about = "gives the pod an interface that shares a MAC address of the node",
+                          .add = add,
+                          .del = del,
+                          .check = check,
+                          .gc = gc,
+                          .status = pod_link_status};
+
+}  // namespace barewire::standard

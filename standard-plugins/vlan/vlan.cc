@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The vlan plugin: an 802.1Q VLAN of an interface of the node, in the pod.
+#include <linux/if_link.h>
+
+#include "core/kernel/attributes.h"
+#include "standard-plugins/common/parent.h"
+#include "standard-plugins/common/pod_link.h"
+#include "standard-plugins/plugins.h"
+
+namespace barewire::standard {
+
+namespace {
+
+constexpr PodLinkKind kKind{.plugin = "vlan", .kind = "vlan"};
+
+struct Config {
+  std::string master;
+  std::uint16_t id = 0;
+};
+
+Config parse_config(const cni::Request& request) {
+  constexpr std::int64_t kLargestVlan = 4094;
+  const JsonView root = request.conf.root();
+  Config config;
+  config.master = root.at("master").string();
+  if (config.master.empty()) root.at("master").reject("the name of an interface");
+  config.id = static_cast<std::uint16_t>(root.integer_or("vlanId", 0, kLargestVlan, "an 802.1Q VLAN id", 0));
+  is_parent_in_container(request);
+  require_valid_mtu(request);
+  if (request.conf.ipam_type.empty()) root.at("ipam").at("type").reject("the name of an IPAM plugin");
+  return config;
+}
+
+void create(const Config& config, const cni::Request& request, kernel::NlSocket& inside) {
+  const Parent parent = find_parent(request, inside, config.master);
+  const kernel::NewLink link = link_on(parent, request, inside);
+  kernel::create_link(inside, kKind.kind, link,
+                      [&](kernel::NlMessage& data) { data.put_u16(IFLA_VLAN_ID, config.id); });
+}
+
+std::vector<std::string> compare(const Config& config, const cni::Request& request, kernel::NlSocket& inside,
+                                 const kernel::Link& link) {
+  std::vector<std::string> clauses = compare_parent(find_parent(request, inside, config.master), link);
+  std::optional<std::uint16_t> id;
+  kernel::read_link_data(inside, link.index, kKind.kind,
+                         [&](const kernel::NlAttributes& data) { id = data.value<std::uint16_t>(IFLA_VLAN_ID); });
+  if (id != config.id) clauses.push_back(fmt::format("its VLAN is {}, not {}", id.value_or(0), config.id));
+  return clauses;
+}
+
+cni::Result add(const cni::Request& request, Node& node) {
+  const Config config = parse_config(request);
+  return add_pod_link(kKind, request, node, [&](const kernel::NetNs&, kernel::NlSocket& inside) {
+    create(config, request, inside);
+  });
+}
+
+void del(const cni::Request& request, Node& node) {
+  delete_pod_link(kKind, request, node);
+}
+
+void check(const cni::Request& request, Node& node) {
+  const Config config = parse_config(request);
+  check_pod_link(kKind, request, node, [&](kernel::NlSocket& inside, const kernel::Link& link) {
+    return compare(config, request, inside, link);
+  });
+}
+
+void gc(const cni::Request& request, Node& node) {
+  collect_pod_links(kKind, request, node);
+}
+
+}  // namespace
+
+const cni::Plugin kVlan{.name = kKind.plugin,
+                        .about = "puts a VLAN of an interface of the node into the pod",
+                        .add = add,
+                        .del = del,
+                        .check = check,
+                        .gc = gc,
+                        .status = pod_link_status};
+
+}  // namespace barewire::standard

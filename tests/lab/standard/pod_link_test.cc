@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/// dummy, ipvlan and vlan: what they share with others of their kind, and their own keys; macvlan on a kernel before 6.13.
+#include "tests/plugin/standard/pod_link_suite.h"
+
+namespace barewire::test {
+
+INSTANTIATE_TEST_SUITE_P(Lab, PodLink,
+                         ::testing::Values(PodLinkCase{"dummy", "", "dummy"},
+                                           PodLinkCase{"ipvlan", R"("master":"up0",)", "ipvlan"},
+                                           PodLinkCase{"macvlan", R"("master":"up0",)", "macvlan"},
+                                           PodLinkCase{"vlan", R"("master":"up0","vlanId":100,)", "vlan protocol 802.1Q id 100"}),
+                         pod_link_name);
+
+namespace {
+
+using ::testing::HasSubstr;
+
+class PodLinkKeys : public StandardTest {
+ protected:
+  void SetUp() override {
+    StandardTest::SetUp();
+    if (!IsSkipped()) make_outside();
+  }
+  static std::string config(const std::string& plugin, const std::string& keys) {
+    return fmt::format(R"({{"cniVersion":"1.1.0","name":"mynet","type":"{}",{}}})", plugin, keys);
+  }
+  static constexpr const char* kIpam =
+      R"("ipam":{"type":"host-local","subnet":"192.0.2.0/24","rangeStart":"192.0.2.10","routes":[{"dst":"0.0.0.0/0"}]})";
+};
+
+TEST_F(PodLinkKeys, IpvlanHasTheModeAskedForAndReachesTheOutside) {
+  for (const char* mode : {"l2", "l3", "l3s"}) {
+    const std::string text = config("ipvlan", fmt::format(R"("master":"up0","mode":"{}",{})", mode, kIpam));
+    const PluginResult result = runner_.add("ipvlan", text);
+    ASSERT_TRUE(result.ok()) << result;
+    EXPECT_THAT(must_run_in(pod_, "ip -d link show eth0"), HasSubstr(fmt::format("mode {} ", mode)));
+    EXPECT_TRUE(reaches(pod_, "192.0.2.2")) << mode;
+    EXPECT_TRUE(runner_.check("ipvlan", with_previous(text, result)).ok());
+    EXPECT_TRUE(runner_.del("ipvlan", text).ok());
+  }
+}
+
+TEST_F(PodLinkKeys, IpvlanInAChainStandsOnTheInterfaceBeforeAndTakesItsAddresses) {
+  const std::string text = config(
+      "ipvlan",
+      R"("mode":"l2","prevResult":{"cniVersion":"1.1.0","interfaces":[{"name":"up0"}],"ips":[{"address":"192.0.2.77/24","interface":0}]})");
+  const PluginResult result = runner_.add("ipvlan", text);
+  ASSERT_TRUE(result.ok()) << result;
+  EXPECT_THAT(must_run_in(pod_, "ip addr show eth0"), HasSubstr("192.0.2.77/24"));
+  EXPECT_TRUE(reaches(pod_, "192.0.2.2"));
+}
+
+TEST_F(PodLinkKeys, VlanTalksToThatVlanAlone) {
+  must_run_in(outside_, "ip link add eth0.100 link eth0 type vlan id 100 && ip link set eth0.100 up && "
+                        "ip addr add 192.0.2.3/24 dev eth0.100 && ip addr flush dev eth0");
+  const std::string text = config("vlan", std::string(R"("master":"up0","vlanId":100,"mtu":1400,)") + kIpam);
+  const PluginResult result = runner_.add("vlan", text);
+  ASSERT_TRUE(result.ok()) << result;
+  EXPECT_THAT(must_run_in(pod_, "ip -d link show eth0"), HasSubstr("mtu 1400"));
+  EXPECT_TRUE(reaches(pod_, "192.0.2.3"));
+  EXPECT_TRUE(runner_.check("vlan", with_previous(text, result)).ok());
+  const std::string another = config("vlan", std::string(R"("master":"up0","vlanId":101,)") + kIpam);
+  EXPECT_EQ(104, runner_.check("vlan", with_previous(another, result)).code());
+}
+
+TEST_F(PodLinkKeys, BadValuesAreRefusedWithNothingTouched) {
+  const NodeSnapshot before = NodeSnapshot::take();
+  for (const auto& [plugin, keys, part] : std::vector<std::array<std::string, 3>>{
+           {"ipvlan", std::string(R"("master":"up0","mode":"bridge",)") + kIpam, "\"mode\""},
+           {"ipvlan", R"("master":"up0")", "ipam"},
+           {"ipvlan", std::string(R"("master":"absent",)") + kIpam, "\"master\""},
+           {"vlan", std::string(R"("vlanId":100,)") + kIpam, "master"},
+           {"vlan", std::string(R"("master":"up0","vlanId":4095,)") + kIpam, "\"vlanId\""},
+           {"vlan", std::string(R"("master":"up0","vlanId":100,"mtu":9000,)") + kIpam, "\"mtu\""},
+           {"dummy", R"("mtu":1)", "ipam"}}) {
+    const PluginResult result = runner_.add(plugin, config(plugin, keys));
+    EXPECT_EQ(7, result.code()) << keys << result;
+    EXPECT_THAT(result.msg(), HasSubstr(part)) << keys;
+  }
+  EXPECT_NODE_UNCHANGED(before);
+}
+
+TEST_F(PodLinkKeys, AreMadeWhereTheNodeHasAnInterfaceOfThatName) {
+  must_run("ip link add eth0 type dummy");
+  for (const char* plugin : {"macvlan", "ipvlan", "vlan"}) {
+    const std::string text = config(plugin, std::string(R"("master":"up0","vlanId":7,)") + kIpam);
+    const PluginResult result = runner_.add(plugin, text);
+    EXPECT_TRUE(result.ok()) << plugin << result;
+    EXPECT_TRUE(runner_.del(plugin, text).ok());
+  }
+}
+
+}  // namespace
+}  // namespace barewire::test

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What dummy, ipvlan, macvlan, tap and vlan have in common, tested for each: the tests are in pod_link_suite.cc, the
+/// plugins whose kernel drivers a machine has are named where the suite is instantiated.
+#pragma once
+
+#include "tests/plugin/standard/standard_fixture.h"
+
+namespace barewire::test {
+
+struct PodLinkCase {
+  const char* plugin;
+  const char* keys;  ///< of its own, with a comma after the last; "master" is an interface `up0` of the node
+  const char* kind;  ///< as `ip -d link` shows it
+};
+
+class PodLink : public StandardTest, public ::testing::WithParamInterface<PodLinkCase> {
+ protected:
+  void SetUp() override;
+  static std::string plugin() { return GetParam().plugin; }
+  /// With host-local addresses of both families and default routes.
+  static std::string config(const std::string& version = "1.1.0");
+  PluginResult add(const CniCall& call = {});
+  std::string pod_state() const;
+};
+
+std::string pod_link_name(const ::testing::TestParamInfo<PodLinkCase>& one);
+
+}  // namespace barewire::test
