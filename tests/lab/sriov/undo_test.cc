@@ -162,6 +162,14 @@ TEST_F(Undo, VfThatWasBoundToVfioWhileItWasInThePodIsLeftThere) {
   EXPECT_EQ("[{}]", vf_attribute(0, "vlan_list"));
 }
 
+TEST_F(Undo, DelBindsAVfAgainThatLostItsDriver) {
+  const auto before = NodeSnapshot::take();
+  must_add(config(0, kSettings), pod("a"));
+  must_run(fmt::format("echo {0} > /sys/bus/pci/devices/{0}/driver/unbind", vf(0).address));
+  must_del(config(0, kSettings), pod("a"));
+  EXPECT_NODE_UNCHANGED(before);
+}
+
 TEST_F(Undo, RecordOfAnotherBootIsClearedWithoutTouchingTheVf) {
   must_add(config(0, kSettings), pod("a"));
   must_run("sed -i 's/\"bootId\":\"[^\"]*\"/\"bootId\":\"another\"/' /run/barewire/attachments/lan/*.json");
