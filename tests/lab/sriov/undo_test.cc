@@ -219,6 +219,18 @@ TEST_F(Sweep, AddKilledAtAnyPointIsUndoneByDel) {
   EXPECT_GT(all, 20U);
 }
 
+TEST_F(Sweep, DelKilledAtAnyPointIsFinishedByTheNextDel) {
+  const std::size_t all = for_each_mutation([&](std::size_t n) {
+    must_add(text(), pod("a"));
+    const std::size_t at = 2 * n;  // every other change: three calls for each
+    const FaultOutcome outcome = kill_at(runner_.command("DEL", "sriov", text(), pod("a")), at, KillTime::after);
+    must_del(text(), pod("a"));
+    expect_node_as_before("killed", at, outcome);
+    return outcome;
+  });
+  EXPECT_GT(all, 5U);
+}
+
 /// What the Go sriov-cni leaves: the VF moved and set up, its cache, and the allocation.
 class SriovCni : public SriovLab {
  protected:
