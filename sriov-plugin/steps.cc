@@ -168,8 +168,8 @@ std::optional<kernel::Link> move(Work& work) {
 }
 
 cni::Result address(Work& work, const std::optional<kernel::Link>& link) {
+  cni::Result result = cni::ipam_add(work.request, work.node);  // when it fails it has released what it took
   work.addressed = true;
-  cni::Result result = cni::ipam_add(work.request, work.node);
   result.interfaces = {describe(work, link, work.record)};
   if (!link) result.interfaces[0].mtu = mtu_of_pf(work);
   cni::assign_addresses_to(result, 0);

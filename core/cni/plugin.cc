@@ -76,10 +76,24 @@ void run_del(const Plugin& plugin, Request request, Node& node) {
   throw own_netns_error(path);
 }
 
+void undo_add(const Plugin& plugin, const Request& request, Node& node) {
+  try {
+    if (plugin.del) plugin.del(request, node);
+  } catch (const Error& error) {
+    log_warning("undoing ADD failed, ignoring: {}", error.what());
+  }
+}
+
 std::string run_add(const Plugin& plugin, const Request& request, Node& node) {
   if (is_own_netns(request.netns) && !may_use_own_netns(request.environment.netns_override))
     throw own_netns_error(request.netns);
-  return json::serialize(plugin.add(request, node).to_json(request.conf.cni_version));
+  const Result result = plugin.add(request, node);
+  try {
+    return json::serialize(result.to_json(request.conf.cni_version));
+  } catch (const Error&) {  // it cannot be said in that version: an ADD that fails must leave nothing
+    undo_add(plugin, request, node);
+    throw;
+  }
 }
 
 std::string perform(const Plugin& plugin, const Request& request, Node& node) {
