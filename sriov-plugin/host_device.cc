@@ -58,6 +58,26 @@ void clear_leftover(Work& work) {
   detach(work.host, *existing, true, work.request.environment.path, work.node);
 }
 
+[[noreturn]] void refuse_held(const std::string& device, const state::AttachmentId& holder) {
+  throw Error(Error::Code::held, fmt::format("{} is held by attachment {}", device, holder.text()),
+              "the runtime has to DEL that attachment first");
+}
+
+bool is_record_of(const DeviceRecord& record, const DeviceQuery& query) {
+  if (query.is_on_bus()) return record.claim == query.bus_address;
+  if (!record.netdev) return false;
+  if (query.name.empty()) return query.mac && record.netdev->mac == query.mac;
+  const auto names = record.netdev->alt_names.value_or(std::vector<std::string>());
+  return record.netdev->name == query.name || std::find(names.begin(), names.end(), query.name) != names.end();
+}
+
+/// Says so if the device is not on the host because a pod has it.
+void refuse_if_in_a_pod(Work& work) {
+  for (const state::Attachment& other : work.host.store.list())
+    if (other.id.plugin == kPlugin && other.data.contains("device") && is_record_of(parse_record(other), work.query))
+      refuse_held(work.query.text(), other.id);
+}
+
 /// The device as it is now; a holder whose pod is dead is undone first, since its device may be the one asked for.
 Device find(Work& work) {
   for (const state::Attachment& other : work.host.store.list()) {
@@ -68,7 +88,9 @@ Device find(Work& work) {
     log_warning("the netns of attachment {} is gone and nobody has called DEL; undoing it", other.id.text());
     detach(work.host, *existing, true, work.request.environment.path, work.node);
   }
+  if (work.query.is_on_bus()) refuse_if_in_a_pod(work);
   if (auto device = find_device(work.host, work.query)) return std::move(*device);
+  refuse_if_in_a_pod(work);
   throw Error(Error::Code::device, fmt::format("failed to find host device: there is no {}", work.query.text()),
               "it may be in another pod, or not be named so on this node; `ip link` lists what is there");
 }
@@ -79,6 +101,10 @@ void preflight(Work& work, const Device& device) {
   if (const std::string& name = work.request.ifname; kernel::find_link(pod_socket, name))
     throw Error(Error::Code::held, fmt::format("interface {} exists already in {}", name, work.request.netns),
                 "every network of a pod needs an interface name of its own");
+  if (device.link && device.link->is_loopback())
+    throw Error(Error::Code::device, fmt::format("{} is the loopback interface, which cannot leave its netns",
+                                                 device.link->name),
+                "every pod has one of its own");
   if (device.link && device.link->master != 0)
     throw Error(Error::Code::held,
                 fmt::format("{} belongs to the host: it is part of a bridge or bond", device.link->name),
@@ -89,8 +115,7 @@ void claim(Work& work, const Device& device) {
   const std::string name = device.claim_name();
   const state::FileLock lock = work.host.store.lock("device-" + name, "device " + name);
   if (const auto holder = work.host.store.holder(name); holder && *holder != work.attachment.id)
-    throw Error(Error::Code::held, fmt::format("{} is held by attachment {}", name, holder->text()),
-                "the runtime has to DEL that attachment first");
+    refuse_held(name, *holder);
   work.record = capture(work.host, device);
   work.save();
   if (work.host.store.claim(name, work.attachment.id)) return;
@@ -108,12 +133,12 @@ std::optional<Link> move(Work& work, const Device& device) {
 }
 
 cni::Result address(Work& work, const std::optional<Link>& link) {
+  cni::Result result = cni::ipam_add(work.request, work.node);  // when it fails it has released what it took
   work.addressed = true;
-  cni::Result result = cni::ipam_add(work.request, work.node);
   cni::Interface interface {
     .name = work.request.ifname, .mac = "", .mtu = 0, .sandbox = work.request.netns, .socket_path = "", .pci_id = ""
   };
-  if (kernel::normalise_pci_address(work.record.parent)) interface.pci_id = work.record.parent;
+  if (kernel::normalise_pci_address(work.record.claim)) interface.pci_id = work.record.claim;
   if (link) {
     interface.mac = link->hardware_address;
     interface.mtu = link->mtu;

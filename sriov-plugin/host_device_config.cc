@@ -84,11 +84,18 @@ std::optional<kernel::Link> find_below(vf::Host& host, const std::string& device
 Device from_link(vf::Host& host, kernel::Link link) {
   Device device;
   device.parent = link.parent_device;
-  if (device.parent.empty())  // before Linux 5.14 rtnetlink does not tell
+  if (device.parent.empty() && link.kind.empty())  // before Linux 5.14 rtnetlink does not tell
     if (const auto parent = host.sysfs.link_name("class/net/" + link.name + "/device")) device.parent = *parent;
   device.driver = host.sysfs.link_name("class/net/" + link.name + "/device/driver").value_or("");
   device.link = std::move(link);
   return device;
+}
+
+/// Of a PF's several netdevs its uplink.
+std::optional<kernel::Link> find_netdev_of(vf::Host& host, const std::string& address, const std::string& path) {
+  if (const auto uplink = kernel::find_uplink(host.sysfs, address))
+    if (auto link = kernel::find_link(host.socket, *uplink)) return link;
+  return find_below(host, path);
 }
 
 std::optional<Device> find_on_bus(vf::Host& host, const std::string& address) {
@@ -96,13 +103,17 @@ std::optional<Device> find_on_bus(vf::Host& host, const std::string& address) {
   const std::string path = fmt::format("bus/{}/devices/{}", bus, address);
   if (!host.sysfs.exists(path)) return std::nullopt;
   const std::string driver = host.sysfs.link_name(path + "/driver").value_or("");
-  if (kernel::is_userspace_driver(driver)) return Device{std::nullopt, address, driver};
-  auto link = find_below(host, path);
+  if (kernel::is_userspace_driver(driver)) return Device{std::nullopt, address, driver, address};
+  auto link = find_netdev_of(host, address, path);
   if (!link)
     throw Error(
         Error::Code::device, fmt::format("{} has no netdev on the host", address),
         driver.empty() ? "it has no driver" : fmt::format("driver {} is bound; is it in a pod already?", driver));
-  return Device{std::move(link), address, driver};
+  Device device{std::nullopt, link->parent_device, driver, address};
+  // Before Linux 5.14 rtnetlink does not tell.
+  if (device.parent.empty() && link->kind.empty()) device.parent = address;
+  device.link = std::move(link);
+  return device;
 }
 
 std::optional<kernel::Link> find_by_mac(vf::Host& host, const MacAddress& mac) {
@@ -147,6 +158,7 @@ DeviceQuery DeviceQuery::parse_leniently(const cni::Request& request) {
 }
 
 std::string Device::claim_name() const {
+  if (!bus_address.empty()) return bus_address;
   return !parent.empty() ? parent : fmt::format("netdev-{}", link ? link->name : "");
 }
 

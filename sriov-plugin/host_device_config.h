@@ -21,6 +21,8 @@ struct DeviceQuery {
   std::string bus_address;        ///< "pciBusID", or "runtimeConfig.deviceID" which goes before it
 
   bool empty() const { return name.empty() && !mac && kernel_path.empty() && bus_address.empty(); }
+  /// Is the bus address what counts?
+  bool is_on_bus() const { return name.empty() && !mac && kernel_path.empty(); }
   /// For messages: `device "ens1f0"`.
   std::string text() const;
   /// For ADD. Throws Error{config} naming the key.
@@ -31,9 +33,10 @@ struct DeviceQuery {
 
 struct Device {
   std::optional<kernel::Link> link;  ///< absent: on a user-space driver
-  std::string parent;                ///< PCI or auxiliary device; empty for virtual netdevs
+  std::string parent;                ///< the netdev's parent device on whatever bus; empty for virtual netdevs
   std::string driver;
-  /// What it is claimed under: its bus address, else "netdev-NAME".
+  std::string bus_address = {};  ///< PCI or auxiliary device the config names; a virtio NIC's netdev has another parent
+  /// What it is claimed under: its bus address, else its parent, else "netdev-NAME".
   std::string claim_name() const;
 };
 /// On the host. nullopt when there is none. Throws Error{device} when a PCI function is there but has no netdev here.

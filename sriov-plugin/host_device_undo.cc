@@ -20,18 +20,6 @@ namespace {
 
 using kernel::Link;
 
-DeviceRecord parse_record(const state::Attachment& attachment) {
-  const boost::json::value data(attachment.data);
-  const JsonView view(data, fmt::format("record of attachment {}: key", attachment.id.text()), Error::Code::state);
-  DeviceRecord record;
-  record.claim = view.at("device").string();
-  record.parent = view.string_or("parent", "");
-  record.driver = view.string_or("driver", "");
-  if (const auto netdev = view.find("netdev")) record.netdev = vf::parse_netdev_state(*netdev);
-  record.pod_index = static_cast<int>(view.integer_or("ifindex", 0, std::numeric_limits<int>::max(), "an ifindex", 0));
-  return record;
-}
-
 vf::Identity identity_of(const DeviceRecord& record, const std::string& ifname) {
   vf::Identity identity;
   identity.parent_device = record.parent;
@@ -41,11 +29,13 @@ vf::Identity identity_of(const DeviceRecord& record, const std::string& ifname) 
   identity.kind = record.netdev->kind;
   identity.mac = record.netdev->mac;
   identity.perm_mac = record.netdev->perm_mac;
+  identity.phys_port_name = record.netdev->phys_port_name;
   return identity;
 }
 
+/// A netdev's parent is on any bus: pci, auxiliary, virtio, usb, platform.
 std::string driver_now(const vf::Host& host, const DeviceRecord& record) {
-  for (const char* bus : {"pci", "auxiliary"})
+  for (const std::string& bus : host.sysfs.list("bus"))
     if (const auto driver = host.sysfs.link_name(fmt::format("bus/{}/devices/{}/driver", bus, record.parent)))
       return *driver;
   return {};
@@ -154,6 +144,18 @@ std::vector<std::string> compare(kernel::NlSocket& socket, const Link& link, con
 }
 
 }  // namespace
+
+DeviceRecord parse_record(const state::Attachment& attachment) {
+  const boost::json::value data(attachment.data);
+  const JsonView view(data, fmt::format("record of attachment {}: key", attachment.id.text()), Error::Code::state);
+  DeviceRecord record;
+  record.claim = view.at("device").string();
+  record.parent = view.string_or("parent", "");
+  record.driver = view.string_or("driver", "");
+  if (const auto netdev = view.find("netdev")) record.netdev = vf::parse_netdev_state(*netdev);
+  record.pod_index = static_cast<int>(view.integer_or("ifindex", 0, std::numeric_limits<int>::max(), "an ifindex", 0));
+  return record;
+}
 
 DeviceRecord capture(const vf::Host& host, const Device& device) {
   DeviceRecord record;

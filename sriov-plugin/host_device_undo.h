@@ -17,11 +17,13 @@ inline constexpr std::string_view kPlugin = "host-device";
 
 struct DeviceRecord {
   std::string claim;   ///< what it is claimed under
-  std::string parent;  ///< PCI or auxiliary device; empty for virtual netdevs
+  std::string parent;  ///< parent device of the netdev, or what is on a user-space driver; empty: virtual netdev
   std::string driver;
   std::optional<vf::NetdevState> netdev;  ///< before ADD; absent: on a user-space driver
   int pod_index = 0;                      ///< ifindex in the pod
 };
+/// Throws Error{state} naming the key.
+DeviceRecord parse_record(const state::Attachment& attachment);
 DeviceRecord capture(const vf::Host& host, const Device& device);
 boost::json::object to_json(const DeviceRecord& record);
 

@@ -119,6 +119,9 @@ void undo_move(NlSocket& home, NlSocket& away, const Link& link) {
 bool Link::is_up() const noexcept {
   return (flags & IFF_UP) != 0;
 }
+bool Link::is_loopback() const noexcept {
+  return (flags & IFF_LOOPBACK) != 0;
+}
 bool Link::is_promiscuous() const noexcept {
   return (flags & IFF_PROMISC) != 0;
 }

@@ -41,6 +41,7 @@ struct Link {
   std::string phys_switch_id{};  ///< hex
 
   bool is_up() const noexcept;           ///< IFF_UP
+  bool is_loopback() const noexcept;     ///< IFF_LOOPBACK
   bool is_promiscuous() const noexcept;  ///< IFF_PROMISC asked for by an administrator
   bool is_allmulti() const noexcept;
 };

@@ -19,6 +19,10 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 
 /// Before Linux 5.14 a link does not tell its parent device: then the address burnt in decides.
 bool is_child(const Link& link, const Identity& identity) {
+  // A switch's representors and a card's ports share one parent.
+  if (!identity.phys_port_name.empty() && !link.phys_port_name.empty() &&
+      link.phys_port_name != identity.phys_port_name)
+    return false;
   if (!link.parent_device.empty()) return link.parent_device == identity.parent_device;
   return identity.perm_mac && link.perm_mac == identity.perm_mac && link.kind.empty();
 }
@@ -30,9 +34,11 @@ bool is_in_pod(const Link& link, const Identity& identity) {
   return link.name == identity.pod_name && link.mac == identity.mac;
 }
 
+/// A virtual netdev is known by its name here; one that was made anew under that name has neither its index nor its MAC.
 bool is_on_host(const Link& link, const Identity& identity) {
   if (!identity.parent_device.empty()) return is_child(link, identity);
-  return link.name == identity.host_name && link.kind == identity.kind;
+  if (link.name != identity.host_name || link.kind != identity.kind) return false;
+  return link.mac == identity.mac || (identity.pod_index != 0 && link.index == identity.pod_index);
 }
 
 template <typename Matches>
@@ -46,11 +52,23 @@ std::optional<Link> find_on_host(Host& host, const Identity& identity) {
   return find_link_where(host.socket, [&](const Link& link) { return is_on_host(link, identity); });
 }
 
+std::optional<Located> find_at_home(Host& host, const Identity& identity) {
+  auto link = find_on_host(host, identity);
+  if (!link) return std::nullopt;
+  return Located{kernel::NetNs::current(), NlSocket(), std::move(*link), true};
+}
+
 std::optional<Located> find_in(kernel::NetNs netns, const Identity& identity) {
   NlSocket socket = NlSocket::in(netns);
   auto link = find_link_where(socket, [&](const Link& each) { return is_in_pod(each, identity); });
   if (!link) return std::nullopt;
   return Located{std::move(netns), std::move(socket), std::move(*link), false};
+}
+
+std::optional<Located> find_in_pod(Host& host, const Identity& identity, const PodNetns& pod) {
+  auto netns = find_netns(pod);
+  if (!netns || netns->id() == host.netns.id()) return std::nullopt;
+  return find_in(std::move(*netns), identity);
 }
 
 std::optional<Located> find_anywhere(Host& host, const Identity& identity) {
@@ -167,15 +185,17 @@ Identity identity_of(const VfRecord& record, const std::string& pod_name) {
   identity.kind = record.netdev->kind;
   identity.mac = record.netdev->mac;
   identity.perm_mac = record.netdev->perm_mac;
+  identity.phys_port_name = record.netdev->phys_port_name;
   return identity;
 }
 
 std::optional<Located> locate(Host& host, const Identity& identity, const PodNetns& pod) {
-  if (auto link = find_on_host(host, identity))
-    return Located{kernel::NetNs::current(), NlSocket(), std::move(*link), true};
-  if (auto netns = find_netns(pod); netns && netns->id() != host.netns.id())
-    if (auto located = find_in(std::move(*netns), identity)) return located;
-  if (identity.parent_device.empty()) return std::nullopt;
+  if (identity.parent_device.empty()) {
+    auto located = find_in_pod(host, identity, pod);
+    return located ? std::move(located) : find_at_home(host, identity);
+  }
+  if (auto located = find_at_home(host, identity)) return located;
+  if (auto located = find_in_pod(host, identity, pod)) return located;
   return find_anywhere(host, identity);
 }
 

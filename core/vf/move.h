@@ -22,6 +22,7 @@ struct Identity {
   std::string kind;
   std::optional<MacAddress> mac;  ///< effective, before ADD
   std::optional<MacAddress> perm_mac;
+  std::string phys_port_name;  ///< where a device has several netdevs; empty: not told
 };
 Identity identity_of(const VfRecord& record, const std::string& pod_name);
 
@@ -32,7 +33,8 @@ struct Located {
   kernel::Link link;
   bool on_host = false;
 };
-/// On the host, else in the pod's netns, else (with a parent device) in any other netns. nullopt: nowhere in sight.
+/// On the host, in the pod's netns, or (with a parent device) in any other netns. A virtual netdev is looked for in the
+/// pod first: on the host another one may have its name by now. nullopt: nowhere in sight.
 std::optional<Located> locate(Host& host, const Identity& identity, const PodNetns& pod);
 /// As locate; a netns that is dying gives its devices back a moment later, so this waits up to `patience`.
 std::optional<Located> await_netdev(Host& host, const Identity& identity, const PodNetns& pod,

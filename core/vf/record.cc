@@ -135,6 +135,7 @@ NetdevState capture_netdev(const kernel::Sysfs& sysfs, const kernel::Link& link)
   state.kind = link.kind;
   state.mac = link.mac;
   state.perm_mac = link.perm_mac;
+  state.phys_port_name = link.phys_port_name;
   // NET_ADDR_PERM (0): from the device, which for a VF means from its PF. Source:
   // Documentation/ABI/testing/sysfs-class-net.
   state.mac_is_own = sysfs.read_integer("class/net/" + link.name + "/addr_assign_type").value_or(0) != 0;
@@ -151,6 +152,7 @@ json::object to_json(const NetdevState& netdev) {
   if (!netdev.kind.empty()) object["kind"] = netdev.kind;
   put_mac(object, "mac", netdev.mac);
   put_mac(object, "permMac", netdev.perm_mac);
+  if (!netdev.phys_port_name.empty()) object["physPortName"] = netdev.phys_port_name;
   object["macIsOwn"] = netdev.mac_is_own;
   object["mtu"] = netdev.mtu;
   object["txQueueLength"] = netdev.tx_queue_length;
@@ -166,6 +168,7 @@ NetdevState parse_netdev_state(const JsonView& json) {
   netdev.kind = json.string_or("kind", "");
   netdev.mac = find_mac(json, "mac");
   netdev.perm_mac = find_mac(json, "permMac");
+  netdev.phys_port_name = json.string_or("physPortName", "");
   netdev.mac_is_own = json.boolean_or("macIsOwn", false);
   netdev.mtu = find_u32(json, "mtu").value_or(0);
   netdev.tx_queue_length = find_u32(json, "txQueueLength").value_or(0);

@@ -38,6 +38,7 @@ struct NetdevState {
   std::string kind;               ///< empty: hardware
   std::optional<MacAddress> mac;  ///< effective; absent: no Ethernet (InfiniBand)
   std::optional<MacAddress> perm_mac;
+  std::string phys_port_name;  ///< which of the netdevs of its device (representors, ports); empty: not told
   bool mac_is_own = false;  ///< the VF gave itself its address; the PF only repeats it
   std::uint32_t mtu = 0;
   std::uint32_t tx_queue_length = 0;
