@@ -162,14 +162,6 @@ TEST_F(Undo, VfThatWasBoundToVfioWhileItWasInThePodIsLeftThere) {
   EXPECT_EQ("[{}]", vf_attribute(0, "vlan_list"));
 }
 
-TEST_F(Undo, DelBindsAVfAgainThatLostItsDriver) {
-  const auto before = NodeSnapshot::take();
-  must_add(config(0, kSettings), pod("a"));
-  must_run(fmt::format("echo {0} > /sys/bus/pci/devices/{0}/driver/unbind", vf(0).address));
-  must_del(config(0, kSettings), pod("a"));
-  EXPECT_NODE_UNCHANGED(before);
-}
-
 TEST_F(Undo, RecordOfAnotherBootIsClearedWithoutTouchingTheVf) {
   must_add(config(0, kSettings), pod("a"));
   must_run("sed -i 's/\"bootId\":\"[^\"]*\"/\"bootId\":\"another\"/' /run/barewire/attachments/lan/*.json");
@@ -217,18 +209,6 @@ TEST_F(Sweep, AddKilledAtAnyPointIsUndoneByDel) {
     return outcome;
   });
   EXPECT_GT(all, 20U);
-}
-
-TEST_F(Sweep, DelKilledAtAnyPointIsFinishedByTheNextDel) {
-  const std::size_t all = for_each_mutation([&](std::size_t n) {
-    must_add(text(), pod("a"));
-    const std::size_t at = 2 * n;  // every other change: three calls for each
-    const FaultOutcome outcome = kill_at(runner_.command("DEL", "sriov", text(), pod("a")), at, KillTime::after);
-    must_del(text(), pod("a"));
-    expect_node_as_before("killed", at, outcome);
-    return outcome;
-  });
-  EXPECT_GT(all, 5U);
 }
 
 /// What the Go sriov-cni leaves: the VF moved and set up, its cache, and the allocation.
