@@ -36,7 +36,7 @@ void set_mac_while_down(kernel::NlSocket& inside, const kernel::Link& link, cons
     }
 }
 
-void set_mac(kernel::NlSocket& inside, const kernel::Link& link, const MacAddress& mac) {
+void ensure_mac(kernel::NlSocket& inside, const kernel::Link& link, const MacAddress& mac) {
   if (link.mac == mac) return;
   try {
     kernel::set_mac(inside, link, mac);
@@ -47,7 +47,7 @@ void set_mac(kernel::NlSocket& inside, const kernel::Link& link, const MacAddres
 }
 
 void apply(kernel::NlSocket& inside, const kernel::Link& link, const LinkSettings& settings) {
-  if (settings.mac) set_mac(inside, link, *settings.mac);
+  if (settings.mac) ensure_mac(inside, link, *settings.mac);
   kernel::LinkChange change;
   change.mtu = settings.mtu;
   change.tx_queue_length = settings.tx_queue_length;
