@@ -27,6 +27,11 @@ void describe_holder(VfEntry& entry, const state::Store& store, const std::optio
                      const DriftFinder& find_drift) {
   entry.state = VfState::in_pod;
   if (holder) entry.holder = store.find(*holder);
+  // Its record cannot be read: who holds it is unknown, and that is what an admin has to hear first.
+  if (!holder) {
+    entry.drift = {entry.why};
+    entry.state = VfState::drifted;
+  }
   if (!entry.holder || !find_drift) return;
   entry.drift = find_drift(*entry.holder);
   if (!entry.drift.empty()) entry.state = VfState::drifted;
@@ -60,6 +65,12 @@ hw::LinkLayer link_layer(const vf::Pf& pf) {
   return pf.link && pf.link->arp_type == kInfiniband ? hw::LinkLayer::infiniband : hw::LinkLayer::ethernet;
 }
 
+/// Under what a device is claimed, as an admin calls it: a netdev without a bus address by its name.
+std::string device_text(const std::string& claimed) {
+  constexpr std::string_view kNetdev = "netdev-";
+  return claimed.starts_with(kNetdev) ? claimed.substr(kNetdev.size()) : claimed;
+}
+
 std::vector<OtherAttachment> find_others(const Snapshot& snapshot, const state::Store& store,
                                          const std::vector<state::Attachment>& attachments,
                                          const DriftFinder& find_drift) {
@@ -75,7 +86,7 @@ std::vector<OtherAttachment> find_others(const Snapshot& snapshot, const state::
   for (const state::Attachment& attachment : attachments) {
     if (shown.contains(attachment.id)) continue;
     const auto device = devices.find(store.path_of(attachment.id));
-    OtherAttachment other{attachment, device == devices.end() ? "" : device->second, std::nullopt};
+    OtherAttachment other{attachment, device == devices.end() ? "" : device_text(device->second), std::nullopt};
     if (find_drift) other.drift = find_drift(attachment);
     others.push_back(std::move(other));
   }

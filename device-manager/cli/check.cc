@@ -47,8 +47,7 @@ json::object document(const std::vector<CheckOutcome>& outcomes,
       {"format", manager::kSnapshotFormat}, {"checks", std::move(checked)}, {"unreadableRecords", std::move(damaged)}};
 }
 
-std::string table(const std::vector<CheckOutcome>& outcomes,
-                  const std::vector<std::pair<std::string, std::string>>& unreadable, const Terminal& terminal) {
+std::string table(const std::vector<CheckOutcome>& outcomes, const Terminal& terminal) {
   Table lines({{"VERDICT"}, {"HELD BY"}, {"NETWORK"}, {"IF"}, {"PLUGIN"}, {"CONTAINER", Column::Align::left, 1}});
   for (const CheckOutcome& outcome : outcomes) {
     const auto& id = outcome.attachment.id;
@@ -62,7 +61,6 @@ std::string table(const std::vector<CheckOutcome>& outcomes,
     lines.add_note({outcome.error->what(), Style::red});
     if (!outcome.error->hint().empty()) lines.add_note({outcome.error->hint(), Style::dim});
   }
-  for (const auto& [path, error] : unreadable) lines.add_note({error, Style::red});
   return lines.render(terminal);
 }
 
@@ -75,7 +73,8 @@ void run(Session& session, const Options& options) {
   const auto bad = std::count_if(outcomes.begin(), outcomes.end(), [](const auto& each) { return each.error; });
   if (bad > 0 || !unreadable.empty()) session.exit = Exit::problems;
   if (options.output == "json") return session.print_json(document(outcomes, unreadable));
-  session.print(table(outcomes, unreadable, session.terminal));
+  session.print(table(outcomes, session.terminal));
+  for (const auto& each : unreadable) session.print(session.terminal.paint(printable(each.second), Style::red) + "\n");
   session.print(fmt::format("{} of {} attachments are as they were made.\n",
                             static_cast<std::ptrdiff_t>(outcomes.size()) - bad, outcomes.size()));
 }

@@ -26,7 +26,7 @@ struct Options {
 /// What is not in any table but must not be overlooked.
 std::string warnings(const manager::Snapshot& snapshot) {
   std::string text;
-  for (const auto& [path, error] : snapshot.unreadable) text += fmt::format("barewire: record {}: {}\n", path, error);
+  for (const auto& [path, error] : snapshot.unreadable) text += fmt::format("barewire: {}\n", error);
   for (const std::string& problem : snapshot.problems) text += fmt::format("barewire: {}\n", problem);
   return text;
 }

@@ -62,6 +62,7 @@ struct VfColumn {
 
 Cell held_by(const VfEntry& entry) {
   if (entry.holder) return holder_text(*entry.holder);
+  if (entry.state == VfState::drifted) return Cell("damaged record", Style::red);
   return entry.state == VfState::free || entry.state == VfState::unbound ? Cell() : Cell(entry.why, Style::dim);
 }
 

@@ -13,8 +13,12 @@ namespace {
 /// CLI11 throws for --help and --version too.
 int report(const CLI::App& app, const CLI::ParseError& outcome) {
   if (outcome.get_exit_code() == 0) return app.exit(outcome);
-  std::cerr << "barewire: " << outcome.what() << '\n';
   const auto chosen = app.get_subcommands();
+  const auto rest = app.remaining();
+  if (chosen.empty() && !rest.empty() && !rest.front().starts_with('-'))
+    std::cerr << "barewire: there is no command " << printable(rest.front()) << '\n';
+  else
+    std::cerr << "barewire: " << outcome.what() << '\n';
   std::cerr << "          try `barewire " << (chosen.empty() ? "" : chosen.front()->get_name() + " ") << "--help`\n";
   return static_cast<int>(Exit::usage);
 }

@@ -72,26 +72,37 @@ std::string outcome_text(const Outcome& outcome, const Terminal& terminal) {
   return text;
 }
 
-void print(Session& session, const Options& options, const std::vector<Outcome>& outcomes) {
-  if (options.output == "json") {
-    json::array repairs;
-    for (const Outcome& outcome : outcomes) repairs.emplace_back(outcome_json(outcome));
-    return session.print_json(json::object{
-        {"format", manager::kSnapshotFormat}, {"dryRun", options.dry_run}, {"repairs", std::move(repairs)}});
-  }
+using Unreadable = std::vector<std::pair<std::string, std::string>>;  // path, error
+
+json::object document(const Options& options, const std::vector<Outcome>& outcomes, const Unreadable& unreadable) {
+  json::array repairs, damaged;
+  for (const Outcome& outcome : outcomes) repairs.emplace_back(outcome_json(outcome));
+  for (const auto& [path, error] : unreadable) damaged.emplace_back(json::object{{"path", path}, {"error", error}});
+  return {{"format", manager::kSnapshotFormat},
+          {"dryRun", options.dry_run},
+          {"repairs", std::move(repairs)},
+          {"unreadableRecords", std::move(damaged)}};
+}
+
+void print(Session& session, const Options& options, const std::vector<Outcome>& outcomes,
+           const Unreadable& unreadable) {
+  if (options.output == "json") return session.print_json(document(options, outcomes, unreadable));
   for (const Outcome& outcome : outcomes) session.print(outcome_text(outcome, session.terminal));
-  if (outcomes.empty()) session.print("Nothing has drifted.\n");
+  for (const auto& each : unreadable) session.print(session.terminal.paint(printable(each.second), Style::red) + "\n");
+  if (outcomes.empty() && unreadable.empty()) session.print("Nothing has drifted.\n");
 }
 
 void run(Session& session, const Options& options) {
   std::vector<Outcome> outcomes;
-  for (const state::Attachment& attachment : state::Store(session.node.run_dir).list()) {
+  Unreadable unreadable;
+  for (const state::Attachment& attachment : state::Store(session.node.run_dir).list(&unreadable)) {
     if (!options.filter.matches(attachment)) continue;
     Outcome outcome = repair(session, attachment, options.dry_run);
     if (outcome.error) session.exit = Exit::problems;
     if (outcome.error || !outcome.done.empty()) outcomes.push_back(std::move(outcome));
   }
-  print(session, options, outcomes);
+  if (!unreadable.empty()) session.exit = Exit::problems;
+  print(session, options, outcomes, unreadable);
 }
 
 constexpr const char* kExamples = R"(Examples:

@@ -8,6 +8,7 @@
 
 #include <boost/json/parse.hpp>
 
+#include "tests/support/command.h"
 #include "tests/support/netns_fixture.h"
 #include "tests/support/plugin_runner.h"
 
@@ -19,10 +20,9 @@ constexpr const char* kPfAddress = "0000:01:00.0";
 class AdminLab : public ::testing::Test {
  protected:
   static CommandResult barewire(std::vector<std::string> arguments, std::string input = {}) {
-    return run({.program = built_program("barewire"),
-                .arguments = std::move(arguments),
-                .stdin_bytes = std::move(input),
-                .timeout = std::chrono::seconds(60)});
+    Command command = command_of(built_program("barewire"), std::move(arguments), std::move(input));
+    command.timeout = std::chrono::seconds(60);
+    return run(command);
   }
   static boost::json::value barewire_json(std::vector<std::string> arguments) {
     arguments.insert(arguments.end(), {"-o", "json"});
@@ -42,10 +42,12 @@ class AdminLab : public ::testing::Test {
                        address_of(id), vlan);
   }
   static CniCall call(const std::string& name) {
-    return {.container_id = "cid-" + name,
-            .netns = "/run/netns/" + name,
-            .ifname = "net1",
-            .args = fmt::format("IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={}", name)};
+    CniCall call;
+    call.container_id = "cid-" + name;
+    call.netns = "/run/netns/" + name;
+    call.ifname = "net1";
+    call.args = fmt::format("IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={}", name);
+    return call;
   }
   static std::string address_of(int id) {
     const std::string link = must_run(fmt::format("readlink -f /sys/bus/pci/devices/{}/virtfn{}", kPfAddress, id));

@@ -56,7 +56,7 @@ TEST_F(AdminLab, JsonAndFiltersTellWhoHoldsWhat) {
   const auto list = barewire_json({"list", "--pf", kPf});
   EXPECT_EQ(states(list), "in_pod free in_pod free ");
   const auto& vf = list.at("pfs").at(0).at("vfs").at(0);
-  EXPECT_EQ(vf.at("pci"), address_of(0));
+  EXPECT_EQ(std::string(vf.at("pci").as_string()), address_of(0));
   EXPECT_EQ(vf.at("driver"), "igbvf");
   EXPECT_EQ(vf.at("netdev"), boost::json::value(nullptr));
   EXPECT_EQ(vf.at("attributes").at("vlan"), 100);
@@ -81,6 +81,27 @@ TEST_F(AdminLab, AVfUsedOnTheHostIsInUseElsewhere) {
   const auto list = barewire_json({"list", "--pf", kPf});
   EXPECT_EQ(states(list), "free free in_use_elsewhere in_use_elsewhere ");
   EXPECT_THAT(barewire({"list"}).out, HasSubstr(name + " is up with address 192.0.2.1/24"));
+}
+
+TEST_F(AdminLab, DanglingHoldersAreShownForWhatTheyAre) {
+  attach("web-0", 0, 100);
+  attach("web-1", 1, 100);
+  delete_netns("web-0");
+  write_text("/run/barewire/attachments/vlan100/cid-web-1@net1.sriov.json", "{");
+  ASSERT_TRUE(state::Store("/run/barewire").claim(address_of(3), {"ghost", "cid", "net1", "sriov"}));
+
+  const auto list = barewire_json({"list", "--pf", kPf});
+  EXPECT_EQ(states(list), "drifted drifted free free ");  // a claim without a record keeps nobody from a VF
+  const auto& vfs = list.at("pfs").at(0).at("vfs");
+  EXPECT_EQ(std::string(vfs.at(0).at("drift").at(0).as_string()), "netns /run/netns/web-0 is gone");
+  EXPECT_THAT(std::string(vfs.at(1).at("drift").at(0).as_string()), HasSubstr("is not valid JSON"));
+  EXPECT_EQ(vfs.at(1).at("holder"), boost::json::value(nullptr));
+  EXPECT_THAT(line_of(barewire({"list"}).out, 1), HasSubstr("damaged record"));
+  for (const std::string command : {"list", "check", "repair"})
+    EXPECT_EQ(barewire({command}).exit_status, 1) << command;
+  const CommandResult refused = barewire({"provision", kPf, "--vfs", "0"});
+  EXPECT_EQ(refused.exit_status, 3);
+  EXPECT_THAT(refused.err, HasSubstr("VF 1: record "));
 }
 
 TEST_F(AdminLab, DriftIsShownCheckedAndRepaired) {
@@ -123,8 +144,8 @@ TEST_F(AdminLab, GcBringsBackTheVfOfADeletedNetns) {
 
 TEST_F(AdminLab, TheDaemonBringsItBackToo) {
   attach("web-0", 0, 100);
-  ChildProcess daemon({.program = built_program("barewired"),
-                       .arguments = {"--own-pid-namespace", "--grace", "0", "--interval", "600"}});
+  ChildProcess daemon(
+      command_of(built_program("barewired"), {"--own-pid-namespace", "--grace", "0", "--interval", "600"}));
   delete_netns("web-0");
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(40);
   while (!state::Store("/run/barewire").list().empty() && std::chrono::steady_clock::now() < end)
@@ -136,8 +157,7 @@ TEST_F(AdminLab, TheDaemonBringsItBackToo) {
 }
 
 TEST_F(AdminLab, WatchShowsAChangeOfAVfAttribute) {
-  ChildProcess watch(
-      {.program = "sh", .arguments = {"-c", "exec " + built_program("barewire") + " list --watch > /run/watch"}});
+  ChildProcess watch(command_of("sh", {"-c", "exec " + built_program("barewire") + " list --watch > /run/watch"}));
   const auto shows = [](const std::string& part, std::chrono::seconds limit) {
     const auto end = std::chrono::steady_clock::now() + limit;
     while (std::chrono::steady_clock::now() < end) {

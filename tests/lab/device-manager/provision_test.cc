@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <chrono>
+#include <thread>
+
 #include "tests/lab/device-manager/admin_lab.h"
 
 namespace barewire::test {
@@ -7,6 +10,7 @@ namespace {
 using ::testing::HasSubstr;
 
 using ProvisionLab = AdminLab;
+constexpr const char* kVf0 = "/sys/bus/pci/devices/0000:01:00.0/virtfn0";
 
 std::string vfs_of_pf0() {
   const std::string text = must_run(fmt::format("cat /sys/bus/pci/devices/{}/sriov_numvfs", kPfAddress));
@@ -81,6 +85,14 @@ TEST_F(ProvisionLab, BindsVfsToVfio) {
   EXPECT_EQ(result.exit_status, 0) << result.out << result.err;
   EXPECT_THAT(must_run("readlink -f /sys/bus/pci/devices/0000:01:00.0/virtfn1/driver"), HasSubstr("vfio-pci"));
   EXPECT_THAT(barewire({"list"}).out, HasSubstr("vfio "));
+  {
+    ChildProcess machine(command_of("sh", {"-c", "exec 3<>/dev/vfio/$(basename $(readlink " + std::string(kVf0) +
+                                                     "/iommu_group)); exec sleep 60"}));
+    const auto is_seen = [] { return barewire({"list"}).out.find("a process has /dev/vfio/") != std::string::npos; };
+    for (int i = 0; i < 20 && !is_seen(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    EXPECT_THAT(barewire({"list", "--state", "in_use_elsewhere"}).out, HasSubstr("1 free"));
+    EXPECT_EQ(barewire({"provision", kPf, "--vfs", "0"}).exit_status, 3);
+  }
   EXPECT_EQ(barewire({"provision", kPf, "--vfs", "2", "--driver", "vfio-pci"}).out,
             "pf0 has 2 VFs as asked; nothing to do\n");
   EXPECT_EQ(barewire({"provision", kPf, "--vfs", "2", "--driver", "igbvf"}).exit_status, 0);

@@ -9,6 +9,7 @@
 #include <functional>
 #include <thread>
 
+#include "tests/support/command.h"
 #include "tests/support/netns_fixture.h"
 #include "tests/support/plugin_runner.h"
 
@@ -27,8 +28,7 @@ inline bool within(std::chrono::milliseconds limit, const std::function<bool()>&
 class AdminTest : public NetnsTest {
  protected:
   static CommandResult barewire(std::vector<std::string> arguments, std::string input = {}) {
-    return run(
-        {.program = built_program("barewire"), .arguments = std::move(arguments), .stdin_bytes = std::move(input)});
+    return run(command_of(built_program("barewire"), std::move(arguments), std::move(input)));
   }
   static boost::json::value barewire_json(std::vector<std::string> arguments) {
     arguments.insert(arguments.end(), {"-o", "json"});
@@ -46,11 +46,12 @@ class AdminTest : public NetnsTest {
     return fmt::format(R"({{"cniVersion":"1.0.0","name":"blue","type":"host-device","device":"{}"}})", device);
   }
   static CniCall call(const std::string& name) {
-    return {.container_id = "cid-" + name,
-            .netns = "/run/netns/" + name,
-            .ifname = "net1",
-            .args = fmt::format("IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={};K8S_POD_UID=uid-{}", name,
-                                name)};
+    CniCall call;
+    call.container_id = "cid-" + name;
+    call.netns = "/run/netns/" + name;
+    call.ifname = "net1";
+    call.args = fmt::format("IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={0};K8S_POD_UID=uid-{0}", name);
+    return call;
   }
 
   PluginRunner runner_;

@@ -89,13 +89,17 @@ TEST_F(AdminTest, ADamagedRecordIsNamedAndEverythingElseIsShown) {
   EXPECT_EQ(result.exit_status, 1);
   EXPECT_THAT(result.out, HasSubstr("default/web-0"));
   EXPECT_THAT(result.err, HasSubstr("x@net1.sriov.json"));
-  EXPECT_EQ(barewire({"check"}).exit_status, 1);
+  for (const char* command : {"check", "repair"}) {
+    const CommandResult told = barewire({command});
+    EXPECT_EQ(told.exit_status, 1) << command;
+    EXPECT_THAT(told.out, HasSubstr("x@net1.sriov.json")) << command;
+    EXPECT_EQ(barewire_json({command}).at("unreadableRecords").as_array().size(), 1U) << command;
+  }
 }
 
 TEST_F(AdminTest, WatchPrintsAgainWhenAPodComes) {
   ChildProcess watch(
-      {.program = "sh",
-       .arguments = {"-c", "exec " + built_program("barewire") + " list --watch --all -o json > /run/watch"}});
+      command_of("sh", {"-c", "exec " + built_program("barewire") + " list --watch --all -o json > /run/watch"}));
   const auto lines = [] {
     const std::string text = read_file("/run/watch").value_or("");
     return std::count(text.begin(), text.end(), '\n');
@@ -129,6 +133,12 @@ TEST_F(AdminTest, ErrorsOfTheCommandLineNameTheHelp) {
   EXPECT_EQ(result.exit_status, 2);
   EXPECT_THAT(result.err, HasSubstr("--vfs"));
   EXPECT_THAT(result.err, HasSubstr("try `barewire provision --help`"));
+}
+
+TEST_F(AdminTest, AnUnknownCommandIsNamed) {
+  const CommandResult result = barewire({"lst"});
+  EXPECT_EQ(result.exit_status, 2);
+  EXPECT_EQ(result.err, "barewire: there is no command lst\n          try `barewire --help`\n");
 }
 
 TEST_F(AdminTest, NoColoursAndNoEscapesWhereThereIsNoTerminal) {

@@ -49,9 +49,9 @@ class NotifySocket {
 class DaemonTest : public AdminTest {
  protected:
   static Command daemon(std::vector<std::string> arguments) {
-    return {.program = built_program("barewired"),
-            .arguments = std::move(arguments),
-            .environment = {{"NOTIFY_SOCKET", NotifySocket::path()}, {"WATCHDOG_USEC", "1000000"}}};
+    Command command = command_of(built_program("barewired"), std::move(arguments));
+    command.environment = {{"NOTIFY_SOCKET", NotifySocket::path()}, {"WATCHDOG_USEC", "1000000"}};
+    return command;
   }
   static std::size_t records() { return state::Store("/run/barewire").list().size(); }
 };
@@ -105,6 +105,47 @@ TEST_F(DaemonTest, OnceWithDryRunTouchesNothing) {
   const CommandResult result = run(daemon({"--own-pid-namespace", "--once", "--grace", "0", "--dry-run"}));
   EXPECT_EQ(result.exit_status, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("would delete attachment blue/cid-web-0/net1"));
+  EXPECT_EQ(records(), 1U);
+}
+
+TEST_F(DaemonTest, StartedOnAnEmptyNodeItSeesTheFirstPodComeAndGo) {
+  NotifySocket systemd;
+  ChildProcess barewired(daemon({"--own-pid-namespace", "--interval", "3600", "--grace", "0"}));
+  ASSERT_TRUE(systemd.hears("READY=1", kLong));
+  attach("web-0", "h0");
+  EXPECT_EQ(records(), 1U);
+  delete_netns("web-0");
+  EXPECT_TRUE(within(kLong, [] { return records() == 0; }));
+}
+
+TEST_F(DaemonTest, KilledInTheMidstItGoesOnWhereItWasAfterARestart) {
+  for (const char* pod : {"web-0", "web-1", "web-2"}) attach(pod, std::string("h") + pod);
+  Command command = daemon({"--own-pid-namespace", "--interval", "3600", "--grace", "0"});
+  command.environment = {};  // systemd is no need
+  std::optional<ChildProcess> barewired(std::in_place, command);
+  for (const char* pod : {"web-0", "web-1", "web-2"}) delete_netns(pod);
+  ASSERT_TRUE(within(kLong, [] { return records() < 3; }));
+  barewired->signal(SIGKILL);
+  EXPECT_EQ(barewired->wait(kLong).exit_status, 128 + SIGKILL);
+  NotifySocket systemd;
+  barewired.emplace(daemon({"--own-pid-namespace", "--interval", "3600", "--grace", "0"}));
+  ASSERT_TRUE(systemd.hears("READY=1", kLong));  // before that a signal ends it at once
+  EXPECT_TRUE(within(kLong, [] { return records() == 0; }));
+  EXPECT_TRUE(state::Store("/run/barewire").claims().empty());
+  barewired->signal(SIGTERM);
+  EXPECT_EQ(barewired->wait(kLong).exit_status, 0);
+}
+
+TEST_F(DaemonTest, WhereNotEveryProcessIsSeenItRefusesAndSaysWhy) {
+  attach("web-0", "h0");
+  delete_netns("web-0");
+  for (const std::string program : {"barewired --once --grace 0", "barewire gc --min-age 0"}) {
+    const CommandResult result =
+        run_shell("exec unshare --pid --fork --mount-proc " + built_program(program.substr(0, program.find(' '))) +
+                  program.substr(program.find(' ')));
+    EXPECT_EQ(result.exit_status, program.starts_with("barewired") ? 4 : 3) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("--own-pid-namespace"));
+  }
   EXPECT_EQ(records(), 1U);
 }
 
