@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "ovs-plugin/config_watch.h"
+#include "ovs-plugin/ovsdb/lock.h"
 
 namespace barewire::ovs {
 namespace {
@@ -43,6 +44,10 @@ std::optional<Bridge> find_bridge_of_port(Connection& connection, const std::str
 
 std::vector<Bridge> list_bridges(Connection& connection, Deadline deadline) {
   return select_bridges(connection, {}, deadline);
+}
+
+bool switch_is_running(Connection& connection, Deadline deadline) {
+  return ovsdb::is_locked_by_another(connection, "ovs_vswitchd", deadline);
 }
 
 // The table always holds one row, so no condition is needed. Source: ovs-vswitchd.conf.db(5), "Open_vSwitch TABLE".

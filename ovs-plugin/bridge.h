@@ -31,6 +31,10 @@ std::optional<Bridge> find_bridge(Connection& connection, const std::string& nam
 std::optional<Bridge> find_bridge_of_port(Connection& connection, const std::string& port_name, Deadline deadline);
 std::vector<Bridge> list_bridges(Connection& connection, Deadline deadline);
 
+/// Whether an ovs-vswitchd serves this database: it holds the lock of its name as long as it is connected.
+/// Source: ovs-vswitchd's lock "ovs_vswitchd", vswitchd/bridge.c bridge_init.
+bool switch_is_running(Connection& connection, Deadline deadline);
+
 /// A change of the configuration: `Open_vSwitch.next_cfg` counts them, and ovs-vswitchd copies the number to `cur_cfg`
 /// when it has carried it out. Source: ovs-vswitchd.conf.db(5), "Configuring Open vSwitch".
 struct Change {

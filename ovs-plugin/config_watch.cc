@@ -20,11 +20,12 @@ void read_interface(const Row& row, Progress& progress) {
   progress.interface_exists = true;
   if (row.has("ofport")) progress.ofport = row.find<std::int64_t>("ofport");
   if (row.has("error")) progress.error = row.find<std::string>("error").value_or("");
+  if (row.has("link_state")) progress.link_up = row.find<std::string>("link_state") == "up";
 }
 
 std::vector<Monitor::Watch> watches(const Uuid& root, const Uuid* interface) {
   std::vector<Monitor::Watch> list{{"Open_vSwitch", ovsdb::row_is(root), {"cur_cfg"}}};
-  if (interface) list.push_back({"Interface", ovsdb::row_is(*interface), {"ofport", "error"}});
+  if (interface) list.push_back({"Interface", ovsdb::row_is(*interface), {"ofport", "error", "link_state"}});
   return list;
 }
 
@@ -48,7 +49,8 @@ Progress by_repeated_waits(Connection& connection, const Uuid& root, const Uuid*
     }
     const auto root_row = read.select("Open_vSwitch", ovsdb::row_is(root), {"cur_cfg"});
     std::optional<Transaction::Select> interface_row;
-    if (interface) interface_row = read.select("Interface", ovsdb::row_is(*interface), {"ofport", "error"});
+    if (interface)
+      interface_row = read.select("Interface", ovsdb::row_is(*interface), {"ofport", "error", "link_state"});
     const auto result = try_transact(connection, read, deadline + kAnswerTime);
     if (std::holds_alternative<ovsdb::Refusal>(result)) return progress;
     const auto& outcome = std::get<ovsdb::Outcome>(result);

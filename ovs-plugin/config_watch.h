@@ -17,6 +17,7 @@ struct Progress {
   bool interface_exists = false;
   std::optional<std::int64_t> ofport;  ///< -1: ovs-vswitchd could not add it
   std::string error;                   ///< why not
+  bool link_up = false;
 };
 
 /// Returns as soon as `enough` says so, or with what is known at the deadline. `interface` may be null. Uses a monitor

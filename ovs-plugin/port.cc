@@ -170,6 +170,19 @@ std::int64_t wait_for_port(Connection& connection, const AddedPort& port, Deadli
                   "the bridge itself may not exist in the datapath: see `ovs-vsctl show` for its error");
 }
 
+bool wait_for_link(Connection& connection, const AddedPort& port, Deadline deadline) {
+  const auto enough = [](const Progress& progress) { return progress.link_up || !progress.error.empty(); };
+  return watch_progress(connection, port.change.root, &port.interface, enough, deadline).link_up;
+}
+
+std::vector<Port> find_ports_without(Connection& connection, const StringMap& mark, const StringMap& excluded,
+                                     Deadline deadline) {
+  return select_ports(
+      connection,
+      {{"external_ids", "includes", ovsdb::Value(mark)}, {"external_ids", "excludes", ovsdb::Value(excluded)}},
+      deadline);
+}
+
 std::vector<Port> find_ports(Connection& connection, const StringMap& owner, Deadline deadline) {
   if (owner.empty()) throw Error(Error::Code::internal, "finding ports of an owner failed: no owner given");
   return select_ports(connection, {{"external_ids", "includes", ovsdb::Value(owner)}}, deadline);

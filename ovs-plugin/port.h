@@ -59,8 +59,14 @@ AddedPort add_port(Connection& connection, const PortRequest& request, Deadline 
 /// in column `error` when it could not, Error{try_again} when it has not tried by `deadline`: it is down.
 std::int64_t wait_for_port(Connection& connection, const AddedPort& port, Deadline deadline);
 
+/// True once the switch sees a carrier on the port; false when it has not by `deadline`.
+bool wait_for_link(Connection& connection, const AddedPort& port, Deadline deadline);
+
 /// Ports whose external_ids hold all of `owner`, which must not be empty.
 std::vector<Port> find_ports(Connection& connection, const StringMap& owner, Deadline deadline);
+/// Ports whose external_ids hold all of `mark` and not `excluded`, e.g. those of earlier boots.
+std::vector<Port> find_ports_without(Connection& connection, const StringMap& mark, const StringMap& excluded,
+                                     Deadline deadline);
 std::optional<Port> find_port(Connection& connection, const std::string& name, Deadline deadline);
 
 /// What ovs-vswitchd and the database say of an interface.

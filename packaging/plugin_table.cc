@@ -4,14 +4,15 @@
 #include <array>
 
 #include "ipam/plugins.h"
+#include "ovs-plugin/plugins.h"
 #include "sriov-plugin/plugins.h"
 #include "standard-plugins/plugins.h"
 
 namespace barewire {
 
 cni::PluginTable plugin_table() {
-  static const std::array plugins{standard::kBridge, kHostDevice,    ipam::kHostLocal, standard::kLoopback,
-                                 standard::kPtp,    kSriov,         ipam::kStatic};
+  static const std::array plugins{standard::kBridge, kHostDevice, ipam::kHostLocal, standard::kLoopback, kOvs,
+                                  standard::kPtp,    kSriov,      ipam::kStatic};
   return cni::PluginTable(plugins);
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sriov-plugin/detach.h"
 
+#include "core/cni/life.h"
 #include "core/log.h"
 #include "core/rollback.h"
 #include "core/vf/restore.h"
 #include "sriov-plugin/device_info.h"
-#include "sriov-plugin/life.h"
 #include "sriov-plugin/preflight.h"
 
 namespace barewire::sriov {

@@ -4,13 +4,13 @@
 
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
+#include "core/cni/life.h"
 #include "core/kernel/pci.h"
 #include "core/log.h"
 #include "core/rollback.h"
 #include "core/vf/move.h"
 #include "sriov-plugin/host_device_config.h"
 #include "sriov-plugin/host_device_undo.h"
-#include "sriov-plugin/life.h"
 #include "sriov-plugin/plugins.h"
 
 namespace barewire {

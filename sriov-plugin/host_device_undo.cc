@@ -7,12 +7,12 @@
 #include <limits>
 
 #include "core/cni/configure.h"
+#include "core/cni/life.h"
 #include "core/kernel/pci.h"
 #include "core/log.h"
 #include "core/rollback.h"
 #include "core/vf/move.h"
 #include "core/vf/restore.h"
-#include "sriov-plugin/life.h"
 
 namespace barewire::host_device {
 

@@ -5,11 +5,11 @@
 #include <algorithm>
 
 #include "core/cni/delegate.h"
+#include "core/cni/life.h"
 #include "core/log.h"
 #include "core/rollback.h"
 #include "sriov-plugin/detach.h"
 #include "sriov-plugin/drift.h"
-#include "sriov-plugin/life.h"
 #include "sriov-plugin/plugins.h"
 #include "sriov-plugin/steps.h"
 

@@ -138,6 +138,9 @@ void OvsTest::SetUp() {
   NetnsTest::SetUp();
   if (IsSkipped()) return;
   if (const auto what = OvsSandbox::missing()) GTEST_SKIP() << *what << " is not installed";
+  // The kernel would probe link-local addresses for seconds, and the node change under the test. A kernel without IPv6
+  // has no such key.
+  run_shell("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
   ovs = std::make_unique<OvsSandbox>();
 }
 

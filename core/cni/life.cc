@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sriov-plugin/life.h"
+#include "core/cni/life.h"
 
 #include "core/cni/delegate.h"
 #include "core/vf/netns_search.h"
 
 namespace barewire {
 
-bool is_of_this_boot(const state::Attachment& attachment) { return attachment.boot_id == state::current_boot_id(); }
+bool is_of_this_boot(const state::Attachment& attachment) {
+  return attachment.boot_id == state::current_boot_id();
+}
 
 bool is_dead(const state::Attachment& attachment) {
   return !is_of_this_boot(attachment) || !vf::find_netns({attachment.netns, attachment.netns_id});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Whether an attachment on record is still somebody's, and telling its IPAM plugin when it is not: shared by the plugins
-/// of this folder.
+/// Whether an attachment on record is still somebody's, and telling its IPAM plugin when it is not: shared by the
+/// plugins that keep records. Works on state/ and delegate.h.
 #pragma once
 
 #include <string>

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ovs-plugin/check.h"
+
+#include <fmt/ranges.h>
+
+#include <iterator>
+
+#include "core/cni/configure.h"
+#include "core/kernel/link.h"
+#include "ovs-plugin/ovs_config.h"
+#include "ovs-plugin/owner.h"
+#include "ovs-plugin/port.h"
+#include "ovs-plugin/undo.h"
+
+namespace barewire::ovs {
+
+namespace {
+
+using ovsdb::Connection;
+using Clauses = std::vector<std::string>;
+
+std::string shown(const ovsdb::Value& value) {
+  return value.empty() ? "not set" : value.text();
+}
+
+/// Maps may hold more than is expected: others write there too.
+bool is_as_expected(const ovsdb::Value& found, const ovsdb::Value& expected) {
+  if (!expected.is_map()) return found == expected;
+  const ovsdb::StringMap pairs = found.string_map();
+  for (const auto& [key, value] : expected.string_map()) {
+    const auto pair = pairs.find(key);
+    if (pair == pairs.end() || pair->second != value) return false;
+  }
+  return true;
+}
+
+void compare_row(Connection& connection, const std::string& table, const Uuid& row, const Row& expected,
+                 Clauses& clauses) {
+  std::vector<std::string> columns;
+  for (const auto& [column, value] : expected.columns()) columns.push_back(column);
+  ovsdb::Transaction transaction;
+  const auto selected = transaction.select(table, ovsdb::row_is(row), columns);
+  const auto outcome = transact(connection, transaction, soon(), "reading table " + table);
+  if (outcome.rows(selected).empty()) {
+    clauses.push_back(fmt::format("its row in table {} is gone", table));
+    return;
+  }
+  for (const auto& [column, value] : expected.columns()) {
+    const ovsdb::Value& found = outcome.rows(selected).front().at(column);
+    if (!is_as_expected(found, value))
+      clauses.push_back(fmt::format("{}.{} is {}, expected {}", table, column, shown(found), shown(value)));
+  }
+}
+
+std::optional<Port> find_own_port(Connection& connection, const cni::Request& request) {
+  auto ports = find_ports(connection, owner_of(state::attachment_id(request, kPlugin)), soon());
+  if (ports.empty()) ports = find_ports(connection, peer_owner_of(request), soon());
+  if (ports.empty()) return std::nullopt;
+  return std::move(ports.front());
+}
+
+void compare_interface_row(Connection& connection, const OvsConfig& config, const Port& port, Clauses& clauses) {
+  if (port.interfaces.empty()) {
+    clauses.emplace_back("the port has no interface");
+    return;
+  }
+  const Uuid& row = port.interfaces.front();
+  compare_row(connection, "Interface", row, config.interface_columns(), clauses);
+  const auto interface = find_interface(connection, row, soon());
+  if (!interface) return;
+  if (!interface->error.empty()) {
+    clauses.push_back("ovs-vswitchd reports: " + interface->error);
+  } else if (interface->ofport.value_or(0) <= 0) {
+    clauses.emplace_back("ovs-vswitchd has not taken it");
+  } else if (config.ofport_request && interface->ofport != config.ofport_request) {
+    clauses.push_back(fmt::format("its OpenFlow port is {}, expected {}", *interface->ofport, *config.ofport_request));
+  }
+}
+
+void compare_database(const cni::Request& request, const OvsConfig& config, Clauses& clauses) {
+  Connection connection = Connection::open(config.endpoint, soon());
+  const auto port = find_own_port(connection, request);
+  if (!port) {
+    clauses.push_back(fmt::format("it has no port in the database at {}", config.endpoint.text()));
+    return;
+  }
+  const auto bridge = find_bridge_of_port(connection, port->name, soon());
+  if (!bridge || bridge->name != config.bridge)
+    clauses.push_back(fmt::format("port {} is on bridge {}, expected {}", port->name,
+                                  bridge ? bridge->name : std::string("none"), config.bridge));
+  compare_row(connection, "Port", port->row, config.port_columns(), clauses);
+  compare_interface_row(connection, config, *port, clauses);
+}
+
+void compare_link(const kernel::Link& link, const cni::Interface& expected, const OvsConfig& config, Clauses& clauses) {
+  const auto mac = MacAddress::parse(expected.mac);
+  if (mac && link.mac != mac)
+    clauses.push_back(fmt::format("the MAC of {} is {}, expected {}", link.name, link.hardware_address, expected.mac));
+  if (config.mtu && link.mtu != *config.mtu)
+    clauses.push_back(fmt::format("the MTU of {} is {}, expected {}", link.name, link.mtu, *config.mtu));
+  if (!link.is_up()) clauses.push_back(fmt::format("{} is down", link.name));
+}
+
+void compare_host(const cni::Result& previous, const OvsConfig& config, Clauses& clauses) {
+  kernel::NlSocket host;
+  for (const cni::Interface& expected : previous.interfaces) {
+    if (!expected.sandbox.empty()) continue;
+    const auto link = kernel::find_link(host, expected.name);
+    if (!link) {
+      clauses.push_back(fmt::format("{} is missing on the node", expected.name));
+      continue;
+    }
+    compare_link(*link, {}, config, clauses);  // the switch may give it another address
+  }
+}
+
+void compare_pod(const cni::Request& request, const cni::Result& previous, const OvsConfig& config, Clauses& clauses) {
+  const int position = cni::find_position(previous, request.ifname);
+  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  const auto link = kernel::find_link(inside, request.ifname);
+  if (!link) {
+    clauses.push_back(fmt::format("{} is missing in {}", request.ifname, request.netns));
+    return;
+  }
+  compare_link(*link, previous.interfaces.at(static_cast<std::size_t>(position)), config, clauses);
+  Clauses addresses = cni::compare_interface(inside, *link, previous, position);
+  std::move(addresses.begin(), addresses.end(), std::back_inserter(clauses));
+}
+
+}  // namespace
+
+void check_attachment(const cni::Request& request) {
+  if (!request.conf.previous)
+    throw Error(Error::Code::config, "config key \"prevResult\" is missing",
+                "CHECK gets the result of ADD as prevResult");
+  const OvsConfig config = OvsConfig::parse(request);
+  Clauses clauses;
+  compare_database(request, config, clauses);
+  compare_pod(request, *request.conf.previous, config, clauses);
+  compare_host(*request.conf.previous, config, clauses);
+  if (!clauses.empty())
+    throw Error(Error::Code::drift, fmt::format("{}: {}", request.ifname, fmt::join(clauses, "; ")),
+                "DEL and ADD make it as configured");
+}
+
+}  // namespace barewire::ovs

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/// CHECK of the ovs plugin: the database, the switch and the pod's link beside what the configuration and the result of
+/// ADD say.
+#pragma once
+
+#include "core/cni/request.h"
+
+namespace barewire::ovs {
+
+/// Throws Error{drift} that names every difference, Error{config} without prevResult, Error{try_again} when the
+/// database is down. Also judges pods that ovs-cni attached.
+void check_attachment(const cni::Request& request);
+
+}  // namespace barewire::ovs

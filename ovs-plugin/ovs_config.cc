@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ovs-plugin/ovs_config.h"
+
+#include <algorithm>
+
+#include "ovs-plugin/owner.h"
+
+namespace barewire::ovs {
+
+namespace {
+
+ovsdb::Endpoint parse_socket(const LayeredConfig& config) {
+  ovsdb::TlsFiles tls{config.string_or("private_key", ""), config.string_or("certificate", ""),
+                      config.string_or("ca_cert", "")};
+  const std::string text = config.string_or("socket_file", "");
+  if (text.empty()) return {};
+  return ovsdb::parse_endpoint(text, "socket_file", std::move(tls));
+}
+
+/// The peer reads keys of args.cni without regard to case, and skips what is not a string.
+std::string argument(const cni::Request& request, std::string_view key) {
+  if (const auto given = request.args.find(key); given && !given->empty()) return *given;
+  const auto given = request.conf.cni_arg(key);
+  return given && given->is_string() ? given->string() : "";
+}
+
+std::optional<MacAddress> parse_mac(const cni::Request& request) {
+  std::string source = "config key \"runtimeConfig.mac\"", text;
+  if (const auto given = request.conf.runtime_config("mac")) text = given->string();
+  if (text.empty()) {
+    source = "MAC in CNI_ARGS or args.cni";
+    text = argument(request, "MAC");
+  }
+  if (text.empty()) {
+    source = "config key \"mac\"";
+    text = request.conf.root().string_or("mac", "");
+  }
+  if (text.empty()) return std::nullopt;
+  const auto mac = MacAddress::parse(text);
+  if (!mac || mac->is_zero() || mac->is_multicast())
+    throw Error(Error::Code::config,
+                fmt::format("{} is \"{}\"; expected a unicast MAC address, as 02:00:00:00:00:01", source, text));
+  return mac;
+}
+
+std::string parse_bridge(const LayeredConfig& config, const std::string& ovn_port) {
+  const std::string bridge = config.string_or("bridge", ovn_port.empty() ? "" : "br-int");
+  if (bridge.empty())
+    throw Error(Error::Code::config, "config key \"bridge\" is missing; expected the name of an Open vSwitch bridge",
+                "it may be left out when OvnPort is given: then it is br-int");
+  return bridge;
+}
+
+ovsdb::StringMap parse_map(const LayeredConfig& config, std::string_view key) {
+  ovsdb::StringMap map;
+  const auto found = config.find(key);
+  if (!found) return map;
+  for (const auto& [name, value] : found->members("an object of strings")) map[name] = value.string();
+  return map;
+}
+
+ovsdb::StringMap parse_external_ids(const LayeredConfig& config) {
+  ovsdb::StringMap map = parse_map(config, "external_ids");
+  for (const auto& [name, value] : map)
+    if (is_owner_key(name))
+      config.find("external_ids")
+          ->reject(fmt::format("keys of your own: \"{}\" tells whose the port is, and is set by the plugin", name));
+  return map;
+}
+
+std::chrono::milliseconds parse_link_patience(const LayeredConfig& config) {
+  constexpr std::int64_t kLargest = 60000, kRetries = 5, kInterval = 600;
+  const auto retries = config.integer_or("link_state_check_retries", 0, kLargest, "a number of tries", kRetries);
+  const auto interval = config.integer_or("link_state_check_interval", 0, kLargest, "milliseconds", kInterval);
+  return std::chrono::milliseconds((retries == 0 ? kRetries : retries) * (interval == 0 ? kInterval : interval));
+}
+
+void refuse_what_is_missing(const cni::Request& request, const LayeredConfig& config, const std::string& type) {
+  if (config.find("deviceID") || request.conf.runtime_config("deviceID"))
+    throw Error(Error::Code::unsupported_field,
+                "config key \"deviceID\" is given: hardware offload through a VF's representor is not supported",
+                "leave it out for a veth pair, or use the sriov plugin for the VF");
+  if (type.starts_with("dpdk"))
+    throw Error(Error::Code::unsupported_field,
+                fmt::format("config key \"interface_type\" is \"{}\": DPDK ports are not supported", type),
+                "leave it out for a veth pair");
+}
+
+}  // namespace
+
+OvsConfig OvsConfig::parse(const cni::Request& request) {
+  constexpr std::int64_t kSmallestMtu = 68, kLargestMtu = 65535, kLargestPort = 65279;
+  const LayeredConfig config = LayeredConfig::read(request);
+  OvsConfig parsed;
+  parsed.endpoint = parse_socket(config);
+  parsed.ovn_port = argument(request, "OvnPort");
+  parsed.bridge = parse_bridge(config, parsed.ovn_port);
+  parsed.vlan = parse_vlan(config);
+  const auto mtu = config.find("mtu");
+  if (mtu && mtu->integer(0, kLargestMtu, "an MTU in bytes, 0 for the default") != 0)
+    parsed.mtu = static_cast<std::uint32_t>(mtu->integer(kSmallestMtu, kLargestMtu, "an MTU in bytes"));
+  parsed.mac = parse_mac(request);
+  const auto port = config.integer_or("ofport_request", 0, kLargestPort, "an OpenFlow port number, 0 for any", 0);
+  if (port != 0) parsed.ofport_request = port;
+  parsed.interface_type = config.string_or("interface_type", "");
+  refuse_what_is_missing(request, config, parsed.interface_type);
+  parsed.isolated = config.boolean_or("protected", false);
+  parsed.external_ids = parse_external_ids(config);
+  parsed.other_config = parse_map(config, "other_config");
+  if (!parsed.vlan.qinq_ethertype.empty()) parsed.other_config["qinq-ethtype"] = parsed.vlan.qinq_ethertype;
+  parsed.link_patience = parse_link_patience(config);
+  return parsed;
+}
+
+ovsdb::Row OvsConfig::port_columns() const {
+  ovsdb::Row row{{"protected", isolated}, {"other_config", ovsdb::Value(other_config)}};
+  put_columns(vlan, row);
+  return row;
+}
+
+ovsdb::Row OvsConfig::interface_columns() const {
+  ovsdb::StringMap ids = external_ids;
+  if (!ovn_port.empty()) ids["iface-id"] = ovn_port;
+  return {{"type", interface_type},
+          {"external_ids", ovsdb::Value(ids)},
+          {"ofport_request", ofport_request ? ovsdb::Value(*ofport_request) : ovsdb::Value()}};
+}
+
+ovsdb::Endpoint endpoint_leniently(const cni::Request& request) {
+  try {
+    return parse_socket(LayeredConfig::read(request));
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+}  // namespace barewire::ovs

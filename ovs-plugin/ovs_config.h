@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The keys of the ovs plugin: those of ovs-cni, and ours. docs/configuration/ovs.md describes them; ovs.cc acts on
+/// them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/cni/request.h"
+#include "ovs-plugin/ovsdb/endpoint.h"
+#include "ovs-plugin/ovsdb/values.h"
+#include "ovs-plugin/vlan.h"
+
+namespace barewire::ovs {
+
+struct OvsConfig {
+  ovsdb::Endpoint endpoint;
+  std::string bridge;
+  Vlan vlan;
+  std::optional<std::uint32_t> mtu;
+  std::optional<MacAddress> mac;  ///< of the pod's end
+  std::optional<std::int64_t> ofport_request;
+  std::string interface_type;  ///< column type; "": what vswitchd takes by itself
+  bool isolated = false;       ///< column protected
+  ovsdb::StringMap external_ids;
+  ovsdb::StringMap other_config;  ///< of the port
+  std::string ovn_port;           ///< the interface's external_ids:iface-id
+  /// How long to wait for the switch to see the link, before the addresses are announced. Zero: no waiting.
+  std::chrono::milliseconds link_patience{};
+
+  /// Throws Error{config} naming the key, Error{unsupported_field} for what is not there yet. Nothing is touched.
+  static OvsConfig parse(const cni::Request& request);
+
+  /// Columns of the rows to insert, but for the owner: what CHECK compares too.
+  ovsdb::Row port_columns() const;
+  ovsdb::Row interface_columns() const;
+};
+
+/// Where the database of a node that ADD may never have reached is: an unreadable configuration gives the default.
+ovsdb::Endpoint endpoint_leniently(const cni::Request& request);
+
+}  // namespace barewire::ovs

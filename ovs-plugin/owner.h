@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Whose a port is, written into its external_ids so that it outlives records and reboots; and the marks of the peer.
+/// ovs.cc writes them, undo.cc and check.cc look for them.
+#pragma once
+
+#include <string_view>
+
+#include "core/cni/request.h"
+#include "core/state/attachment.h"
+#include "ovs-plugin/ovsdb/values.h"
+
+namespace barewire::ovs {
+
+/// True for the keys below, which a configuration may not set.
+bool is_owner_key(std::string_view key);
+
+/// Every port of ours.
+ovsdb::StringMap our_mark();
+/// Every port of a network.
+ovsdb::StringMap network_mark(const std::string& network);
+/// The port of one attachment: what finds it.
+ovsdb::StringMap owner_of(const state::AttachmentId& id);
+/// All that is written: the owner, and what an administrator wants to know.
+ovsdb::StringMap external_ids_of(const state::Attachment& attachment);
+/// The port ovs-cni made for this attachment. Source: ovs-cni's documentation of Port.external_ids.
+ovsdb::StringMap peer_owner_of(const cni::Request& request);
+
+inline constexpr const char* kBootKey = "bootID";
+inline constexpr const char* kContainerKey = "containerID";
+inline constexpr const char* kInterfaceKey = "contIface";
+
+}  // namespace barewire::ovs

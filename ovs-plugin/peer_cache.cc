@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ovs-plugin/peer_cache.h"
+
+#include "core/fd.h"
+#include "core/kernel/link.h"
+#include "core/log.h"
+#include "ovs-plugin/ovs_config.h"
+
+namespace barewire::ovs {
+
+namespace {
+
+void read_content(const std::string& bytes, PeerCache& cache) {
+  try {
+    const boost::json::value document = parse_json(bytes, cache.path);
+    const JsonView view(document, cache.path + ": key");
+    cache.device_name = view.string_or("OrigIfName", "");
+    const auto conf = view.find("Netconf");
+    const std::string socket = conf ? conf->string_or("socket_file", "") : "";
+    if (!socket.empty()) cache.endpoint = ovsdb::parse_endpoint(socket, "socket_file");
+  } catch (const Error& error) {
+    log_warning("reading the other plugin's record {} failed, ignoring what it says: {}", cache.path, error.what());
+  }
+}
+
+}  // namespace
+
+std::optional<PeerCache> find_peer_cache(const cni::Request& request, const Node& node) {
+  for (const std::string& directory : {node.cni_state_dir + "/ovs-cni/cache", std::string("/tmp/ovscache")}) {
+    PeerCache cache;
+    cache.path = fmt::format("{}/{}-{}", directory, request.container_id, request.ifname);
+    const auto bytes = read_file(cache.path);
+    if (!bytes) continue;
+    cache.endpoint = endpoint_leniently(request);
+    read_content(*bytes, cache);
+    return cache;
+  }
+  return std::nullopt;
+}
+
+void undo_peer_link(const cni::Request& request, const PeerCache& cache) {
+  const auto netns = kernel::NetNs::try_open(request.netns);
+  if (!netns || netns->is_current()) return;
+  kernel::NlSocket inside = kernel::NlSocket::in(*netns);
+  const auto link = kernel::find_link(inside, request.ifname);
+  if (!link) return;
+  if (link->kind == "veth") {
+    kernel::delete_link(inside, link->index, fmt::format("removing {} of {}", link->name, netns->path()));
+  } else if (!cache.device_name.empty()) {
+    kernel::set_down(inside, *link);
+    kernel::move_link(inside, *link, kernel::NetNs::current(), cache.device_name);
+  }
+}
+
+}  // namespace barewire::ovs

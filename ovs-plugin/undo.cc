@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ovs-plugin/undo.h"
+
+#include <algorithm>
+
+#include "core/cni/delegate.h"
+#include "core/cni/life.h"
+#include "core/kernel/link.h"
+#include "core/log.h"
+#include "core/rollback.h"
+#include "ovs-plugin/ovs_config.h"
+#include "ovs-plugin/owner.h"
+#include "ovs-plugin/peer_cache.h"
+#include "ovs-plugin/port.h"
+
+namespace barewire::ovs {
+
+namespace {
+
+using ovsdb::Connection;
+using ovsdb::StringMap;
+
+void remove_veth(const std::string& name) {
+  if (name.empty()) return;
+  kernel::NlSocket host;
+  const auto link = kernel::find_link(host, name);
+  if (link && link->kind == "veth") kernel::delete_link(host, link->index, "removing " + link->name);
+}
+
+/// A port is named as its veth. Both go, whether or not the veth is still there.
+void remove_ports(Connection& connection, const std::vector<Port>& ports) {
+  Collector undo;
+  for (const Port& port : ports) {
+    undo.run("deleting port " + port.name, [&] { delete_port(connection, port, soon()); });
+    undo.run("removing " + port.name, [&] { remove_veth(port.name); });
+  }
+  undo.finish();
+}
+
+/// Of pods the peer's plugin made. Without a netns path the owner is not sure, so the port stays for the peer.
+void remove_peer_ports(Connection& connection, const cni::Request& request) {
+  if (!request.netns.empty()) remove_ports(connection, find_ports(connection, peer_owner_of(request), soon()));
+}
+
+/// nullopt when nothing can be asked. What no record tells of may not exist at all, and a pod must not wait for ever
+/// for a switch that is gone: a port that is left is swept later.
+std::optional<Connection> try_connect(const ovsdb::Endpoint& endpoint) {
+  try {
+    return Connection::open(endpoint, soon());
+  } catch (const Error& error) {
+    log_warning("nothing is on record, and the database cannot be asked, ignoring: {}", error.what());
+    return std::nullopt;
+  }
+}
+
+bool is_listed(const cni::Request& request, const StringMap& ids) {
+  const auto value = [&](const char* key) {
+    const auto found = ids.find(key);
+    return found == ids.end() ? std::string() : found->second;
+  };
+  const cni::ValidAttachment own{value(kContainerKey), value(kInterfaceKey)};
+  const auto& valid = request.conf.valid_attachments;
+  return std::find(valid.begin(), valid.end(), own) != valid.end();
+}
+
+}  // namespace
+
+ovsdb::Deadline soon() {
+  return ovsdb::Clock::now() + kPatience;
+}
+
+boost::json::object to_json(const OvsRecord& record) {
+  return {{"socket", record.endpoint.text()},
+          {"privateKey", record.endpoint.tls.private_key},
+          {"certificate", record.endpoint.tls.certificate},
+          {"caCertificate", record.endpoint.tls.ca_certificate},
+          {"bridge", record.bridge},
+          {"hostInterface", record.host_interface},
+          {"addressed", record.addressed}};
+}
+
+OvsRecord parse_record(const state::Attachment& attachment) {
+  const boost::json::value data(attachment.data);
+  const JsonView view(data, fmt::format("record of attachment {}: key", attachment.id.text()), Error::Code::state);
+  OvsRecord record;
+  record.endpoint = ovsdb::parse_endpoint(
+      view.at("socket").string(), "socket",
+      {view.string_or("privateKey", ""), view.string_or("certificate", ""), view.string_or("caCertificate", "")});
+  record.bridge = view.at("bridge").string();
+  record.host_interface = view.at("hostInterface").string();
+  record.addressed = view.boolean_or("addressed", true);
+  return record;
+}
+
+void detach(const state::Store& store, const state::Attachment& attachment, const std::string& cni_path, Node& node) {
+  const OvsRecord record = parse_record(attachment);
+  Collector undo;
+  undo.run("deleting the port", [&] {
+    Connection connection = Connection::open(record.endpoint, soon());
+    remove_ports(connection, find_ports(connection, owner_of(attachment.id), soon()));
+  });
+  undo.run("removing the veth", [&] {
+    if (is_of_this_boot(attachment)) remove_veth(record.host_interface);
+  });
+  undo.run("releasing addresses", [&] {
+    if (record.addressed) release_addresses(attachment, cni_path, node);
+  });
+  undo.finish();
+  state::Store(store).remove(attachment.id);
+}
+
+void detach_unrecorded(const cni::Request& request, Node& node) {
+  Collector undo;
+  const auto cached = find_peer_cache(request, node);
+  if (auto connection = try_connect(cached ? cached->endpoint : endpoint_leniently(request))) {
+    undo.run("deleting the port", [&] {
+      remove_ports(*connection, find_ports(*connection, owner_of(state::attachment_id(request, kPlugin)), soon()));
+    });
+    undo.run("deleting the peer's port", [&] { remove_peer_ports(*connection, request); });
+  } else if (cached) {
+    undo.run("asking the database", [&] { Connection::open(cached->endpoint, soon()); });
+  }
+  if (cached) undo.run("bringing back what ovs-cni attached", [&] { undo_peer_link(request, *cached); });
+  undo.run("releasing addresses", [&] { cni::ipam_del(request, node); });
+  undo.finish();
+  if (cached) remove_file(cached->path);
+}
+
+void sweep_earlier_boots(Connection& connection) {
+  const StringMap this_boot{{kBootKey, state::current_boot_id()}};
+  for (const Port& port : find_ports_without(connection, our_mark(), this_boot, soon())) {
+    log_warning("port {} was made before the last boot; deleting it", port.name);
+    delete_port(connection, port, soon());
+  }
+}
+
+void collect_ports(const cni::Request& request) {
+  Connection connection = Connection::open(OvsConfig::parse(request).endpoint, soon());
+  std::vector<Port> unlisted = find_ports(connection, network_mark(request.conf.name), soon());
+  std::erase_if(unlisted, [&](const Port& port) { return is_listed(request, port.external_ids); });
+  remove_ports(connection, unlisted);
+  sweep_earlier_boots(connection);
+}
+
+}  // namespace barewire::ovs

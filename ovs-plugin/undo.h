@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Taking an attachment off its bridge and down: what a failed ADD, DEL and GC of the ovs plugin all do. Works from the
+/// record, from the owner written into the database, and from what the peer's plugin left.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "core/cni/request.h"
+#include "core/node.h"
+#include "core/state/store.h"
+#include "ovs-plugin/ovsdb/connection.h"
+
+namespace barewire::ovs {
+
+inline constexpr const char* kPlugin = "ovs";
+
+/// One database call gives up after this; ovs-vswitchd gets as long to carry a change out.
+inline constexpr std::chrono::seconds kPatience{10};
+ovsdb::Deadline soon();
+
+/// What ADD keeps besides what every record has.
+struct OvsRecord {
+  ovsdb::Endpoint endpoint;
+  std::string bridge;
+  std::string host_interface;  ///< the veth's end on the node, which is the port's name
+  bool addressed = false;      ///< IPAM was asked
+};
+boost::json::object to_json(const OvsRecord& record);
+/// Throws Error{state} naming the key.
+OvsRecord parse_record(const state::Attachment& attachment);
+
+/// Deletes the port, the veth, the addresses, and then the record: each harmless when it never was. What failed keeps
+/// the record, and is thrown when the rest is done: Error{try_again} when the database is down. `cni_path` finds IPAM.
+void detach(const state::Store& store, const state::Attachment& attachment, const std::string& cni_path, Node& node);
+
+/// DEL of what has no record: ports that carry the owner, those of the peer, and its cached configuration.
+void detach_unrecorded(const cni::Request& request, Node& node);
+
+/// Deletes our ports that were made before the last boot: their pods are gone, and the names may be wanted again.
+void sweep_earlier_boots(ovsdb::Connection& connection);
+
+/// GC of ports in the database that have no record: those of the network which the runtime does not list.
+void collect_ports(const cni::Request& request);
+
+}  // namespace barewire::ovs
