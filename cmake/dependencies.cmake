@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What is taken from Debian; docs/decisions/dependencies.md says why each is there.
 find_package(PkgConfig REQUIRED)
-find_package(fmt 9 REQUIRED)
+find_package(fmt 9 REQUIRED) # its headers; core/fmt_library.cc compiles the rest
 find_package(Boost 1.81 REQUIRED)
 find_package(Threads REQUIRED)
 find_package(CLI11 REQUIRED)
