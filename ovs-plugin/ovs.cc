@@ -195,6 +195,7 @@ cni::Result build(Work& work, Connection& connection, const Bridge& bridge) {
 
 cni::Result add(const cni::Request& request, Node& node) {
   Work work(request, node);
+  cni::require_ipam(request);
   const state::FileLock lock = work.store.lock_attachment(work.attachment.id);
   clear_leftover(work);
   require_free_name(work);

@@ -154,6 +154,7 @@ cni::Result address(Work& work, const std::optional<Link>& link) {
 
 cni::Result add(const cni::Request& request, Node& node) {
   Work work(request, node);
+  cni::require_ipam(request);
   const state::FileLock lock = work.host.store.lock_attachment(work.attachment.id);
   clear_leftover(work);
   const Device device = find(work);

@@ -64,6 +64,15 @@ INSTANTIATE_TEST_SUITE_P(
                 "address"}),
     [](const auto& test) { return std::string(test.param.name); });
 
+TEST_F(OvsPluginTest, AnIpamPluginThatIsNotInstalledIsRefusedBeforeAnythingIsTouched) {
+  const NodeSnapshot before = NodeSnapshot::take();
+  const PluginResult result = add(config(R"(,"ipam":{"type":"nowhere"})"));
+  EXPECT_EQ(result.code(), 106) << result;
+  EXPECT_THAT(result.msg(), HasSubstr("\"nowhere\""));
+  EXPECT_NODE_UNCHANGED(before);
+  expect_database_as_before();
+}
+
 TEST_F(OvsPluginTest, AnInterfaceThatIsThereAlreadyIsRefused) {
   must_run_in("/run/netns/pod1", "ip link add eth0 type veth peer name other");
   EXPECT_EQ(add(config()).code(), 102);

@@ -57,6 +57,12 @@ TEST_F(BadInputTest, EveryKeyOfHostDevice) {
   expect_all_refused(kPlugins[1], kBadHostDevice);
 }
 
+TEST_F(BadInputTest, AnIpamPluginThatIsNotInstalled) {
+  constexpr std::array kRows = {BadInput{R"("ipam":{"type":"nowhere"})", 106, "\"nowhere\""},
+                                BadInput{R"("ipam":{"type":"../host-local"})", 7, "../host-local"}};
+  for (const Plugin& plugin : kPlugins) expect_all_refused(plugin, kRows);
+}
+
 TEST_F(BadInputTest, LogKeysAreRefusedByBoth) {
   constexpr std::array kRows = {BadInput{R"("logLevel":"loud")", 7, "\"logLevel\" is \"loud\""},
                                 BadInput{R"("logLevel":5)", 7, "\"logLevel\" is 5"},
