@@ -52,7 +52,7 @@ class Netdevsim : public ::testing::Test {
     change.spoof_check = id % 3 == 0;
     change.trust = id % 5 == 0;
     change.min_tx_rate = id + 1;
-    change.max_tx_rate = 0xffff0000U + id;
+    change.max_tx_rate = 0xff00U + id;  // netdevsim keeps 16 bits
     change.link_state = static_cast<VfLinkState>(id % 3);
     change.query_rss = id % 7 == 0;
     return change;

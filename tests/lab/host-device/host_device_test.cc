@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// host-device with VFs of a real driver: by PCI address into a pod, traffic, and back as it was.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
