@@ -216,6 +216,7 @@ Request Request::parse(const Environment& environment, std::string stdin_bytes, 
 std::optional<MacAddress> requested_mac(const Request& request) {
   std::optional<std::string> text;
   std::string source;
+  Error::Code code = Error::Code::config;
   const auto take = [&](std::optional<JsonView> view) {
     if (text || !view || view->string().empty()) return;
     text = view->string();
@@ -226,13 +227,14 @@ std::optional<MacAddress> requested_mac(const Request& request) {
   if (const auto arg = request.args.find("MAC"); !text && arg && !arg->empty()) {
     text = *arg;
     source = "CNI_ARGS key \"MAC\"";
+    code = Error::Code::environment;
   }
   take(request.conf.root().find("mac"));
   if (!text) return std::nullopt;
   const auto mac = MacAddress::parse(*text);
   if (!mac || mac->is_zero() || mac->is_multicast())
-    throw Error(Error::Code::config, fmt::format("{} is \"{}\"; expected a unicast MAC address, as 02:00:00:00:00:01",
-                                                 source, *text));
+    throw Error(code,
+                fmt::format("{} is \"{}\"; expected a unicast MAC address, as 02:00:00:00:00:01", source, *text));
   return mac;
 }
 

@@ -143,8 +143,8 @@ TEST_F(BadCallTest, CniArgsThatSriovDoesNotKnowOrThatAreNoAddress) {
 TEST_F(BadCallTest, DevicesThatAreNotThere) {
   const auto before = NodeSnapshot::take();
   expect_error(runner_.add("sriov", text(kPlugins[0])), "no such VF", 101, "0000:01:10.0 is not a VF");
-  expect_error(runner_.add("sriov", R"({"cniVersion":"1.1.0","name":"lan","type":"sriov","pf":"ens1f0"})"), "no PF", 101,
-               "ens1f0");
+  expect_error(runner_.add("sriov", R"({"cniVersion":"1.1.0","name":"lan","type":"sriov","pf":"ens1f0"})"), "no PF", 11,
+               "there is no PF ens1f0");
   for (const char* name : {"nowhere", "a-name-that-is-longer-than-any-interface-has", "white space", "v0:1", "."})
     expect_error(runner_.add("host-device", device({}, name)), name, 101, name);
   for (const char* members : {R"(,"hwaddr":"02:00:00:00:ff:ff")", R"(,"pciBusID":"0000:77:00.1")",

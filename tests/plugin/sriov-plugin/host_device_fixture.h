@@ -33,12 +33,14 @@ class HostDeviceTest : public NetnsTest {
     must_run("ip link set v0 mtu 1450 txqueuelen 777 alias rack7 && ip link property add dev v0 altname uplink-seven");
   }
 
-  /// A veth NAME whose other end, NAME with 1 for its last letter, stays on the host, up.
+  /// A veth NAME whose other end, NAME with 1 for its last letter, stays on the host, up; without IPv6, for that would
+  /// begin there as soon as NAME is up in the pod.
   static void make_link(const std::string& name, const std::string& mac) {
     std::string peer = name;
     peer.back() = '1';
-    must_run(fmt::format("ip link add {0} address {1} type veth peer name {2} && ip link set {2} "
-                         "addrgenmode none up", name, mac, peer));
+    must_run(fmt::format("ip link add {0} address {1} type veth peer name {2} && "
+                         "sysctl -qw net.ipv6.conf.{2}.disable_ipv6=1 && ip link set {2} up",
+                         name, mac, peer));
   }
   static std::string config(const std::string& members, const std::string& version = "1.1.0",
                             const std::string& name = "lan") {

@@ -95,6 +95,7 @@ TEST_F(HostDeviceDel, GivesAFreeNameWhereAnotherLinkHasTakenItsOwn) {
 TEST_F(HostDeviceDel, LeavesALinkAloneThatWasMadeUnderTheNameOfTheOneThatDied) {
   must_add(device());
   delete_netns("pod1");
+  must_run("while ip link show v1; do sleep 0.02; done 2>&1");  // the kernel ends links some time after their netns
   make_link("v0", "02:00:00:00:0e:01");
   must_run("ip link set v0 mtu 1280 promisc on");
   const std::string other = must_run("ip -d -j link show v0");
