@@ -16,7 +16,7 @@ namespace barewire::sriov {
 namespace {
 
 /// Long enough for a link that comes up; an announcement without carrier reaches nobody.
-constexpr std::chrono::milliseconds kCarrierWait{200};
+constexpr std::chrono::milliseconds kCarrierWait{5000};
 
 vf::PfPort pf_port(Work& work) {
   if (auto port = vf::find_pf_port(work.host, work.record.pf)) return *port;
@@ -84,13 +84,23 @@ cni::Interface describe(const Work& work, const std::optional<kernel::Link>& lin
   return interface;
 }
 
+/// A VF follows its PF, with some drivers only when they look next: igbvf does every two seconds. Where the PF has no
+/// carrier, or the VF's link is switched off, there is nothing to wait for.
+std::chrono::milliseconds patience_for_carrier(Work& work) {
+  if (work.config.settings.link_state == kernel::VfLinkState::disable) return {};
+  const auto port = vf::find_pf_port(work.host, work.record.pf);
+  const auto pf = port ? kernel::find_link(work.host.socket, port->index) : std::nullopt;
+  return pf && pf->carrier ? kCarrierWait : std::chrono::milliseconds{};
+}
+
 /// Best effort: an address that nobody was told of still works, once caches age.
 void tell_neighbours(Work& work, kernel::NlSocket& socket, const kernel::Link& link, const cni::Result& result) {
   if (!link.mac || result.ips.empty()) return;
   std::vector<IpAddress> addresses;
   for (const cni::IpConfig& ip : result.ips) addresses.push_back(ip.address.address);
   try {
-    kernel::wait_for_carrier(socket, link.index, kCarrierWait);
+    if (!kernel::wait_for_carrier(socket, link.index, patience_for_carrier(work)))
+      log_warning("{} has no carrier yet; its addresses are announced to nobody", link.name);
     kernel::announce(work.pod, link.index, *link.mac, addresses);
   } catch (const Error& error) {
     log_warning("announcing the addresses of {} failed, ignoring: {}", link.name, error.what());
