@@ -65,7 +65,10 @@ class FakeSysfs {
     tree_.write(base + "device", fmt::format("{:#06x}\n", function.device));
     tree_.write(base + "class", "0x020000\n");
     tree_.write(base + "numa_node", fmt::format("{}\n", function.numa_node));
-    if (!function.driver.empty()) tree_.link(base + "driver", "../../../../bus/pci/drivers/" + function.driver);
+    if (!function.driver.empty()) {
+      tree_.link(base + "driver", "../../../../bus/pci/drivers/" + function.driver);
+      tree_.link("bus/pci/drivers/" + function.driver + "/" + function.address, "../../devices/" + function.address);
+    }
     if (!function.iommu_group.empty())
       tree_.link(base + "iommu_group", "../../../../kernel/iommu_groups/" + function.iommu_group);
     if (!function.netdev.empty()) add_netdev(function.address, function.netdev);

@@ -65,7 +65,8 @@ TEST_F(NoServer, AServerThatAlwaysHangsUpIsGivenUpAtTheDeadline) {
   Connection connection = connect(directory / "db.sock");
   const Error error = error_of([&] { bridges(connection, within(200ms)); });
   EXPECT_THAT(error, HasCode(Error::Code::try_again));
-  EXPECT_THAT(error.what(), HasSubstr("closed the connection"));
+  // The deadline comes either while an answer is awaited or right after a hang-up.
+  EXPECT_THAT(error.what(), ::testing::AnyOf(HasSubstr("closed the connection"), HasSubstr("no answer in time")));
   EXPECT_GT(rude.sessions(), 2U);
 }
 
