@@ -86,7 +86,8 @@ std::vector<OtherAttachment> find_others(const Snapshot& snapshot, const state::
   for (const state::Attachment& attachment : attachments) {
     if (shown.contains(attachment.id)) continue;
     const auto device = devices.find(store.path_of(attachment.id));
-    OtherAttachment other{attachment, device == devices.end() ? "" : device_text(device->second), std::nullopt};
+    OtherAttachment other{attachment, device == devices.end() ? "" : device_text(device->second), std::nullopt,
+                          cni::find_fallback(attachment)};
     if (find_drift) other.drift = find_drift(attachment);
     others.push_back(std::move(other));
   }

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/cni/fallback.h"
 #include "core/kernel/devlink.h"
 #include "core/node.h"
 #include "core/vf/inventory.h"
@@ -58,6 +59,7 @@ struct OtherAttachment {
   state::Attachment attachment;
   std::string device;                             ///< what it holds on the host; empty when it holds nothing
   std::optional<std::vector<std::string>> drift;  ///< as in VfEntry; absent when it was not asked for
+  std::optional<cni::FallbackRecord> fallback;    ///< of one that its plugin's fallback serves
 };
 
 struct Snapshot {

@@ -75,10 +75,16 @@ json::value eswitch_json(const std::optional<kernel::EswitchMode>& mode) {
   return *mode == kernel::EswitchMode::switchdev ? "switchdev" : "legacy";
 }
 
+json::value fallback_json(const std::optional<cni::FallbackRecord>& fallback) {
+  if (!fallback) return nullptr;
+  return {{"type", fallback->type}, {"when", fallback->when}, {"because", fallback->because}};
+}
+
 json::object other_json(const OtherAttachment& other) {
   return {{"holder", holder_json(other.attachment)},
           {"device", text_or_null(other.device)},
-          {"drift", other.drift ? json::value(strings(*other.drift)) : json::value(nullptr)}};
+          {"drift", other.drift ? json::value(strings(*other.drift)) : json::value(nullptr)},
+          {"fallback", fallback_json(other.fallback)}};
 }
 
 void pretty_into(std::string& text, const json::value& value, std::size_t indent);

@@ -7,6 +7,7 @@
 
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
+#include "core/cni/fallback.h"
 #include "core/cni/life.h"
 #include "core/kernel/announce.h"
 #include "core/kernel/veth.h"
@@ -77,10 +78,11 @@ void clear_leftover(Work& work) {
 
 Bridge require_bridge(Connection& connection, const std::string& name) {
   if (auto bridge = find_bridge(connection, name, soon())) return *std::move(bridge);
-  throw Error(
-      Error::Code::device,
-      fmt::format("failed to find bridge {}: it is not in the database at {}", name, connection.endpoint().text()),
-      fmt::format("`ovs-vsctl list-br` lists what is there; `ovs-vsctl add-br {}` makes it", name));
+  throw cni::LackError(
+      cni::Lack::bridge,
+      Error(Error::Code::device,
+            fmt::format("failed to find bridge {}: it is not in the database at {}", name, connection.endpoint().text()),
+            fmt::format("`ovs-vsctl list-br` lists what is there; `ovs-vsctl add-br {}` makes it", name)));
 }
 
 void require_free_name(Work& work) {
@@ -182,7 +184,7 @@ void announce(Work& work, Connection& connection, const AddedPort& port, const c
 
 cni::Result build(Work& work, Connection& connection, const Bridge& bridge) {
   connect(work);
-  const AddedPort port = plug(work, connection, bridge);
+  const AddedPort port = with_switch([&] { return plug(work, connection, bridge); });
   cni::Result result = address(work);
   describe(work, result);
   if (!result.ips.empty()) {
@@ -193,14 +195,21 @@ cni::Result build(Work& work, Connection& connection, const Bridge& bridge) {
   return result;
 }
 
-cni::Result add(const cni::Request& request, Node& node) {
+/// What is down is code 11 with every request of the database.
+template <typename Step>
+auto with_switch(const Step& step) -> decltype(step()) {
+  return cni::lacking(cni::Lack::vswitch, Error::Code::try_again, step);
+}
+
+/// Attaches a port. Throws cni::LackError when the switch or its bridge is not there.
+cni::Result attach_port(const cni::Request& request, Node& node) {
   Work work(request, node);
   cni::require_ipam(request);
   const state::FileLock lock = work.store.lock_attachment(work.attachment.id);
   clear_leftover(work);
   require_free_name(work);
-  Connection connection = Connection::open(work.config.endpoint, soon());
-  const Bridge bridge = require_bridge(connection, work.config.bridge);
+  Connection connection = with_switch([&] { return Connection::open(work.config.endpoint, soon()); });
+  const Bridge bridge = with_switch([&] { return require_bridge(connection, work.config.bridge); });
   sweep_earlier_boots(connection);
   Rollback rollback;
   rollback.add("attachment",
@@ -212,6 +221,15 @@ cni::Result add(const cni::Request& request, Node& node) {
   return result;
 }
 
+cni::Result add(const cni::Request& request, Node& node) {
+  cni::require_fallback(request);
+  try {
+    return attach_port(request, node);
+  } catch (const cni::LackError& lack) {
+    return cni::add_by_fallback(request, node, kPlugin, lack);
+  }
+}
+
 void del(const cni::Request& request, Node& node) {
   const state::Store store(node.run_dir);
   const state::AttachmentId id = state::attachment_id(request, kPlugin);
@@ -221,6 +239,8 @@ void del(const cni::Request& request, Node& node) {
 }
 
 void check(const cni::Request& request, Node& node) {
+  const auto attachment = state::Store(node.run_dir).find(state::attachment_id(request, kPlugin));
+  if (attachment && cni::is_by_fallback(*attachment)) return cni::check_fallback(*attachment, request, node);
   cni::ipam_check(request, node);
   check_attachment(request);
 }
@@ -247,6 +267,7 @@ void gc(const cni::Request& request, Node& node) {
     undo.run("collecting ports", [&] { collect_ports(request); });
   }
   undo.run("GC of the IPAM plugin", [&] { cni::ipam_gc(request, node); });
+  undo.run("GC of the fallback", [&] { cni::gc_fallback(request, node); });
   undo.finish();
 }
 
@@ -259,12 +280,27 @@ void require_switch(const OvsConfig& config) {
                 "`systemctl status openvswitch-switch` tells why");
 }
 
+[[noreturn]] void report(cni::Lack lack, const Error& error) {
+  throw cni::LackError(lack, Error(Error::Code::not_available, error.what(), error.hint()));
+}
+
+/// Whatever is missing, ADD cannot be served.
+void require_switch_or_say(const OvsConfig& config) {
+  try {
+    require_switch(config);
+  } catch (const cni::LackError& lack) {
+    report(lack.lack(), lack);
+  } catch (const Error& error) {
+    report(cni::Lack::vswitch, error);
+  }
+}
+
 void status(const cni::Request& request, Node& node) {
   const OvsConfig config = OvsConfig::parse(request);
   try {
-    require_switch(config);
-  } catch (const Error& error) {
-    throw Error(Error::Code::not_available, error.what(), error.hint());  // whatever is missing, ADD cannot be served
+    require_switch_or_say(config);
+  } catch (const cni::LackError& lack) {
+    return cni::status_by_fallback(request, node, lack);
   }
   cni::ipam_status(request, node);
 }

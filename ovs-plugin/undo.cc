@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/cni/delegate.h"
+#include "core/cni/fallback.h"
 #include "core/cni/life.h"
 #include "core/kernel/link.h"
 #include "core/log.h"
@@ -93,6 +94,7 @@ OvsRecord parse_record(const state::Attachment& attachment) {
 }
 
 void detach(const state::Store& store, const state::Attachment& attachment, const std::string& cni_path, Node& node) {
+  if (cni::is_by_fallback(attachment)) return cni::undo_fallback(attachment, cni_path, node);
   const OvsRecord record = parse_record(attachment);
   Collector undo;
   undo.run("deleting the port", [&] {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/cni/fallback.h"
 #include "core/fd.h"
 #include "core/vf/settings.h"
 
@@ -20,19 +21,21 @@ std::optional<std::string> find_peer_claim(const vf::Host& host, const std::stri
 }
 
 void refuse_held(const vf::Host& host, const std::string& device) {
+  const auto refuse = [](const std::string& what, const std::string& hint) {
+    throw cni::LackError(cni::Lack::free_vf, Error(Error::Code::held, what, hint));
+  };
   if (const auto holder = host.store.holder(device))
-    throw Error(Error::Code::held, fmt::format("VF {} is held by attachment {}", device, holder->text()),
-                "the runtime has to DEL that attachment first; `barewire list` shows who holds what");
+    refuse(fmt::format("VF {} is held by attachment {}", device, holder->text()),
+           "the runtime has to DEL that attachment first; `barewire list` shows who holds what");
   if (const auto netns = find_peer_claim(host, device))
-    throw Error(
-        Error::Code::held,
-        fmt::format("pci address {} is already allocated: sriov-cni moved it into {}", device, *netns),
-        fmt::format("DEL the attachment that was made with sriov-cni; its record is in {}", host.peer_state_dir));
+    refuse(fmt::format("pci address {} is already allocated: sriov-cni moved it into {}", device, *netns),
+           fmt::format("DEL the attachment that was made with sriov-cni; its record is in {}", host.peer_state_dir));
 }
 
 [[noreturn]] void refuse_unknown(const std::string& device) {
-  throw Error(Error::Code::device, fmt::format("{} is not a VF of this node", device),
-              "no PF lists it in sysfs; `barewire list` shows the VFs there are");
+  throw cni::LackError(cni::Lack::device,
+                       Error(Error::Code::device, fmt::format("{} is not a VF of this node", device),
+                             "no PF lists it in sysfs; `barewire list` shows the VFs there are"));
 }
 
 vf::VfOfPf find_device(vf::Host& host, const std::string& device) {
@@ -96,9 +99,13 @@ std::optional<Reservation> reserve_from(vf::Host& host, const vf::VfRange& range
   return Reservation{std::move(lock), std::move(*target)};
 }
 
-[[noreturn]] void refuse_pool(const Config& config, const std::vector<std::string>& why_not) {
-  throw Error(Error::Code::try_again, fmt::format("no VF of pool \"{}\" is free", config.pool_text),
-              fmt::format("{}", fmt::join(why_not, "; ")));
+[[noreturn]] void refuse_pool(vf::Host& host, const Config& config, const std::vector<std::string>& why_not) {
+  const bool any_pf = std::any_of(config.pool.begin(), config.pool.end(), [&](const vf::VfRange& range) {
+    return vf::find_pf(host.sysfs, host.socket, range.pf).has_value();
+  });
+  throw cni::LackError(any_pf ? cni::Lack::free_vf : cni::Lack::device,
+                       Error(Error::Code::try_again, fmt::format("no VF of pool \"{}\" is free", config.pool_text),
+                             fmt::format("{}", fmt::join(why_not, "; "))));
 }
 
 }  // namespace
@@ -108,7 +115,7 @@ Reservation reserve(vf::Host& host, const Config& config) {
   std::vector<std::string> why_not;
   for (const vf::VfRange& range : config.pool)
     if (auto reservation = reserve_from(host, range, why_not)) return std::move(*reservation);
-  refuse_pool(config, why_not);
+  refuse_pool(host, config, why_not);
 }
 
 vf::VfRecord capture(const vf::Host& host, const vf::VfOfPf& target, const vf::Settings& settings) {
@@ -153,7 +160,7 @@ vf::VfOfPf peek(vf::Host& host, const Config& config) {
   for (const vf::VfRange& range : config.pool)
     if (const auto pf = find_pool_pf(host, range, why_not))
       if (auto target = first_free(host, *pf, range, why_not)) return std::move(*target);
-  refuse_pool(config, why_not);
+  refuse_pool(host, config, why_not);
 }
 
 }  // namespace barewire::sriov

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sriov-plugin/detach.h"
 
+#include "core/cni/fallback.h"
 #include "core/cni/life.h"
 #include "core/log.h"
 #include "core/rollback.h"
@@ -39,6 +40,7 @@ void restore_device_info(const state::Attachment& attachment) {
 
 void detach(vf::Host& host, const state::Attachment& attachment, Addresses addresses, const std::string& cni_path,
             Node& node) {
+  if (cni::is_by_fallback(attachment)) return cni::undo_fallback(attachment, cni_path, node);
   Collector undo;
   if (addresses == Addresses::release)
     undo.run("releasing addresses", [&] { release_addresses(attachment, cni_path, node); });

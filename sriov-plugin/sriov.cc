@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/cni/delegate.h"
+#include "core/cni/fallback.h"
 #include "core/cni/life.h"
 #include "core/log.h"
 #include "core/rollback.h"
@@ -54,7 +55,8 @@ void clear_leftovers(Work& work) {
   for (const state::Attachment& attachment : work.host.store.list()) clear_leftover_of(work, attachment.id);
 }
 
-cni::Result add(const cni::Request& request, Node& node) {
+/// Attaches a VF. Throws cni::LackError when this node has none that will do.
+cni::Result add_vf(const cni::Request& request, Node& node) {
   Work work(request, node);
   cni::require_ipam(request);
   const state::FileLock lock = work.host.store.lock_attachment(work.attachment.id);
@@ -62,7 +64,7 @@ cni::Result add(const cni::Request& request, Node& node) {
   Rollback rollback;
   {
     const Reservation reservation = reserve(work.host, work.config);
-    preflight(work, reservation);
+    cni::lacking(cni::Lack::unsupported, Error::Code::unsupported_by_nic, [&] { preflight(work, reservation); });
     rollback.add("attachment", [&work] {
       const auto addresses = work.addressed ? Addresses::release : Addresses::untouched;
       detach(work.host, work.attachment, addresses, work.request.environment.path, work.node);
@@ -75,6 +77,15 @@ cni::Result add(const cni::Request& request, Node& node) {
   conclude(work, link, result);
   rollback.keep();
   return result;
+}
+
+cni::Result add(const cni::Request& request, Node& node) {
+  cni::require_fallback(request);
+  try {
+    return add_vf(request, node);
+  } catch (const cni::LackError& lack) {
+    return cni::add_by_fallback(request, node, kPlugin, lack);
+  }
 }
 
 void del(const cni::Request& request, Node& node) {
@@ -96,6 +107,7 @@ void check(const cni::Request& request, Node& node) {
     throw Error(Error::Code::unknown_container,
                 fmt::format("there is no attachment {}", state::attachment_id(request, kPlugin).text()),
                 "it was DELeted, made by another plugin, or the node was booted since");
+  if (cni::is_by_fallback(*attachment)) return cni::check_fallback(*attachment, request, node);
   cni::ipam_check(request, node);
   check_attachment(host, *attachment, request.conf.previous);
 }
@@ -120,6 +132,7 @@ void gc(const cni::Request& request, Node& node) {
     }
   }
   undo.run("GC of the IPAM plugin", [&] { cni::ipam_gc(request, node); });
+  undo.run("GC of the fallback", [&] { cni::gc_fallback(request, node); });
   undo.finish();
 }
 
@@ -130,28 +143,42 @@ std::size_t count_any(vf::Host& host) {
   return count;
 }
 
+[[noreturn]] void lack(cni::Lack what, const std::string& text, const std::string& hint) {
+  throw cni::LackError(what, Error(Error::Code::not_available, text, hint));
+}
+
 void require_pool(vf::Host& host, const Config& config) {
   const PoolState state = inspect_pool(host, config);
+  if (state.free == 0 && state.missing.empty())
+    lack(cni::Lack::free_vf, fmt::format("no VF of pool \"{}\" is free", config.pool_text),
+         "`barewire list` shows who holds them");
   if (state.free == 0)
-    throw Error(Error::Code::not_available,
-                state.missing.empty()
-                    ? fmt::format("no VF of pool \"{}\" is free", config.pool_text)
-                    : fmt::format("PF {} of pool \"{}\" is gone", fmt::join(state.missing, ", "), config.pool_text),
-                "`barewire list` shows the PFs there are, and who holds their VFs");
+    lack(cni::Lack::device,
+         fmt::format("PF {} of pool \"{}\" is gone", fmt::join(state.missing, ", "), config.pool_text),
+         "`barewire list` shows the PFs there are, and who holds their VFs");
   if (!state.carrier)
     throw Error(Error::Code::limited_connectivity, fmt::format("no PF of pool \"{}\" has a carrier", config.pool_text),
                 "look at the cable or the switch port, and whether the PF is up");
 }
 
-void status(const cni::Request& request, Node& node) {
+/// Throws cni::LackError when an ADD would.
+void require_vf(const cni::Request& request, Node& node) {
   vf::Host host(node);
   const Config config = Config::parse_pool(request);
   if (config.device && !kernel::find_vf_place(host.sysfs, *config.device))
-    throw Error(Error::Code::not_available, fmt::format("{} is not a VF of this node", *config.device),
-                "its PF is gone, or has fewer VFs now");
+    lack(cni::Lack::device, fmt::format("{} is not a VF of this node", *config.device),
+         "its PF is gone, or has fewer VFs now");
   if (!config.device && !config.pool.empty()) require_pool(host, config);
   if (!config.device && config.pool.empty() && count_any(host) == 0)
-    throw Error(Error::Code::not_available, "this node has no VF", "`barewire provision` makes VFs");
+    lack(cni::Lack::device, "this node has no VF", "`barewire provision` makes VFs");
+}
+
+void status(const cni::Request& request, Node& node) {
+  try {
+    require_vf(request, node);
+  } catch (const cni::LackError& missing) {
+    return cni::status_by_fallback(request, node, missing);
+  }
   cni::ipam_status(request, node);
 }
 

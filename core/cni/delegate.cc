@@ -190,8 +190,12 @@ std::string call_plugin(const std::string& type, const Environment& environment,
   return outcome.output;
 }
 
+void require_plugin(const std::string& type, const std::string& cni_path) {
+  find_on_path(type, cni_path);
+}
+
 void require_ipam(const Request& request) {
-  if (!request.conf.ipam_type.empty()) find_on_path(request.conf.ipam_type, request.environment.path);
+  if (!request.conf.ipam_type.empty()) require_plugin(request.conf.ipam_type, request.environment.path);
 }
 
 Result ipam_add(const Request& request, Node& node) {

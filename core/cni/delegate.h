@@ -18,6 +18,9 @@ namespace barewire::cni {
 std::string call_plugin(const std::string& type, const Environment& environment, const std::string& stdin_bytes,
                         Node& node);
 
+/// Throws Error{delegate} when plugin `type` is not in the directories of `cni_path`.
+void require_plugin(const std::string& type, const std::string& cni_path);
+
 /// IPAM of `request`, called with its stdin byte for byte. All do nothing (ipam_add: an empty Result) without
 /// "ipam.type".
 

@@ -182,6 +182,15 @@ std::string drift_cell(const manager::OtherAttachment& other) {
   return other.drift->empty() ? "as made" : "drifted";
 }
 
+/// Who looks for VFs also wants to know which pods did not get one.
+bool is_shown(const manager::OtherAttachment& other, const ListView& view) {
+  return view.with_others || other.fallback;
+}
+
+std::string fallback_text(const cni::FallbackRecord& fallback) {
+  return fmt::format("served by fallback {}: {}", fallback.type, fallback.because);
+}
+
 std::string render_others(const manager::Snapshot& snapshot, const ListView& view, const Terminal& terminal) {
   std::vector<Column> columns = {{"PLUGIN", Align::left, 0},  {"DEVICE", Align::left, 1},  {"STATE", Align::left, 0},
                                  {"HELD BY", Align::left, 0}, {"NETWORK", Align::left, 0}, {"IF", Align::left, 0}};
@@ -191,6 +200,7 @@ std::string render_others(const manager::Snapshot& snapshot, const ListView& vie
   Table table(std::move(columns));
   table.add_heading(terminal.paint("Other attachments", Style::bold));
   for (const manager::OtherAttachment& other : snapshot.others) {
+    if (!is_shown(other, view)) continue;
     const state::Attachment& attachment = other.attachment;
     const bool drifted = other.drift && !other.drift->empty();
     std::vector<Cell> cells = {
@@ -198,6 +208,7 @@ std::string render_others(const manager::Snapshot& snapshot, const ListView& vie
         holder_text(attachment), attachment.id.network, attachment.id.ifname};
     if (view.wide) cells.insert(cells.end(), {attachment.id.container_id, attachment.netns, attachment.since});
     table.add_row(std::move(cells));
+    if (other.fallback) table.add_note({fallback_text(*other.fallback), Style::yellow});
     if (!drifted) continue;
     for (const std::string& difference : *other.drift) table.add_note({difference, Style::red});
   }
@@ -241,7 +252,8 @@ std::string render_list(const manager::Snapshot& snapshot, const ListView& view,
   Terminal terminal = given;
   if (view.wide) terminal.width.reset();  // who asks for everything gets everything
   std::string text = render_vfs(snapshot, view, terminal);
-  if (view.with_others && !snapshot.others.empty()) {
+  const auto& others = snapshot.others;
+  if (std::any_of(others.begin(), others.end(), [&](const auto& other) { return is_shown(other, view); })) {
     if (!text.empty()) text += "\n";
     text += render_others(snapshot, view, terminal);
   }

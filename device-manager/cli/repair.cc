@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include "core/cni/fallback.h"
 #include "device-manager/checker.h"
 #include "device-manager/cli/list_view.h"
 #include "device-manager/cli/session.h"
@@ -29,7 +30,7 @@ struct Outcome {
 /// Only the sriov plugin can put an attachment right while a pod uses it; of the others it is told what is wrong.
 Outcome repair(const Session& session, const state::Attachment& attachment, bool dry_run) {
   Outcome outcome{attachment, {}, std::nullopt};
-  if (attachment.id.plugin != "sriov") {
+  if (attachment.id.plugin != "sriov" || cni::is_by_fallback(attachment)) {
     outcome.error = manager::check(session.node, attachment).error;
     if (outcome.error) {
       outcome.error =

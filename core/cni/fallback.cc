@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/cni/fallback.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "core/log.h"
+#include "core/rollback.h"
+
+namespace barewire::cni {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::array kLacks{Lack::free_vf, Lack::device, Lack::bridge, Lack::vswitch, Lack::unsupported};
+
+std::optional<Lack> parse_lack(std::string_view text) {
+  const auto found = std::find_if(kLacks.begin(), kLacks.end(), [&](Lack lack) { return word(lack) == text; });
+  return found == kLacks.end() ? std::nullopt : std::optional(*found);
+}
+
+std::vector<Lack> parse_when(const JsonView& fallback) {
+  const auto when = fallback.find("when");
+  if (!when) return {kLacks.begin(), kLacks.end()};
+  std::vector<Lack> lacks;
+  for (const JsonView& element : when->array("an array of reasons")) {
+    const auto lack = parse_lack(element.string());
+    if (!lack)
+      element.reject("one of no-free-vf, no-device, no-bridge, no-vswitch, unsupported");
+    lacks.push_back(*lack);
+  }
+  return lacks;
+}
+
+bool equal_ignoring_case(std::string_view one, std::string_view other) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                    [&](char a, char b) { return lower(a) == lower(b); });
+}
+
+/// The fallback's keys, and of the whole configuration's what every plugin of an attachment is told. Addresses come
+/// from the whole's IPAM unless the fallback says otherwise.
+std::string config_for(const Request& request, const JsonView& fallback) {
+  json::object config;
+  for (const auto& [key, value] : fallback.members())
+    if (!equal_ignoring_case(key, "when")) config[key] = value.value();
+  for (const char* key : {"ipam", "dns", "runtimeConfig", "args", "prevResult", "cni.dev/valid-attachments",
+                          "cni.dev/attachments"})
+    if (const auto value = request.conf.root().find(key); value && !fallback.has(key)) config[key] = value->value();
+  config["cniVersion"] = request.conf.cni_version.text();
+  config["name"] = request.conf.name;
+  return json::serialize(config);
+}
+
+Environment environment_of(const state::Attachment& attachment, const std::string& cni_path, Command command) {
+  Environment environment = attachment.del_environment();
+  environment.command = name_of(command);
+  if (!cni_path.empty() && cni_path != environment.path)
+    environment.path = environment.path.empty() ? cni_path : cni_path + ":" + environment.path;
+  return environment;
+}
+
+FallbackRecord require_record(const state::Attachment& attachment) {
+  if (auto record = find_fallback(attachment)) return *std::move(record);
+  throw Error(Error::Code::internal, fmt::format("attachment {} is not by fallback", attachment.id.text()));
+}
+
+Environment with_command(const Request& request, Command command) {
+  Environment environment = request.environment;
+  environment.command = name_of(command);
+  return environment;
+}
+
+Result call_add(const Request& request, Node& node, const Fallback& fallback) {
+  const std::string printed =
+      call_plugin(fallback.type, with_command(request, Command::add), fallback.config, node);
+  const json::value document = parse_json(printed, fmt::format("the result of fallback plugin {}", fallback.type));
+  return Result::parse(JsonView(document, "fallback result key", Error::Code::delegate), request.conf.cni_version);
+}
+
+}  // namespace
+
+std::string_view word(Lack lack) {
+  switch (lack) {
+    case Lack::free_vf: return "no-free-vf";
+    case Lack::device: return "no-device";
+    case Lack::bridge: return "no-bridge";
+    case Lack::vswitch: return "no-vswitch";
+    case Lack::unsupported: return "unsupported";
+  }
+  return "";
+}
+
+std::optional<Fallback> Fallback::parse(const Request& request) {
+  const auto json = request.conf.root().find("fallback");
+  if (!json) return std::nullopt;
+  if (!json->is_object()) json->reject("the configuration of a plugin: an object with \"type\"");
+  Fallback fallback{json->at("type").string(), parse_when(*json), config_for(request, *json)};
+  if (fallback.type.empty()) json->at("type").reject("the name of a plugin");
+  if (fallback.type == request.conf.type)
+    json->at("type").reject(fmt::format("a plugin other than {} itself", fallback.type));
+  return fallback;
+}
+
+bool Fallback::serves(Lack lack) const {
+  return std::find(when.begin(), when.end(), lack) != when.end();
+}
+
+void require_fallback(const Request& request) {
+  if (const auto fallback = Fallback::parse(request)) require_plugin(fallback->type, request.environment.path);
+}
+
+Result add_by_fallback(const Request& request, Node& node, std::string_view plugin, const LackError& lack) {
+  const auto fallback = Fallback::parse(request);
+  if (!fallback || !fallback->serves(lack.lack())) throw lack;
+  log_warning("falling back to {} ({}): {}", fallback->type, word(lack.lack()), lack.what());
+  state::Store store(node.run_dir);
+  state::Attachment attachment = state::make_attachment(request, plugin);
+  const state::FileLock lock = store.lock_attachment(attachment.id);
+  attachment.data["fallback"] = json::object{{"type", fallback->type},
+                                             {"config", fallback->config},
+                                             {"when", word(lack.lack())},
+                                             {"because", lack.what()}};
+  store.save(attachment);
+  Rollback rollback;
+  rollback.add("fallback", [&] { undo_fallback(attachment, request.environment.path, node); });
+  const Result result = call_add(request, node, *fallback);
+  attachment.data["result"] = result.to_json(kLatestVersion);
+  store.save(attachment);
+  rollback.keep();
+  return result;
+}
+
+std::optional<FallbackRecord> find_fallback(const state::Attachment& attachment) {
+  if (!is_by_fallback(attachment)) return std::nullopt;
+  const json::value data(attachment.data);
+  const JsonView view = JsonView(data, fmt::format("record of attachment {}: key", attachment.id.text()),
+                                 Error::Code::state)
+                            .at("fallback");
+  return FallbackRecord{view.at("type").string(), view.at("config").string(), view.string_or("when", ""),
+                        view.string_or("because", "")};
+}
+
+bool is_by_fallback(const state::Attachment& attachment) {
+  return attachment.data.contains("fallback");
+}
+
+void undo_fallback(const state::Attachment& attachment, const std::string& cni_path, Node& node) {
+  const FallbackRecord record = require_record(attachment);
+  call_plugin(record.type, environment_of(attachment, cni_path, Command::del), record.config, node);
+  state::Store(node.run_dir).remove(attachment.id);
+}
+
+void check_fallback(const state::Attachment& attachment, const Request& request, Node& node) {
+  const FallbackRecord record = require_record(attachment);
+  json::value config = parse_json(record.config, "the recorded configuration of the fallback");
+  if (const auto previous = request.conf.root().find("prevResult"))
+    config.as_object()["prevResult"] = previous->value();
+  call_plugin(record.type, environment_of(attachment, request.environment.path, Command::check),
+              json::serialize(config), node);
+}
+
+void gc_fallback(const Request& request, Node& node) {
+  if (const auto fallback = Fallback::parse(request))
+    call_plugin(fallback->type, request.environment, fallback->config, node);
+}
+
+void status_by_fallback(const Request& request, Node& node, const LackError& lack) {
+  const auto fallback = Fallback::parse(request);
+  if (!fallback || !fallback->serves(lack.lack())) throw lack;
+  call_plugin(fallback->type, request.environment, fallback->config, node);
+  log_warning("{}; pods will be served by fallback {}", lack.what(), fallback->type);
+}
+
+}  // namespace barewire::cni
