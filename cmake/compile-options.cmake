@@ -21,7 +21,7 @@ endif()
 
 if(BAREWIRE_SANITIZE)
   target_compile_options(barewire-options INTERFACE -fsanitize=${BAREWIRE_SANITIZE} -fno-omit-frame-pointer
-                                                   -fno-sanitize-recover=all -O1)
+                                                   -fno-sanitize-recover=all -O0)
   target_link_options(barewire-options INTERFACE -fsanitize=${BAREWIRE_SANITIZE})
   # Instrumented code hides from gcc what sets a variable (gcc(1), -fsanitize=); the release build still warns.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

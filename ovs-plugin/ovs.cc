@@ -182,6 +182,12 @@ void announce(Work& work, Connection& connection, const AddedPort& port, const c
   if (link.mac) kernel::announce(work.pod, link.index, *link.mac, addresses);
 }
 
+/// What is down is code 11 with every request of the database.
+template <typename Step>
+auto with_switch(const Step& step) -> decltype(step()) {
+  return cni::lacking(cni::Lack::vswitch, Error::Code::try_again, step);
+}
+
 cni::Result build(Work& work, Connection& connection, const Bridge& bridge) {
   connect(work);
   const AddedPort port = with_switch([&] { return plug(work, connection, bridge); });
@@ -193,12 +199,6 @@ cni::Result build(Work& work, Connection& connection, const Bridge& bridge) {
     announce(work, connection, port, result);
   }
   return result;
-}
-
-/// What is down is code 11 with every request of the database.
-template <typename Step>
-auto with_switch(const Step& step) -> decltype(step()) {
-  return cni::lacking(cni::Lack::vswitch, Error::Code::try_again, step);
 }
 
 /// Attaches a port. Throws cni::LackError when the switch or its bridge is not there.
