@@ -5,9 +5,12 @@
 #include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <chrono>
 #include <filesystem>
 #include <set>
 #include <sstream>
+#include <string_view>
+#include <thread>
 
 #include "core/error.h"
 #include "core/fd.h"
@@ -145,6 +148,27 @@ void take_network(Items& items) {
   take_list("rule6", ask_ip({"-6"}, "rule show\n")[0], items);
 }
 
+/// An IPv6 address that the kernel has not finished with: its state, and its route, change by themselves in a moment.
+bool is_settling(const Items& items) {
+  return std::any_of(items.begin(), items.end(), [&](const auto& item) {
+    const std::string_view name = item.first;
+    constexpr std::string_view kTentative = ".tentative";
+    if (!name.ends_with(kTentative)) return false;
+    return !items.contains(std::string(name.substr(0, name.size() - kTentative.size())) + ".dadfailed");
+  });
+}
+
+/// take_network once duplicate address detection is over, or after a few seconds.
+void take_settled_network(Items& items) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  for (;;) {
+    Items network;
+    take_network(network);
+    if (!is_settling(network) || std::chrono::steady_clock::now() > deadline) return items.merge(network);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
 void take_nft(Items& items) {
   const CommandResult result = run_shell("command -v nft >/dev/null || exit 0; nft -s list ruleset");
   if (!result.out.empty()) items["nft ruleset"] = "\n" + result.out;
@@ -186,7 +210,7 @@ void add_files(const std::string& directory, Items& items) {
 
 NodeSnapshot NodeSnapshot::take(const std::vector<std::string>& directories) {
   NodeSnapshot snapshot;
-  take_network(snapshot.items_);
+  take_settled_network(snapshot.items_);
   take_nft(snapshot.items_);
   take_vf_drivers(snapshot.items_);
   for (const auto& directory : directories) add_files(directory, snapshot.items_);
