@@ -77,7 +77,7 @@ json::value eswitch_json(const std::optional<kernel::EswitchMode>& mode) {
 
 json::value fallback_json(const std::optional<cni::FallbackRecord>& fallback) {
   if (!fallback) return nullptr;
-  return {{"type", fallback->type}, {"when", fallback->when}, {"because", fallback->because}};
+  return json::object{{"type", fallback->type}, {"when", fallback->when}, {"because", fallback->because}};
 }
 
 json::object other_json(const OtherAttachment& other) {

@@ -151,6 +151,7 @@ cni::Result add(const cni::Request& request, Node& node) {
             .result = {}};
   build(work);
   if (!request.conf.dns.empty()) work.result.dns = request.conf.dns;
+  conclude_attachment(work.attachment, work.result, node);
   rollback.keep();
   return work.result;
 }

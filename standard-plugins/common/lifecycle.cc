@@ -46,6 +46,11 @@ state::FileLock begin_attachment(const cni::Request& request, const Node& node, 
   return lock;
 }
 
+void conclude_attachment(state::Attachment& attachment, const cni::Result& result, const Node& node) {
+  attachment.data["result"] = result.to_json(cni::kLatestVersion);
+  store_of(node).save(attachment);
+}
+
 void undo_recorded(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
   const auto record = store_of(node).find(state::attachment_id(request, plugin));
   if (record) undo_attachment(*record, node, undo);

@@ -22,6 +22,9 @@ state::Store store_of(const Node& node);
 /// First step of ADD: takes the attachment's lock. Throws Error{held} when it has been added already.
 [[nodiscard]] state::FileLock begin_attachment(const cni::Request& request, const Node& node, std::string_view plugin);
 
+/// Last step of ADD: the record keeps the result, which CHECK needs when an admin asks for it.
+void conclude_attachment(state::Attachment& attachment, const cni::Result& result, const Node& node);
+
 /// A failed ADD's rollback: undoes what its record says by now; nothing without a record.
 void undo_recorded(const cni::Request& request, Node& node, std::string_view plugin, Undo undo);
 

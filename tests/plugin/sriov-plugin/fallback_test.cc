@@ -31,8 +31,9 @@ class Fallback : public HostDeviceTest {
   /// The record of pod1, as an admin sees it.
   static boost::json::value listed() {
     const CommandResult list = must_run_barewire({"list", "--all", "-o", "json"});
-    for (const auto& other : boost::json::parse(list.out).at("attachments").as_array())
-      if (other.at("holder").at("containerID").as_string() == "pod1") return other;
+    const boost::json::value document = boost::json::parse(list.out);
+    for (const auto& other : document.at("attachments").as_array())
+      if (other.at("holder").at("containerID") == "pod1" && other.at("holder").at("plugin") == "sriov") return other;
     return nullptr;
   }
   static CommandResult must_run_barewire(std::vector<std::string> arguments) {
@@ -56,7 +57,9 @@ TEST_F(Fallback, ServesThePodAndDelPutsTheNodeBack) {
   const PluginResult checked = runner_.check("sriov", with(text(kPtp), "prevResult", added.out));
   EXPECT_TRUE(checked.ok()) << checked;
   EXPECT_THAT(must_run_barewire({"list"}).out, HasSubstr("served by fallback ptp: no VF of pool \"ens9f0\" is free"));
-  EXPECT_EQ("no-device", listed().at("fallback").at("when").as_string());
+  const boost::json::value found = listed();
+  ASSERT_TRUE(found.is_object()) << must_run_barewire({"list", "--all", "-o", "json"}).out;
+  EXPECT_EQ("no-device", found.at("fallback").at("when").as_string());
   must_run_barewire({"check"});
   must_run_in(pod_, "ip address flush dev eth0");
   EXPECT_FALSE(runner_.check("sriov", with(text(kPtp), "prevResult", added.out)).ok());
@@ -81,7 +84,8 @@ TEST_F(Fallback, IsAskedOnlyForTheReasonsGiven) {
   EXPECT_EQ(11, refused.code()) << refused;
   EXPECT_THAT(refused.msg(), HasSubstr("no VF of pool \"ens9f0\" is free"));
   EXPECT_NODE_UNCHANGED(before);
-  const std::string given = text(R"(,"fallback":{"type":"ptp","When":["no-device"]})");
+  const std::string given = text(
+      R"(,"fallback":{"type":"ptp","When":["no-device"]},"ipam":{"type":"host-local","subnet":"10.40.0.0/24"})");
   EXPECT_TRUE(add(given).ok());
   expect_del(given);
   EXPECT_NODE_UNCHANGED(before);
