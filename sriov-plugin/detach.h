@@ -24,4 +24,9 @@ void detach(vf::Host& host, const state::Attachment& attachment, Addresses addre
 /// too. False when there is no such record. Source: sriov-cni, pkg/utils/pci_allocator.go and pkg/types.
 bool detach_peer(vf::Host& host, const cni::Request& request, Node& node);
 
+/// DEL of an attachment that neither we nor sriov-cni know, when a VF of this node that nobody holds is in its netns
+/// under its name: the VF comes home, and what the configuration asks for goes back to what drivers begin with, since
+/// what was there before is not known. False when there is none.
+bool detach_unrecorded(vf::Host& host, const cni::Request& request, Node& node);
+
 }  // namespace barewire::sriov

@@ -95,7 +95,9 @@ void del(const cni::Request& request, Node& node) {
   if (const auto attachment = host.store.find(id))
     return detach(host, *attachment, Addresses::release, request.environment.path, node);
   Collector undo;
-  undo.run("restoring what sriov-cni attached", [&] { detach_peer(host, request, node); });
+  undo.run("restoring what has no record of ours", [&] {
+    if (!detach_peer(host, request, node)) detach_unrecorded(host, request, node);
+  });
   undo.run("releasing addresses", [&] { cni::ipam_del(request, node); });
   undo.finish();
 }

@@ -113,11 +113,23 @@ TEST_F(Undo, DelTrustsTheRecordAndNotTheConfig) {
   EXPECT_NODE_UNCHANGED(before);
 }
 
-TEST_F(Undo, DelWithTheRecordMissingSucceedsAndTheVfCanBeUsedAgain) {
+TEST_F(Undo, DelWithTheRecordMissingTakesBackWhatTheConfigurationAsksFor) {
+  const std::string original = vf_attribute(0, "trust");
+  must_add(config(0, kSettings), pod("a"));
+  must_run("rm -r /run/barewire");
+  must_del(config(0, kSettings), pod("a"));
+  EXPECT_FALSE(link_exists("a", "net1"));
+  await_netdev(0);
+  EXPECT_EQ("[{}]", vf_attribute(0, "vlan_list"));
+  EXPECT_EQ(original, vf_attribute(0, "trust"));
+  EXPECT_EQ(R"({"max_tx":0,"min_tx":0})", vf_attribute(0, "rate"));
+}
+
+TEST_F(Undo, DelWithTheRecordMissingAndTheNetnsGoneSucceedsAndTheVfCanBeUsedAgain) {
   must_add(config(0, kSettings), pod("a"));
   must_run("rm -r /run/barewire/attachments");
-  must_del(config(0, kSettings), pod("a"));
   delete_netns("a");
+  must_del(config(0, kSettings), pod("a"));
   await_netdev(0);
   must_add(config(0, R"(,"vlan":200)"), pod("b"));
   EXPECT_EQ(R"([{"vlan":200}])", vf_attribute(0, "vlan_list"));
