@@ -11,6 +11,7 @@
 #include "core/kernel/link.h"
 #include "core/kernel/sysfs.h"
 #include "core/kernel/vf.h"
+#include "core/vf/representor.h"
 #include "tests/support/netns_fixture.h"
 #include "tests/support/node_snapshot.h"
 #include "tests/support/plugin_runner.h"
@@ -69,6 +70,12 @@ class Netdevsim : public ::testing::Test {
             .query_rss = change.query_rss,
             .min_tx_rate = *change.min_tx_rate,
             .max_tx_rate = *change.max_tx_rate};
+  }
+  /// As an observer of its own sees it.
+  static std::string representor_by_port_name(const std::string& port) {
+    std::string name = must_run("grep -lx " + port + " /sys/class/net/*/phys_port_name | cut -d/ -f5");
+    if (!name.empty()) name.pop_back();
+    return name;
   }
   void change(std::uint32_t id, const VfChange& what) { change_vf(socket_, index_, pf_, id, what); }
   VfInfo read(std::uint32_t id) { return find_vf(socket_, index_, id).value_or(VfInfo{.id = 0xdead}); }
@@ -150,6 +157,28 @@ TEST_F(Netdevsim, EswitchModeIsReadAndSetAndGivesARepresentorPerVf) {
   set_eswitch_mode(kHandle, EswitchMode::legacy);
   EXPECT_EQ(EswitchMode::legacy, find_eswitch_mode(kHandle));
   EXPECT_EQ(2U, list_devlink_ports(kHandle).size());
+}
+
+TEST_F(Netdevsim, EveryVfHasItsOwnRepresentor) {
+  make(2, 64);
+  set_eswitch_mode(kHandle, EswitchMode::switchdev);
+  const Sysfs sysfs;
+  // Names say nothing: those of two are exchanged, one is far from the pattern.
+  must_run(fmt::format("ip link set {0} name swap; ip link set {1} name {0}; ip link set swap name {1}",
+                       representor_by_port_name("pf0vf1"), representor_by_port_name("pf0vf2")));
+  must_run(fmt::format("ip link set {} name zebra", representor_by_port_name("pf0vf63")));
+  for (std::uint32_t id = 0; id < 64; ++id) {
+    const std::string expected = representor_by_port_name(fmt::format("pf0vf{}", id));
+    const auto found = vf::find_representor(sysfs, kHandle, pf_, 0, id);
+    ASSERT_TRUE(found) << id;
+    EXPECT_EQ(expected, found->netdev) << id;
+    EXPECT_EQ(vf::Representor::FoundBy::devlink_port, found->found_by);
+    const auto without_devlink = vf::find_representor(sysfs, {"netdevsim", "none"}, pf_, 0, id);
+    ASSERT_TRUE(without_devlink) << id;
+    EXPECT_EQ(expected, without_devlink->netdev) << id;
+  }
+  EXPECT_EQ("zebra", representor_by_port_name("pf0vf63"));
+  EXPECT_FALSE(vf::find_representor(sysfs, kHandle, pf_, 0, 64));
 }
 
 TEST_F(Netdevsim, WhatHasNoDevlinkHasNoModeAndNoPorts) {
