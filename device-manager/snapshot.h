@@ -59,7 +59,7 @@ struct OtherAttachment {
   state::Attachment attachment;
   std::string device;                             ///< what it holds on the host; empty when it holds nothing
   std::optional<std::vector<std::string>> drift;  ///< as in VfEntry; absent when it was not asked for
-  std::optional<cni::FallbackRecord> fallback;    ///< of one that its plugin's fallback serves
+  std::optional<cni::FallbackRecord> fallback{};  ///< of one that its plugin's fallback serves
 };
 
 struct Snapshot {
