@@ -34,8 +34,9 @@ LiveNetNs LiveNetNs::scan(const std::string& proc) {
   while (const dirent* entry = ::readdir(directory.get())) {
     if (!is_number(entry->d_name)) continue;
     struct stat status {};
-    if (::stat(fmt::format("{}/{}/ns/net", proc, entry->d_name).c_str(), &status) < 0) continue;
-    live.ids_.emplace(status.st_dev, status.st_ino);
+    std::string path = fmt::format("{}/{}/ns/net", proc, entry->d_name);
+    if (::stat(path.c_str(), &status) < 0) continue;
+    live.paths_.emplace(std::pair(status.st_dev, status.st_ino), std::move(path));
   }
   return live;
 }
@@ -43,7 +44,10 @@ LiveNetNs LiveNetNs::scan(const std::string& proc) {
 bool LiveNetNs::is_alive(const state::Attachment& attachment, const std::string& boot_id) const {
   if (is_at_its_path(attachment, boot_id)) return true;
   if (is_of_another_boot(attachment, boot_id) || !attachment.netns_id) return false;
-  return ids_.contains({attachment.netns_id->device, attachment.netns_id->inode});
+  const auto found = paths_.find({attachment.netns_id->device, attachment.netns_id->inode});
+  if (found == paths_.end()) return false;
+  const auto netns = kernel::NetNs::try_open(found->second);
+  return !netns || netns->id() == *attachment.netns_id;  // a process that ended since tells nothing
 }
 
 bool is_at_its_path(const state::Attachment& attachment, const std::string& boot_id) {

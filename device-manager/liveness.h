@@ -2,7 +2,7 @@
 /// Is the network namespace of an attachment still there? Decided for the reaper, which undoes what dead ones left.
 #pragma once
 
-#include <set>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -19,11 +19,11 @@ class LiveNetNs {
   static LiveNetNs scan(const std::string& proc = "/proc");
 
   /// False only when it is certain that nothing of the attachment's netns is left: another boot, or neither its path
-  /// leads to it nor a process is in it. A record that does not say which netns it was is alive while its path opens.
+  /// leads to it nor a process is in it. An inode that another netns has by now does not count. A record that does not say which netns it was is alive while its path opens.
   bool is_alive(const state::Attachment& attachment, const std::string& boot_id) const;
 
  private:
-  std::set<std::pair<dev_t, ino_t>> ids_;
+  std::map<std::pair<dev_t, ino_t>, std::string> paths_;  ///< of one of its processes each
 };
 
 /// Does the record's own path still lead to the netns of its ADD, in this boot? The cheap question, asked first.

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -12,12 +13,18 @@
 
 namespace barewire::kernel {
 
-/// Which namespace a path led to: paths such as /proc/PID/ns/net are recycled, this pair is not while the netns lives.
-/// Source: namespaces(7), "The /proc/pid/ns/ directory".
+/// Which namespace a path led to. Paths such as /proc/PID/ns/net are recycled, and so is the inode once the netns is
+/// dead, often at once; the cookie never is. Source: namespaces(7), "The /proc/pid/ns/ directory"; SO_NETNS_COOKIE,
+/// Linux 5.14.
 struct NetNsId {
   dev_t device = 0;
   ino_t inode = 0;
-  friend bool operator==(const NetNsId&, const NetNsId&) = default;
+  std::uint64_t cookie = 0;  ///< 0: not known (an older kernel, or only the file was looked at)
+  /// A cookie that is not known on one side says nothing.
+  friend bool operator==(const NetNsId& one, const NetNsId& other) noexcept {
+    return one.device == other.device && one.inode == other.inode &&
+           (one.cookie == 0 || other.cookie == 0 || one.cookie == other.cookie);
+  }
 };
 
 class NetNs {
@@ -30,17 +37,19 @@ class NetNs {
   /// That of the calling thread.
   static NetNs current();
 
+  /// Looks inside for the cookie. Throws Error{io}.
   NetNsId id() const;
   int fd() const noexcept { return fd_.get(); }
   /// The path it was opened by, for messages.
   const std::string& path() const noexcept { return path_; }
-  bool is_current() const { return id() == current().id(); }
+  bool is_current() const { return file_id() == current().file_id(); }
 
   /// Runs `work` with the calling thread in this netns, then returns home; std::terminate when home cannot be reached,
   /// since no code may run in an unknown netns. Prefer a socket opened in the netns (NlSocket::in).
   void run(const std::function<void()>& work) const;
 
  private:
+  NetNsId file_id() const;
   NetNs(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
   Fd fd_;
   std::string path_;

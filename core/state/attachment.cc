@@ -29,7 +29,8 @@ std::optional<kernel::NetNsId> parse_netns_id(const JsonView& view) {
   if (!found) return std::nullopt;
   constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
   return kernel::NetNsId{static_cast<dev_t>(found->at("device").integer(0, kMax, "a device number")),
-                         static_cast<ino_t>(found->at("inode").integer(0, kMax, "an inode number"))};
+                         static_cast<ino_t>(found->at("inode").integer(0, kMax, "an inode number")),
+                         static_cast<std::uint64_t>(found->integer_or("cookie", 0, kMax, "a netns cookie", 0))};
 }
 
 }  // namespace
@@ -82,7 +83,8 @@ json::value to_json(const Attachment& attachment) {
                       {"netns", attachment.netns}};
   if (attachment.netns_id)
     object["netnsId"] = json::object{{"device", static_cast<std::int64_t>(attachment.netns_id->device)},
-                                     {"inode", static_cast<std::int64_t>(attachment.netns_id->inode)}};
+                                     {"inode", static_cast<std::int64_t>(attachment.netns_id->inode)},
+                                     {"cookie", static_cast<std::int64_t>(attachment.netns_id->cookie)}};
   object["bootId"] = attachment.boot_id;
   object["since"] = attachment.since;
   object["pod"] = json::object{

@@ -45,7 +45,7 @@ std::vector<std::string> namespaces_of_processes() {
 std::optional<kernel::NetNsId> id_at(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) < 0) return std::nullopt;
-  return kernel::NetNsId{status.st_dev, status.st_ino};
+  return kernel::NetNsId{status.st_dev, status.st_ino, 0};
 }
 
 /// Calls `visit` with each path that leads to a namespace, until it returns true.

@@ -243,6 +243,15 @@ std::string NodeSnapshot::difference(const NodeSnapshot& after) const {
   return lines;
 }
 
+std::string lasting_difference(const NodeSnapshot& before, const std::function<NodeSnapshot()>& take) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(4);
+  for (;;) {
+    std::string difference = before.difference(take());
+    if (difference.empty() || std::chrono::steady_clock::now() > deadline) return difference;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
 std::ostream& operator<<(std::ostream& out, const NodeSnapshot& snapshot) {
   for (const auto& [what, value] : snapshot.items()) out << what << " = " << value << "\n";
   return out;

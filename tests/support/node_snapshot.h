@@ -2,6 +2,7 @@
 /// The state of a node as text, to compare before and after: what a plugin must leave as it found it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <ostream>
 #include <string>
@@ -33,8 +34,13 @@ class NodeSnapshot {
 
 std::ostream& operator<<(std::ostream& out, const NodeSnapshot& snapshot);
 
+/// `before.difference(take())`, once that is empty or has stayed for some seconds: the kernel takes its time to give a
+/// link its link-local address back, and to forget routes.
+std::string lasting_difference(const NodeSnapshot& before,
+                               const std::function<NodeSnapshot()>& take = [] { return NodeSnapshot::take(); });
+
 /// Fails the test with the differences: EXPECT_NODE_UNCHANGED(before).
 #define EXPECT_NODE_UNCHANGED(before) \
-  EXPECT_EQ("", (before).difference(::barewire::test::NodeSnapshot::take())) << "the node has changed"
+  EXPECT_EQ("", ::barewire::test::lasting_difference(before)) << "the node has changed"
 
 }  // namespace barewire::test

@@ -232,7 +232,7 @@ TEST_F(Netdevsim, HostDeviceBringsHomeTheVeryNetdevItTook) {
     must_run_in("/run/netns/pod1", "ip link set eth0 down && ip link set eth0 name renamed");
     const PluginResult gone = runner.del("host-device", config);
     EXPECT_TRUE(gone.ok()) << gone;
-    EXPECT_EQ("", before.difference(NodeSnapshot::take())) << name;
+    EXPECT_EQ("", lasting_difference(before)) << name;
   }
 }
 

@@ -125,7 +125,7 @@ TEST_F(BadCallTest, EveryVariableOfTheCall) {
       if (row.value != nullptr) command.environment[row.name] = row.value;
       const std::string input = fmt::format("{}: {}={}", plugin.name, row.name, row.value == nullptr ? "" : row.value);
       expect_error(PluginRunner::result_of(run(command)), input, row.code, row.named);
-      ASSERT_EQ("", before.difference(NodeSnapshot::take())) << input;
+      ASSERT_EQ("", lasting_difference(before)) << input;
     }
 }
 

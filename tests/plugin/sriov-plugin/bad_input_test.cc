@@ -38,7 +38,7 @@ class BadInputTest : public HostDeviceTest {
     const auto before = NodeSnapshot::take();
     for (const BadInput& row : rows) {
       expect_error(runner_.add(plugin.name, text(plugin, row.members)), row.members, row.code, row.named);
-      const std::string difference = before.difference(NodeSnapshot::take());
+      const std::string difference = lasting_difference(before);
       ASSERT_EQ("", difference) << row.members;
     }
     EXPECT_FALSE(run_in(pod_, "ip link show eth0").ok());

@@ -24,7 +24,7 @@ class HostDeviceFault : public HostDeviceTest {
   void del_and_expect(const NodeSnapshot& before, const FaultOutcome& outcome) {
     const PluginResult gone = runner_.del("host-device", device(kHostLocal));
     EXPECT_TRUE(gone.ok()) << last(outcome) << "\n" << gone;
-    EXPECT_EQ("", before.difference(NodeSnapshot::take())) << "struck at " << last(outcome);
+    EXPECT_EQ("", lasting_difference(before)) << "struck at " << last(outcome);
     EXPECT_FALSE(exists(pod_, "eth0")) << "struck at " << last(outcome);
   }
 };
@@ -81,7 +81,7 @@ TEST_F(HostDeviceFault, AddThatFailsAtAnyStepUndoesItself) {
     // A thread that cannot leave the pod's netns must not go on: the program aborts, which is like a kill.
     const bool aborted = outcome.result.exit_status == 128 + SIGABRT;
     if (outcome.struck && !outcome.result.ok() && !aborted) {
-      EXPECT_EQ("", before.difference(NodeSnapshot::take())) << "failed at " << last(outcome);
+      EXPECT_EQ("", lasting_difference(before)) << "failed at " << last(outcome);
     }
     del_and_expect(before, outcome);
     return outcome;

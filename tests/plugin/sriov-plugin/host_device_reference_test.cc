@@ -38,7 +38,7 @@ class Beside : public HostDeviceTest {
     const PluginResult ours = must_add(text);
     EXPECT_EQ(common(theirs.json), common(ours.json)) << theirs.out << ours.out;
     must_del(text);
-    EXPECT_EQ("", before.difference(NodeSnapshot::take()));
+    EXPECT_EQ("", lasting_difference(before));
   }
   PluginRunner reference_{kReference, "/usr/lib/cni"};
 };

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/kernel/netns.h"
 
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 
 #include "core/kernel/sysctl.h"
 #include "tests/plugin/core/kernel/test_links.h"
@@ -10,6 +12,8 @@ namespace barewire::kernel {
 namespace {
 
 using Netns = test::PairTest;
+using test::delete_netns;
+using test::make_netns;
 using test::must_run;
 
 TEST_F(Netns, IsToldApartByDeviceAndInode) {
@@ -52,6 +56,22 @@ TEST_F(Netns, WorkRunsInsideAndReturnsHomeEvenWhenItThrows) {
   EXPECT_EQ(pod().id(), inside);
   EXPECT_THROW(pod().run([] { throw std::runtime_error("x"); }), std::runtime_error);
   EXPECT_EQ(home, NetNs::current().id());
+}
+
+TEST_F(Netns, AnInodeThatIsUsedAgainIsAnotherNetns) {
+  make_netns("first");
+  const NetNsId first = NetNs::open("/run/netns/first").id();
+  ASSERT_NE(0U, first.cookie);
+  delete_netns("first");
+  for (int tries = 0; tries < 200; ++tries) {  // the kernel gives the lowest number that is free
+    make_netns("next");
+    const NetNsId next = NetNs::open("/run/netns/next").id();
+    EXPECT_FALSE(first == next) << next.inode;
+    if (next.inode == first.inode) return;
+    delete_netns("next");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  GTEST_LOG_(INFO) << "no inode was used again";
 }
 
 TEST_F(Netns, SocketOpenedInsideIsUsedFromOutside) {

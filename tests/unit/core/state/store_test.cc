@@ -23,7 +23,7 @@ class Records : public ::testing::Test {
     Attachment result;
     result.id = {"lan", container, "net1", "sriov"};
     result.netns = "/run/netns/" + container;
-    result.netns_id = kernel::NetNsId{4, 4026532000};
+    result.netns_id = kernel::NetNsId{4, 4026532000, 77};
     result.pod = {"default", "web-0", "uid"};
     result.config = "{\"name\":\"lan\"}";
     result.data["pci"] = "0000:01:10.0";
