@@ -2,7 +2,9 @@
 /// Fixtures of nftables.h: made with their first element, put right when damaged, removed with their last.
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include "core/kernel/nftables.h"
 #include "core/log.h"
@@ -107,7 +109,9 @@ void drop(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& 
   log_debug("leaving the empty nftables chain {}", fixture.chains.front().name);
 }
 
-std::vector<std::string> compare(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements) {
+namespace {
+
+std::vector<std::string> compare_once(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements) {
   std::vector<std::string> missing;
   for (const Chain& chain : fixture.chains) {
     const auto use = chain_use(socket, fixture.table, chain.name);
@@ -119,6 +123,21 @@ std::vector<std::string> compare(NlSocket& socket, const Fixture& fixture, const
   for (const Element& element : elements)
     if (!has_element(socket, fixture.table, element))
       missing.push_back(fmt::format("nftables set {} has no element for {}", element.set, element.comment));
+  return missing;
+}
+
+}  // namespace
+
+// The kernel counts a chain's users while a batch is still being looked at, also one that it refuses in the end: what
+// another process tries in this very moment shows. Source: net/netfilter/nf_tables_api.c nft_use_inc.
+std::vector<std::string> compare(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements) {
+  constexpr int kLooks = 5;
+  constexpr std::chrono::milliseconds kPause{10};
+  std::vector<std::string> missing = compare_once(socket, fixture, elements);
+  for (int tries = 1; tries < kLooks && !missing.empty(); ++tries) {
+    std::this_thread::sleep_for(kPause);
+    missing = compare_once(socket, fixture, elements);
+  }
   return missing;
 }
 
