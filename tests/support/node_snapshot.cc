@@ -158,8 +158,36 @@ bool is_settling(const Items& items) {
   });
 }
 
+bool is_ipv6_off(const std::string& link) {
+  return read_file("/proc/sys/net/ipv6/conf/" + link + "/disable_ipv6").value_or("1") != "0\n";
+}
+
+/// A link gets its link-local address up to a second after its carrier. Source: net/core/link_watch.c.
+bool awaits_link_local(const json::object& link) {
+  const json::value* flags = link.if_contains("flags");
+  if (flags == nullptr || text_of(link, "link_type") != "ether") return false;
+  const std::string text = json::serialize(*flags);
+  if (text.find("\"UP\"") == std::string::npos || text.find("LOWER_UP") == std::string::npos) return false;
+  if (text_of(link, "inet6_addr_gen_mode") == "none" || is_ipv6_off(text_of(link, "ifname"))) return false;
+  const json::value* addresses = link.if_contains("addr_info");
+  return addresses == nullptr || json::serialize(*addresses).find("\"fe80:") == std::string::npos;
+}
+
+bool any_awaits_link_local() {
+  const Answers answers = ask_ip({"-d"}, "address show\n");
+  return std::any_of(answers[0].begin(), answers[0].end(),
+                     [](const json::value& link) { return awaits_link_local(link.as_object()); });
+}
+
+void await_link_local() {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
+  while (any_awaits_link_local() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+}
+
 /// take_network once duplicate address detection is over, or after a few seconds.
 void take_settled_network(Items& items) {
+  await_link_local();
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   for (;;) {
     Items network;
