@@ -11,8 +11,9 @@
 namespace barewire {
 
 cni::PluginTable plugin_table() {
-  static const std::array plugins{standard::kBridge, kHostDevice, ipam::kHostLocal, standard::kLoopback, kOvs,
-                                  standard::kPtp,    kSriov,      ipam::kStatic};
+  using namespace standard;
+  static const std::array plugins{kBridge, kDummy, kHostDevice, ipam::kHostLocal, kIpvlan, kLoopback, kMacvlan,
+                                  kOvs,    kPtp,   kSriov,      ipam::kStatic,    kTap,    kTuning,   kVlan};
   return cni::PluginTable(plugins);
 }
 

@@ -7,13 +7,11 @@
 namespace barewire::standard {
 
 extern const cni::Plugin kBridge;
-extern const cni::Plugin kLoopback;
-extern const cni::Plugin kPtp;
-
-// Built only with BAREWIRE_UNFINISHED.
 extern const cni::Plugin kDummy;
 extern const cni::Plugin kIpvlan;
+extern const cni::Plugin kLoopback;
 extern const cni::Plugin kMacvlan;
+extern const cni::Plugin kPtp;
 extern const cni::Plugin kTap;
 extern const cni::Plugin kTuning;
 extern const cni::Plugin kVlan;

@@ -88,6 +88,7 @@ cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create)
     kernel::set_up(work.inside, link);
   }
   if (!work.request.conf.dns.empty()) result.dns = work.request.conf.dns;
+  conclude_attachment(work.attachment, result, work.node);
   return result;
 }
 
@@ -103,7 +104,12 @@ void delete_unrecorded(const PodLinkKind& kind, const cni::Request& request) {
 
 }  // namespace
 
+void require_ipam_type(const cni::Request& request) {
+  if (request.conf.ipam_type.empty()) request.conf.root().at("ipam").at("type").reject("the name of an IPAM plugin");
+}
+
 cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CreateLink& create) {
+  cni::require_ipam(request);
   const state::FileLock lock = begin_attachment(request, node, kind.plugin);
   Rollback rollback;
   rollback.add("attachment", [&] { undo_recorded(request, node, kind.plugin, undo); });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The life of an attachment that is one virtual link in the pod and nothing on the node: dummy, ipvlan, macvlan, tap and
-/// vlan differ only in how the link is made and compared.
+/// The life of an attachment that is one virtual link in the pod and nothing on the node: dummy, ipvlan, macvlan, tap
+/// and vlan differ only in how the link is made and compared.
 #pragma once
 
 #include <functional>
@@ -27,6 +27,9 @@ struct PodLinkKind {
 using CreateLink = std::function<void(const kernel::NetNs& netns, kernel::NlSocket& inside)>;
 /// How `link` differs from what the configuration asks for, as clauses.
 using CompareLink = std::function<std::vector<std::string>(kernel::NlSocket& inside, const kernel::Link& link)>;
+
+/// For kinds that are of no use without addresses. Throws Error{config} naming "ipam.type" when it is missing.
+void require_ipam_type(const cni::Request& request);
 
 /// ADD: record, link, addresses and routes, up. Throws Error{held} when the name is taken in the pod; what
 /// `create` throws.

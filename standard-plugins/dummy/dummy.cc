@@ -10,13 +10,8 @@ namespace {
 
 constexpr PodLinkKind kKind{.plugin = "dummy", .kind = "dummy"};
 
-void require_ipam(const cni::Request& request) {
-  if (request.conf.ipam_type.empty())
-    request.conf.root().at("ipam").at("type").reject("the name of an IPAM plugin");
-}
-
 cni::Result add(const cni::Request& request, Node& node) {
-  require_ipam(request);
+  require_ipam_type(request);
   return add_pod_link(kKind, request, node, [&](const kernel::NetNs&, kernel::NlSocket& inside) {
     kernel::NewLink link;
     link.name = request.ifname;
@@ -29,7 +24,7 @@ void del(const cni::Request& request, Node& node) {
 }
 
 void check(const cni::Request& request, Node& node) {
-  require_ipam(request);
+  require_ipam_type(request);
   check_pod_link(kKind, request, node,
                  [](kernel::NlSocket&, const kernel::Link&) { return std::vector<std::string>(); });
 }

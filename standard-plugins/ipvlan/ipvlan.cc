@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The ipvlan plugin: an interface in the pod that shares the MAC address of an interface of the node. In a chain, on the
-/// interface of the plugin before.
+/// The ipvlan plugin: an interface in the pod that shares the MAC address of an interface of the node. In a chain, on
+/// the interface of the plugin before.
 #include <linux/if_link.h>
 
 #include <array>
@@ -53,8 +53,7 @@ Config parse_config(const cni::Request& request) {
   is_parent_in_container(request);
   require_valid_mtu(request);
   const bool has_previous_address = request.conf.previous && !request.conf.previous->ips.empty();
-  if (request.conf.ipam_type.empty() && !has_previous_address)
-    request.conf.root().at("ipam").at("type").reject("the name of an IPAM plugin");
+  if (!has_previous_address) require_ipam_type(request);
   return config;
 }
 
@@ -71,18 +70,16 @@ std::vector<std::string> compare(const Config& config, const cni::Request& reque
   std::vector<std::string> clauses;
   if (!config.master.empty()) clauses = compare_parent(find_parent(request, inside, config.master), link);
   std::optional<std::uint16_t> mode;
-  kernel::read_link_data(inside, link.index, kKind.kind, [&](const kernel::NlAttributes& data) {
-    mode = data.value<std::uint16_t>(IFLA_IPVLAN_MODE);
-  });
+  kernel::read_link_data(inside, link.index, kKind.kind,
+                         [&](const kernel::NlAttributes& data) { mode = data.value<std::uint16_t>(IFLA_IPVLAN_MODE); });
   if (mode != config.mode) clauses.emplace_back("its mode is another");
   return clauses;
 }
 
 cni::Result add(const cni::Request& request, Node& node) {
   const Config config = parse_config(request);
-  return add_pod_link(kKind, request, node, [&](const kernel::NetNs&, kernel::NlSocket& inside) {
-    create(config, request, inside);
-  });
+  return add_pod_link(kKind, request, node,
+                      [&](const kernel::NetNs&, kernel::NlSocket& inside) { create(config, request, inside); });
 }
 
 void del(const cni::Request& request, Node& node) {

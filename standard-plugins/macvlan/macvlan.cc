@@ -73,9 +73,8 @@ std::vector<std::string> compare(const Config& config, const cni::Request& reque
 
 cni::Result add(const cni::Request& request, Node& node) {
   const Config config = parse_config(request);
-  return add_pod_link(kKind, request, node, [&](const kernel::NetNs&, kernel::NlSocket& inside) {
-    create(config, request, inside);
-  });
+  return add_pod_link(kKind, request, node,
+                      [&](const kernel::NetNs&, kernel::NlSocket& inside) { create(config, request, inside); });
 }
 
 void del(const cni::Request& request, Node& node) {

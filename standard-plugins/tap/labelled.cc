@@ -23,10 +23,10 @@ class ExecContext {
  public:
   explicit ExecContext(const std::string& context) {
     if (::access(kSelinux, F_OK) != 0 || !write(context))
-      throw Error(Error::Code::config,
-                  fmt::format("config key \"selinuxContext\" is \"{}\"; expected a context this node's SELinux knows",
-                              context),
-                  "leave the key out on a node without SELinux");
+      throw Error(
+          Error::Code::config,
+          fmt::format("config key \"selinuxContext\" is \"{}\"; expected a context this node's SELinux knows", context),
+          "leave the key out on a node without SELinux");
   }
   ExecContext(const ExecContext&) = delete;
   ExecContext& operator=(const ExecContext&) = delete;
@@ -43,7 +43,8 @@ class ExecContext {
 
 void create_labelled_tap(const TapSettings& settings, const std::string& context) {
   const auto ip = find_command("ip");
-  if (!ip) throw Error(Error::Code::config, "config key \"selinuxContext\" needs the ip command, which is not on this node");
+  if (!ip)
+    throw Error(Error::Code::config, "config key \"selinuxContext\" needs the ip command, which is not on this node");
   std::vector<std::string> words = {"tuntap", "add", "mode", "tap", "name", settings.name};
   if (settings.multi_queue) words.emplace_back("multi_queue");
   if (settings.owner) words.insert(words.end(), {"user", std::to_string(*settings.owner)});

@@ -15,9 +15,9 @@ struct TapSettings {
   std::optional<std::uint32_t> group;
 };
 
-/// In the calling thread's netns, by the ip command run in `context`. Throws Error{config} naming "selinuxContext" where
-/// the node has no SELinux or no such context, Error{kernel} with what ip said.
-/// Source: selinux(8); security/selinux/hooks.c, selinux_tun_dev_alloc_security; ip-tuntap(8).
+/// In the calling thread's netns, by the ip command run in `context`. Throws Error{config} naming "selinuxContext"
+/// where the node has no SELinux or no such context, Error{kernel} with what ip said. Source: selinux(8);
+/// security/selinux/hooks.c, selinux_tun_dev_alloc_security; ip-tuntap(8).
 void create_labelled_tap(const TapSettings& settings, const std::string& context);
 
 }  // namespace barewire::standard

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The tap plugin: a persistent TAP device in the pod, for a virtual machine or another user-space network stack to open.
+/// The tap plugin: a persistent TAP device in the pod, for a virtual machine or another user-space network stack to
+/// open.
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
@@ -22,8 +23,8 @@ struct Config {
   TapSettings tap;
   std::uint32_t mtu = 0;  ///< 0 = the kernel's
   std::optional<MacAddress> mac;
-  std::string bridge;            ///< of the pod; empty = none
-  std::string selinux_context;   ///< empty = the plugin's own
+  std::string bridge;           ///< of the pod; empty = none
+  std::string selinux_context;  ///< empty = the plugin's own
 };
 
 std::optional<std::uint32_t> parse_id(const JsonView& root, std::string_view key) {
@@ -102,9 +103,8 @@ std::vector<std::string> compare(const Config& config, kernel::NlSocket& inside,
 
 cni::Result add(const cni::Request& request, Node& node) {
   const Config config = parse_config(request);
-  return add_pod_link(kKind, request, node, [&](const kernel::NetNs& netns, kernel::NlSocket& inside) {
-    create(config, netns, inside);
-  });
+  return add_pod_link(kKind, request, node,
+                      [&](const kernel::NetNs& netns, kernel::NlSocket& inside) { create(config, netns, inside); });
 }
 
 void del(const cni::Request& request, Node& node) {
@@ -113,9 +113,8 @@ void del(const cni::Request& request, Node& node) {
 
 void check(const cni::Request& request, Node& node) {
   const Config config = parse_config(request);
-  check_pod_link(kKind, request, node, [&](kernel::NlSocket& inside, const kernel::Link& link) {
-    return compare(config, inside, link);
-  });
+  check_pod_link(kKind, request, node,
+                 [&](kernel::NlSocket& inside, const kernel::Link& link) { return compare(config, inside, link); });
 }
 
 void gc(const cni::Request& request, Node& node) {

@@ -40,7 +40,8 @@ boost::json::object to_json(const LinkSettings& settings) {
 
 }  // namespace
 
-std::string tuning_backup_path(const std::string& directory, const std::string& container_id, const std::string& ifname) {
+std::string tuning_backup_path(const std::string& directory, const std::string& container_id,
+                               const std::string& ifname) {
   return fmt::format("{}/{}_{}.json", directory, container_id, ifname);
 }
 

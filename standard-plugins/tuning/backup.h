@@ -11,7 +11,8 @@
 namespace barewire::standard {
 
 /// `<directory>/<container>_<interface>.json`.
-std::string tuning_backup_path(const std::string& directory, const std::string& container_id, const std::string& ifname);
+std::string tuning_backup_path(const std::string& directory, const std::string& container_id,
+                               const std::string& ifname);
 /// nullopt when there is none. Throws Error{state} naming the file when it is damaged.
 std::optional<LinkSettings> find_tuning_backup(const std::string& path);
 /// Adds to a backup that is there only what it does not have: the first change knew the original. Throws Error{io}.

@@ -20,7 +20,8 @@ class Pattern {
     if (err == 0) return;
     char why[128] = {};
     ::regerror(err, &pattern_, why, sizeof why);
-    throw Error(Error::Code::config, fmt::format("reading {} failed: \"{}\" is no regular expression", file, text), why);
+    throw Error(Error::Code::config, fmt::format("reading {} failed: \"{}\" is no regular expression", file, text),
+                why);
   }
   Pattern(const Pattern&) = delete;
   Pattern& operator=(const Pattern&) = delete;
@@ -30,7 +31,8 @@ class Pattern {
  private:
   /// \d, which lists written for the reference plugin use, is unknown to POSIX.
   static std::string with_digit_class(std::string text) {
-    for (auto at = text.find("\\d"); at != std::string::npos; at = text.find("\\d", at + 5)) text.replace(at, 2, "[0-9]");
+    for (auto at = text.find("\\d"); at != std::string::npos; at = text.find("\\d", at + 5))
+      text.replace(at, 2, "[0-9]");
     return text;
   }
   regex_t pattern_{};
@@ -75,7 +77,8 @@ void require_allowed(const Sysctls& sysctls, const std::string& file) {
   for (const auto& [key, value] : sysctls)
     if (std::none_of(lines.begin(), lines.end(),
                      [&, &name = key](const std::string& line) { return Pattern(line, file).matches(name); }))
-      throw Error(Error::Code::config, fmt::format("config key \"sysctl\" has \"{}\", which {} does not allow", key, file),
+      throw Error(Error::Code::config,
+                  fmt::format("config key \"sysctl\" has \"{}\", which {} does not allow", key, file),
                   fmt::format("allowed: {}", fmt::join(lines, ", ")));
 }
 
@@ -136,9 +139,8 @@ std::string tuning_data_dir(const cni::Request& request) {
 }
 
 TuningConfig TuningConfig::parse(const cni::Request& request, const std::string& allow_list) {
-  return {.data_dir = tuning_data_dir(request),
-          .sysctls = parse_sysctls(request, allow_list),
-          .link = parse_link(request)};
+  return {
+      .data_dir = tuning_data_dir(request), .sysctls = parse_sysctls(request, allow_list), .link = parse_link(request)};
 }
 
 }  // namespace barewire::standard

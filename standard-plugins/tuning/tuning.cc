@@ -149,13 +149,15 @@ std::vector<std::string> compare_sysctls(const kernel::NetNs& netns, const Tunin
 }
 
 template <typename Value>
-void compare(std::vector<std::string>& clauses, const char* what, const std::optional<Value>& wanted, const Value& present) {
+void compare(std::vector<std::string>& clauses, const char* what, const std::optional<Value>& wanted,
+             const Value& present) {
   if (wanted && *wanted != present) clauses.push_back(fmt::format("its {} is {}, not {}", what, present, *wanted));
 }
 
 std::vector<std::string> compare_link(const kernel::Link& link, const LinkSettings& wanted) {
   std::vector<std::string> clauses;
-  if (wanted.mac && link.mac != wanted.mac) clauses.push_back(fmt::format("its MAC address is not {}", wanted.mac->text()));
+  if (wanted.mac && link.mac != wanted.mac)
+    clauses.push_back(fmt::format("its MAC address is not {}", wanted.mac->text()));
   compare(clauses, "MTU", wanted.mtu, link.mtu);
   compare(clauses, "queue length", wanted.tx_queue_length, link.tx_queue_length);
   compare(clauses, "promiscuous mode", wanted.promisc, link.is_promiscuous());

@@ -27,7 +27,7 @@ Config parse_config(const cni::Request& request) {
   config.id = static_cast<std::uint16_t>(root.integer_or("vlanId", 0, kLargestVlan, "an 802.1Q VLAN id", 0));
   is_parent_in_container(request);
   require_valid_mtu(request);
-  if (request.conf.ipam_type.empty()) root.at("ipam").at("type").reject("the name of an IPAM plugin");
+  require_ipam_type(request);
   return config;
 }
 
@@ -50,9 +50,8 @@ std::vector<std::string> compare(const Config& config, const cni::Request& reque
 
 cni::Result add(const cni::Request& request, Node& node) {
   const Config config = parse_config(request);
-  return add_pod_link(kKind, request, node, [&](const kernel::NetNs&, kernel::NlSocket& inside) {
-    create(config, request, inside);
-  });
+  return add_pod_link(kKind, request, node,
+                      [&](const kernel::NetNs&, kernel::NlSocket& inside) { create(config, request, inside); });
 }
 
 void del(const cni::Request& request, Node& node) {

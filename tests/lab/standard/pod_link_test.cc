@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/// dummy, ipvlan and vlan: what they share with others of their kind, and their own keys; macvlan on a kernel before 6.13.
+/// dummy, ipvlan and vlan: what they share with others of their kind, and their own keys; macvlan on a kernel
+/// before 6.13.
 #include "tests/plugin/standard/pod_link_suite.h"
 
 namespace barewire::test {
 
-INSTANTIATE_TEST_SUITE_P(Lab, PodLink,
-                         ::testing::Values(PodLinkCase{"dummy", "", "dummy"},
-                                           PodLinkCase{"ipvlan", R"("master":"up0",)", "ipvlan"},
-                                           PodLinkCase{"macvlan", R"("master":"up0",)", "macvlan"},
-                                           PodLinkCase{"vlan", R"("master":"up0","vlanId":100,)", "vlan protocol 802.1Q id 100"}),
-                         pod_link_name);
+INSTANTIATE_TEST_SUITE_P(
+    Lab, PodLink,
+    ::testing::Values(PodLinkCase{"dummy", "", "dummy"}, PodLinkCase{"ipvlan", R"("master":"up0",)", "ipvlan"},
+                      PodLinkCase{"macvlan", R"("master":"up0",)", "macvlan"},
+                      PodLinkCase{"vlan", R"("master":"up0","vlanId":100,)", "vlan protocol 802.1Q id 100"}),
+    pod_link_name);
 
 namespace {
 
@@ -51,8 +52,9 @@ TEST_F(PodLinkKeys, IpvlanInAChainStandsOnTheInterfaceBeforeAndTakesItsAddresses
 }
 
 TEST_F(PodLinkKeys, VlanTalksToThatVlanAlone) {
-  must_run_in(outside_, "ip link add eth0.100 link eth0 type vlan id 100 && ip link set eth0.100 up && "
-                        "ip addr add 192.0.2.3/24 dev eth0.100 && ip addr flush dev eth0");
+  must_run_in(outside_,
+              "ip link add eth0.100 link eth0 type vlan id 100 && ip link set eth0.100 up && "
+              "ip addr add 192.0.2.3/24 dev eth0.100 && ip addr flush dev eth0");
   const std::string text = config("vlan", std::string(R"("master":"up0","vlanId":100,"mtu":1400,)") + kIpam);
   const PluginResult result = runner_.add("vlan", text);
   ASSERT_TRUE(result.ok()) << result;

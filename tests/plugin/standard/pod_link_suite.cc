@@ -115,9 +115,12 @@ TEST_P(PodLink, GcReturnsWhatIsNotListedAndNothingElse) {
 
 TEST_P(PodLink, StatusIsThatOfIpam) {
   EXPECT_TRUE(runner_.status(plugin(), config()).ok());
-  EXPECT_FALSE(runner_.status(plugin(), fmt::format(R"({{"cniVersion":"1.1.0","name":"n","type":"{}",{}"ipam":{{"type":"no-such-plugin"}}}})",
-                                                    plugin(), GetParam().keys))
-                   .ok());
+  EXPECT_FALSE(
+      runner_
+          .status(plugin(),
+                  fmt::format(R"({{"cniVersion":"1.1.0","name":"n","type":"{}",{}"ipam":{{"type":"no-such-plugin"}}}})",
+                              plugin(), GetParam().keys))
+          .ok());
 }
 
 TEST_P(PodLink, CheckFindsEachMissingPiece) {
