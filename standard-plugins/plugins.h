@@ -11,6 +11,7 @@ extern const cni::Plugin kDummy;
 extern const cni::Plugin kIpvlan;
 extern const cni::Plugin kLoopback;
 extern const cni::Plugin kMacvlan;
+extern const cni::Plugin kPortmap;
 extern const cni::Plugin kPtp;
 extern const cni::Plugin kTap;
 extern const cni::Plugin kTuning;

@@ -31,17 +31,21 @@ void build(Batch& batch, const Fixture& fixture) {
     for (const Rule& rule : chain.rules) batch.add_rule(chain.name, rule);
 }
 
-void add_elements(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, bool with_build,
-                  std::string_view doing) {
-  Batch batch(fixture.table);
-  if (with_build) build(batch, fixture);
-  for (const Element& element : elements) batch.add_element(element);
+/// Those of all parts; `build_all`: also of fixtures that were whole a moment ago.
+void add_parts(NlSocket& socket, const std::vector<Part>& parts, bool build_all, std::string_view doing) {
+  Batch batch(parts.front().fixture.table);
+  for (const Part& part : parts)
+    if (build_all || !is_whole(socket, part.fixture)) build(batch, part.fixture);
+  for (const Part& part : parts) {
+    for (const Element& element : part.replaced) batch.delete_element(element);
+    for (const Element& element : part.elements) batch.add_element(element);
+  }
   batch.commit(socket, doing);
 }
 
-void remove_elements(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements,
+void remove_elements(NlSocket& socket, const Table& table, const std::vector<Element>& elements,
                      std::string_view doing) {
-  Batch batch(fixture.table);
+  Batch batch(table);
   for (const Element& element : elements) batch.delete_element(element);
   try {
     batch.commit(socket, doing);
@@ -49,8 +53,14 @@ void remove_elements(NlSocket& socket, const Fixture& fixture, const std::vector
     if (error.err() != ENOENT) throw;
     if (elements.size() <= 1) return;
     // One of them was gone and kept the others: one by one, then.
-    for (const Element& element : elements) remove_elements(socket, fixture, {element}, doing);
+    for (const Element& element : elements) remove_elements(socket, table, {element}, doing);
   }
+}
+
+/// A datum ends at a register border in the kernel's answers.
+bool has_datum(const FoundElement& found, const Element& element) {
+  const std::string wanted = element.data.bytes();
+  return std::string_view(found.data).substr(0, wanted.size()) == wanted;
 }
 
 bool has_empty_sets(const Fixture& fixture) {
@@ -91,22 +101,39 @@ std::uint32_t Fixture::uses_of(const Chain& chain) const {
 }
 
 void put(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing) {
-  if (is_whole(socket, fixture)) {
-    try {
-      return add_elements(socket, fixture, elements, false, doing);
-    } catch (const KernelError& error) {
-      if (error.err() != ENOENT) throw;  // the last other element, and the fixture with it, went just now
-    }
+  put(socket, {Part{fixture, elements, {}}}, doing);
+}
+
+void put(NlSocket& socket, const std::vector<Part>& parts, std::string_view doing) {
+  if (parts.empty()) return;
+  try {
+    return add_parts(socket, parts, false, doing);
+  } catch (const KernelError& error) {
+    if (error.err() != ENOENT) throw;  // the last other element, and the fixture with it, went just now
   }
-  add_elements(socket, fixture, elements, true, doing);
+  add_parts(socket, parts, true, doing);
 }
 
 void drop(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing) {
-  if (!elements.empty()) remove_elements(socket, fixture, elements, doing);
+  drop(socket, {Part{fixture, elements, {}}}, doing);
+}
+
+namespace {
+
+void drop_fixture(NlSocket& socket, const Fixture& fixture, std::string_view doing) {
   for (int i = 0; i < kTries; ++i)
     if (try_remove_fixture(socket, fixture, doing)) return;
   // Others are at work on this ruleset, so this is not its last element, or the last of them will tidy up.
   log_debug("leaving the empty nftables chain {}", fixture.chains.front().name);
+}
+
+}  // namespace
+
+void drop(NlSocket& socket, const std::vector<Part>& parts, std::string_view doing) {
+  std::vector<Element> elements;
+  for (const Part& part : parts) elements.insert(elements.end(), part.elements.begin(), part.elements.end());
+  if (!elements.empty()) remove_elements(socket, parts.front().fixture.table, elements, doing);
+  for (const Part& part : parts) drop_fixture(socket, part.fixture, doing);
 }
 
 namespace {
@@ -120,9 +147,13 @@ std::vector<std::string> compare_once(NlSocket& socket, const Fixture& fixture, 
     else if (*use != fixture.uses_of(chain))
       missing.push_back(fmt::format("nftables chain {} is not as it was made", chain.name));
   }
-  for (const Element& element : elements)
-    if (!has_element(socket, fixture.table, element))
+  for (const Element& element : elements) {
+    const auto found = find_element(socket, fixture.table, element);
+    if (!found)
       missing.push_back(fmt::format("nftables set {} has no element for {}", element.set, element.comment));
+    else if (!has_datum(*found, element))
+      missing.push_back(fmt::format("nftables map {} has another datum for {}", element.set, element.comment));
+  }
   return missing;
 }
 

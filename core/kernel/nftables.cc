@@ -11,6 +11,8 @@
 #include <array>
 #include <cstring>
 
+#include "core/kernel/attributes.h"
+
 namespace barewire::kernel::nft {
 
 namespace {
@@ -180,7 +182,8 @@ void Batch::add_rule(const std::string& chain, const Rule& rule) {
 namespace {
 
 /// Tells the nft command that the keys are in host byte order, without which it shows interface names as "". A
-/// type-length-value triple, as user_data. Source: libnftnl udata.h, NFTNL_UDATA_SET_KEYBYTEORDER; nftables' datatype.h.
+/// type-length-value triple, as user_data. Source: libnftnl udata.h, NFTNL_UDATA_SET_KEYBYTEORDER; nftables'
+/// datatype.h.
 std::string host_byte_order() {
   constexpr std::uint32_t kHostEndian = 1;
   std::string bytes = {'\0', sizeof kHostEndian};
@@ -254,7 +257,8 @@ void Batch::commit(NlSocket& socket, std::string_view doing) {
   std::string bytes;
   std::uint32_t sequence = kBatchSequence;
   append(bytes, batch_border(NFNL_MSG_BATCH_BEGIN, generation_), sequence++, false);
-  // Refusals are always answered; one ack at the end is enough to know that all was read, and never overruns the socket.
+  // Refusals are always answered; one ack at the end is enough to know that all was read, and never overruns the
+  // socket.
   for (const NlMessage& change : messages_) append(bytes, change, sequence++, &change == &messages_.back());
   append(bytes, batch_border(NFNL_MSG_BATCH_END), sequence, false);
   const int fd = nl_socket_get_fd(socket.raw());
@@ -315,6 +319,33 @@ bool has_element(NlSocket& socket, const Table& table, const Element& element) {
   message.put_string(NFTA_SET_ELEM_LIST_TABLE, table.name).put_string(NFTA_SET_ELEM_LIST_SET, element.set);
   put_elements(message, element, false);
   return socket.get(std::move(message), "reading nftables set " + element.set, [](const nlmsghdr&) {});
+}
+
+namespace {
+
+/// The comment among an element's user data: a type-length-value triple, as user_data writes it.
+std::string comment_of(std::string_view bytes) {
+  constexpr std::size_t kHeader = 2;
+  if (bytes.size() <= kHeader || bytes[0] != '\0') return {};
+  const auto length = std::min<std::size_t>(static_cast<unsigned char>(bytes[1]), bytes.size() - kHeader);
+  const std::string_view text = bytes.substr(kHeader, length);
+  return std::string(text.substr(0, text.find('\0')));
+}
+
+}  // namespace
+
+std::optional<FoundElement> find_element(NlSocket& socket, const Table& table, const Element& element) {
+  NlMessage message = question(NFT_MSG_GETSETELEM, table);
+  message.put_string(NFTA_SET_ELEM_LIST_TABLE, table.name).put_string(NFTA_SET_ELEM_LIST_SET, element.set);
+  put_elements(message, element, false);
+  std::optional<FoundElement> found;
+  socket.get(std::move(message), "reading nftables set " + element.set, [&](const nlmsghdr& header) {
+    const NlAttributes list = NlAttributes(header, sizeof(nfgenmsg)).nest(NFTA_SET_ELEM_LIST_ELEMENTS);
+    const NlAttributes one = list.nest(NFTA_LIST_ELEM);
+    found = FoundElement{std::string(one.nest(NFTA_SET_ELEM_DATA).bytes(NFTA_DATA_VALUE)),
+                         comment_of(one.bytes(NFTA_SET_ELEM_USERDATA))};
+  });
+  return found;
 }
 
 namespace {

@@ -88,6 +88,12 @@ std::optional<std::uint32_t> table_use(NlSocket& socket, const Table& table);
 /// How many rules a chain has, jumps to it included; nullopt when there is no such chain.
 std::optional<std::uint32_t> chain_use(NlSocket& socket, const Table& table, const std::string& chain);
 bool has_element(NlSocket& socket, const Table& table, const Element& element);
+/// What a set holds under the key of `element`: the datum of a map, padded to registers, and whose it is.
+struct FoundElement {
+  std::string data;
+  std::string comment;
+};
+std::optional<FoundElement> find_element(NlSocket& socket, const Table& table, const Element& element);
 /// Reads the start of the set alone. A set that is not there is empty.
 bool is_empty_set(const Table& table, const std::string& set);
 
@@ -100,12 +106,23 @@ struct Fixture {
   std::uint32_t uses_of(const Chain& chain) const;
 };
 
+/// One fixture, the elements to add, and those to remove before in the same batch: all three of them are there.
+struct Part {
+  Fixture fixture;
+  std::vector<Element> elements;
+  std::vector<Element> replaced;
+};
+
 /// Adds the elements; makes the fixture, or puts it right, where it is not whole. One batch. Throws KernelError;
 /// EEXIST: a map holds another datum under that key.
 void put(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing);
+/// Several fixtures of one table, all in one batch.
+void put(NlSocket& socket, const std::vector<Part>& parts, std::string_view doing);
 /// Removes the elements that are there; then, when the fixture's sets are empty, the fixture, and the table with its
 /// last fixture. Harmless when all is gone.
 void drop(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing);
+/// Only what `elements` of each part name; `replaced` is not looked at.
+void drop(NlSocket& socket, const std::vector<Part>& parts, std::string_view doing);
 /// What is missing, as readable clauses; empty when all is in place.
 std::vector<std::string> compare(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements);
 
