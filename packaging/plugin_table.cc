@@ -12,8 +12,9 @@ namespace barewire {
 
 cni::PluginTable plugin_table() {
   using namespace standard;
-  static const std::array plugins{kBridge,  kDummy, kHostDevice, ipam::kHostLocal, kIpvlan, kLoopback, kMacvlan, kOvs,
-                                  kPortmap, kPtp,   kSriov,      ipam::kStatic,    kTap,    kTuning,   kVlan};
+  static const std::array plugins{
+      kBandwidth, kBridge,  kDummy, kHostDevice, ipam::kHostLocal, kIpvlan, kLoopback, kMacvlan,
+      kOvs,       kPortmap, kPtp,   kSriov,      ipam::kStatic,    kTap,    kTuning,   kVlan};
   return cni::PluginTable(plugins);
 }
 

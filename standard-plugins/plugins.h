@@ -6,6 +6,7 @@
 
 namespace barewire::standard {
 
+extern const cni::Plugin kBandwidth;
 extern const cni::Plugin kBridge;
 extern const cni::Plugin kDummy;
 extern const cni::Plugin kIpvlan;

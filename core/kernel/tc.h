@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Traffic control: a rate for what leaves an interface, and handing what arrives on one to another. Works on a
+/// NlSocket opened in the interface's netns. Source: tc(8), tc-tbf(8), tc-u32(8), tc-mirred(8);
+/// include/uapi/linux/pkt_sched.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "core/kernel/netlink.h"
+
+namespace barewire::kernel {
+
+/// A token bucket filter.
+struct TokenBucket {
+  std::uint64_t rate = 0;   ///< bytes per second
+  std::uint32_t burst = 0;  ///< bytes that pass at once; a packet that is larger never does
+  std::uint32_t limit = 0;  ///< bytes that wait
+  friend bool operator==(const TokenBucket&, const TokenBucket&) = default;
+};
+
+/// Makes it the root qdisc, in place of what is there. Throws KernelError.
+void set_token_bucket(NlSocket& socket, int index, const TokenBucket& bucket);
+/// nullopt when the root qdisc is another. The burst is what the kernel makes of it: a few bytes less or more.
+std::optional<TokenBucket> find_token_bucket(NlSocket& socket, int index);
+/// False when the root qdisc was the default one.
+bool remove_root_qdisc(NlSocket& socket, int index);
+
+/// Everything that arrives on `index` goes out by `to` (an ifb device) first. Throws KernelError; EEXIST when the
+/// interface has an ingress qdisc already.
+void redirect_ingress(NlSocket& socket, int index, int to);
+/// Whether it does.
+bool is_ingress_redirected(NlSocket& socket, int index, int to);
+/// False when there was no ingress qdisc. Its filters go with it.
+bool remove_ingress_qdisc(NlSocket& socket, int index);
+
+}  // namespace barewire::kernel

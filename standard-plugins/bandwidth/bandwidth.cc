@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The bandwidth plugin, chained: limits what a pod receives and sends, at the node's end of its veth pair. What the
+/// pod receives waits in a token bucket there; what it sends is taken through an ifb device that has one.
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include "core/kernel/link.h"
+#include "core/kernel/new_link.h"
+#include "core/kernel/tc.h"
+#include "core/rollback.h"
+#include "standard-plugins/bandwidth/config.h"
+#include "standard-plugins/common/lifecycle.h"
+#include "standard-plugins/common/pod_veth.h"
+#include "standard-plugins/plugins.h"
+
+namespace barewire::standard {
+
+namespace {
+
+constexpr std::string_view kName = "bandwidth";
+constexpr const char* kIfbKind = "ifb";
+constexpr const char* kHostKey = "hostInterface";
+constexpr const char* kIfbKey = "ifb";
+
+std::string ifb_name(const state::AttachmentId& id) {
+  constexpr std::size_t kDigits = 12;  // an interface's name has 15 characters
+  return "bwp" + hash_name(owner_text(id)).substr(0, kDigits);
+}
+
+/// The node's end of the pod's veth pair. Throws Error{device} when the interface is of another kind.
+kernel::Link host_end(kernel::NlSocket& host, const cni::Request& request) {
+  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  const kernel::Link link = kernel::get_link(inside, request.ifname);
+  const auto peer = link.kind == "veth" ? kernel::find_link(host, link.parent) : std::nullopt;
+  if (!peer || peer->kind != "veth")
+    throw Error(
+        Error::Code::device,
+        fmt::format("limiting the bandwidth of {} failed: it is no veth pair with an end on this node", request.ifname),
+        "VFs have min_tx_rate and max_tx_rate in the sriov plugin");
+  return *peer;
+}
+
+std::string recorded(const state::Attachment& attachment, const char* key) {
+  const boost::json::value* name = attachment.data.if_contains(key);
+  return name != nullptr && name->is_string() ? std::string(name->get_string()) : std::string();
+}
+
+/// The qdiscs go with the pair too, but the pair may stay: when ADD fails, and when the chain changes.
+void remove_qdiscs(const state::Attachment& attachment) {
+  const std::string name = recorded(attachment, kHostKey);
+  if (name.empty()) return;
+  kernel::NlSocket host;
+  const auto link = kernel::find_link(host, name);
+  if (!link || link->kind != "veth") return;
+  if (kernel::find_token_bucket(host, link->index)) kernel::remove_root_qdisc(host, link->index);
+  kernel::remove_ingress_qdisc(host, link->index);
+}
+
+void remove_ifb(const state::Attachment& attachment) {
+  kernel::NlSocket host;
+  const auto link = kernel::find_link(host, ifb_name(attachment.id));
+  if (link && link->kind == kIfbKind) kernel::delete_link(host, link->index, "removing " + link->name);
+}
+
+void undo(const state::Attachment& attachment, Node&) {
+  Collector collector;
+  collector.run("rates", [&] { remove_qdiscs(attachment); });
+  collector.run("ifb device", [&] { remove_ifb(attachment); });
+  collector.finish();
+}
+
+kernel::Link create_ifb(kernel::NlSocket& host, const std::string& name, const kernel::Link& port) {
+  kernel::NewLink link;
+  link.name = name;
+  link.mtu = port.mtu;
+  link.up = true;
+  kernel::create_link(host, kIfbKind, link);
+  return kernel::get_link(host, name);
+}
+
+void limit(kernel::NlSocket& host, const kernel::Link& port, const BandwidthConfig& config, const std::string& ifb,
+           cni::Result& result) {
+  if (config.ingress) kernel::set_token_bucket(host, port.index, *config.ingress);
+  if (!config.egress) return;
+  const kernel::Link device = create_ifb(host, ifb, port);
+  kernel::set_token_bucket(host, device.index, *config.egress);
+  kernel::redirect_ingress(host, port.index, device.index);
+  result.interfaces.push_back(interface_of(device));
+}
+
+cni::Result add(const cni::Request& request, Node& node) {
+  const BandwidthConfig config = BandwidthConfig::parse(request.conf);
+  cni::Result result = require_previous(request);
+  if (config.empty()) return result;
+  const state::FileLock lock = begin_attachment(request, node, kName);
+  kernel::NlSocket host;
+  const kernel::Link port = host_end(host, request);
+  Rollback rollback;
+  rollback.add("bandwidth", [&] { undo_recorded(request, node, kName, undo); });
+  state::Attachment attachment = state::make_attachment(request, kName);
+  attachment.data[kHostKey] = port.name;
+  attachment.data[kIfbKey] = ifb_name(attachment.id);
+  store_of(node).save(attachment);
+  limit(host, port, config, ifb_name(attachment.id), result);
+  conclude_attachment(attachment, result, node);
+  rollback.keep();
+  return result;
+}
+
+void del(const cni::Request& request, Node& node) {
+  delete_attachment(request, node, kName, undo);
+}
+
+/// The kernel keeps the burst as a time, in ticks of 64 ns.
+bool is_alike(const kernel::TokenBucket& wanted, const kernel::TokenBucket& present) {
+  const auto burst_difference = std::abs(std::int64_t{wanted.burst} - std::int64_t{present.burst});
+  const std::int64_t bytes_per_tick = static_cast<std::int64_t>(wanted.rate / 15625000) + 1;
+  return wanted.rate == present.rate && burst_difference <= 2 * bytes_per_tick && wanted.limit == present.limit;
+}
+
+void compare_rate(std::vector<std::string>& clauses, kernel::NlSocket& host, const kernel::Link& link,
+                  const kernel::TokenBucket& wanted) {
+  const auto present = kernel::find_token_bucket(host, link.index);
+  if (!present)
+    clauses.push_back(fmt::format("{} has no rate", link.name));
+  else if (!is_alike(wanted, *present))
+    clauses.push_back(fmt::format("the rate of {} is {} bytes per second with a burst of {}, not {} with {}", link.name,
+                                  present->rate, present->burst, wanted.rate, wanted.burst));
+}
+
+void compare_egress(std::vector<std::string>& clauses, kernel::NlSocket& host, const kernel::Link& port,
+                    const kernel::TokenBucket& wanted, const std::string& name) {
+  const auto device = kernel::find_link(host, name);
+  if (!device || device->kind != kIfbKind) return clauses.push_back(fmt::format("ifb device {} is missing", name));
+  if (!device->is_up()) clauses.push_back(fmt::format("ifb device {} is down", name));
+  compare_rate(clauses, host, *device, wanted);
+  if (!kernel::is_ingress_redirected(host, port.index, device->index))
+    clauses.push_back(fmt::format("{} does not lead to {}", port.name, name));
+}
+
+void check(const cni::Request& request, Node&) {
+  const BandwidthConfig config = BandwidthConfig::parse(request.conf);
+  require_previous(request);
+  if (config.empty()) return;
+  kernel::NlSocket host;
+  const kernel::Link port = host_end(host, request);
+  std::vector<std::string> clauses;
+  if (config.ingress) compare_rate(clauses, host, port, *config.ingress);
+  if (config.egress)
+    compare_egress(clauses, host, port, *config.egress, ifb_name(state::attachment_id(request, kName)));
+  throw_drift(request.ifname, clauses);
+}
+
+void gc(const cni::Request& request, Node& node) {
+  collect_unlisted(request, node, kName, undo);
+}
+
+}  // namespace
+
+const cni::Plugin kBandwidth{
+    .name = kName, .about = "limits what a pod sends and receives", .add = add, .del = del, .check = check, .gc = gc};
+
+}  // namespace barewire::standard

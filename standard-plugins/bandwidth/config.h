@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The keys of the bandwidth plugin. docs/configuration/bandwidth.md describes them.
+#pragma once
+
+#include <optional>
+
+#include "core/cni/request.h"
+#include "core/kernel/tc.h"
+
+namespace barewire::standard {
+
+/// Seen from the pod: `ingress` is what it receives. Absent: no limit.
+struct BandwidthConfig {
+  std::optional<kernel::TokenBucket> ingress, egress;
+  bool empty() const noexcept { return !ingress && !egress; }
+  /// Throws Error{config} naming the key.
+  static BandwidthConfig parse(const cni::NetConf& conf);
+};
+
+}  // namespace barewire::standard
