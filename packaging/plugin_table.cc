@@ -13,8 +13,8 @@ namespace barewire {
 cni::PluginTable plugin_table() {
   using namespace standard;
   static const std::array plugins{
-      kBandwidth, kBridge,  kDummy, kHostDevice, ipam::kHostLocal, kIpvlan, kLoopback, kMacvlan,
-      kOvs,       kPortmap, kPtp,   kSriov,      ipam::kStatic,    kTap,    kTuning,   kVlan};
+      kBandwidth, kBridge, kDummy, kHostDevice, ipam::kHostLocal, kIpvlan, kLoopback, kMacvlan, kOvs,
+      kPortmap,   kPtp,    kSbr,   kSriov,      ipam::kStatic,    kTap,    kTuning,   kVlan};
   return cni::PluginTable(plugins);
 }
 

@@ -14,6 +14,7 @@ extern const cni::Plugin kLoopback;
 extern const cni::Plugin kMacvlan;
 extern const cni::Plugin kPortmap;
 extern const cni::Plugin kPtp;
+extern const cni::Plugin kSbr;
 extern const cni::Plugin kTap;
 extern const cni::Plugin kTuning;
 extern const cni::Plugin kVlan;
