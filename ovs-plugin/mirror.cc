@@ -31,6 +31,12 @@ bool contains(const std::vector<Uuid>& uuids, const Uuid& uuid) {
   return std::find(uuids.begin(), uuids.end(), uuid) != uuids.end();
 }
 
+const std::vector<std::string>& mirror_columns() {
+  static const std::vector<std::string> columns{"_uuid",           "name",        "select_src_port",
+                                                "select_dst_port", "output_port", "external_ids"};
+  return columns;
+}
+
 Mirror read_mirror(const Row& row) {
   return {row.get<Uuid>("_uuid"),           row.get<std::string>("name"),  row.all<Uuid>("select_src_port"),
           row.all<Uuid>("select_dst_port"), row.find<Uuid>("output_port"), row.string_map("external_ids")};
@@ -39,9 +45,7 @@ Mirror read_mirror(const Row& row) {
 Found look(Connection& connection, const Bridge& bridge, const std::string& name, Deadline deadline) {
   Transaction transaction;
   const auto bridges = transaction.select("Bridge", row_is(bridge.row), {"mirrors"});
-  const auto mirrors =
-      transaction.select("Mirror", {{"name", "==", name}},
-                         {"_uuid", "name", "select_src_port", "select_dst_port", "output_port", "external_ids"});
+  const auto mirrors = transaction.select("Mirror", {{"name", "==", name}}, mirror_columns());
   const auto outcome = transact(connection, transaction, deadline, fmt::format("looking for mirror {}", name));
   Found found;
   for (const Row& row : outcome.rows(bridges)) found.bridge_mirrors = row.at("mirrors");
@@ -108,9 +112,18 @@ bool holds_nothing_but(const Mirror& mirror, const Uuid& port) {
          (!mirror.output_port || *mirror.output_port == port);
 }
 
+bool holds(const Mirror& mirror, const Uuid& port) {
+  return contains(mirror.select_src_port, port) || contains(mirror.select_dst_port, port) || mirror.output_port == port;
+}
+
+/// Of ours, with nobody else in it: a port that was deleted has left it by itself, and did not take it along.
+bool is_left_over(const Mirror& mirror, const MirrorRequest& request) {
+  return is_owned(mirror, request.owner) && holds_nothing_but(mirror, request.port);
+}
+
 void leave(Transaction& transaction, const MirrorRequest& request, const Mirror& mirror) {
   guard_mirror(transaction, mirror);
-  if (is_owned(mirror, request.owner) && holds_nothing_but(mirror, request.port)) {
+  if (is_left_over(mirror, request)) {
     transaction.mutate("Bridge", row_is(request.bridge.row), {{"mirrors", "delete", mirror.row}});
     return;
   }
@@ -142,6 +155,20 @@ std::optional<Mirror> find_mirror(Connection& connection, const Bridge& bridge, 
   return look(connection, bridge, name, deadline).mirror;
 }
 
+std::vector<Mirror> find_mirrors(Connection& connection, const Bridge& bridge, Deadline deadline) {
+  Transaction transaction;
+  const auto bridges = transaction.select("Bridge", row_is(bridge.row), {"mirrors"});
+  const auto mirrors = transaction.select("Mirror", {}, mirror_columns());
+  const auto outcome = transact(connection, transaction, deadline, fmt::format("reading mirrors of {}", bridge.name));
+  std::vector<Uuid> of_bridge;
+  for (const Row& row : outcome.rows(bridges)) of_bridge = row.all<Uuid>("mirrors");
+  std::vector<Mirror> found;
+  for (const Row& row : outcome.rows(mirrors)) {
+    if (contains(of_bridge, row.get<Uuid>("_uuid"))) found.push_back(read_mirror(row));
+  }
+  return found;
+}
+
 Change join_mirror(Connection& connection, const MirrorRequest& request, Deadline deadline) {
   const std::string doing = fmt::format("joining mirror {} of bridge {}", request.mirror, request.bridge.name);
   while (!ovsdb::has_passed(deadline)) {
@@ -163,10 +190,7 @@ std::optional<Change> leave_mirror(Connection& connection, const MirrorRequest& 
   while (!ovsdb::has_passed(deadline)) {
     const std::optional<Mirror> mirror = find_mirror(connection, request.bridge, request.mirror, deadline);
     if (!mirror) return std::nullopt;
-    if (!contains(mirror->select_src_port, request.port) && !contains(mirror->select_dst_port, request.port) &&
-        mirror->output_port != request.port) {
-      return std::nullopt;
-    }
+    if (!holds(*mirror, request.port) && !is_left_over(*mirror, request)) return std::nullopt;
     Transaction transaction;
     transaction.comment("barewire: " + doing);
     leave(transaction, request, *mirror);

@@ -39,13 +39,15 @@ struct MirrorRequest {
 /// The mirror of that name on that bridge; other bridges may have one of the same name.
 std::optional<Mirror> find_mirror(Connection& connection, const Bridge& bridge, const std::string& name,
                                   Deadline deadline);
+/// Every mirror of that bridge.
+std::vector<Mirror> find_mirrors(Connection& connection, const Bridge& bridge, Deadline deadline);
 
 /// Throws Error{held} when the copies already go to another port, Error{ovsdb} when the database refuses,
 /// Error{try_again} when it is down. Joining twice is the same as once.
 Change join_mirror(Connection& connection, const MirrorRequest& request, Deadline deadline);
 
-/// Takes the port out of the mirror in every role; nullopt when it was not in it, or there is no such mirror. (A port
-/// that is deleted leaves its mirrors by itself, but the empty mirror stays: leave first.)
+/// Takes the port out of the mirror in every role, and deletes a mirror of ours that is empty then; nullopt when there
+/// was nothing to do. (A port that is deleted leaves its mirrors by itself, but the empty mirror stays.)
 std::optional<Change> leave_mirror(Connection& connection, const MirrorRequest& request, Deadline deadline);
 
 }  // namespace barewire::ovs

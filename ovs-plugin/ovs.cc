@@ -18,6 +18,7 @@
 #include "ovs-plugin/owner.h"
 #include "ovs-plugin/plugins.h"
 #include "ovs-plugin/port.h"
+#include "ovs-plugin/ready.h"
 #include "ovs-plugin/undo.h"
 
 namespace barewire {
@@ -74,15 +75,6 @@ void clear_leftover(Work& work) {
                 "DEL it before it is ADDed again");
   log_warning("undoing what an earlier ADD of attachment {} has left", existing->id.text());
   detach(work.store, *existing, work.request.environment.path, work.node);
-}
-
-Bridge require_bridge(Connection& connection, const std::string& name) {
-  if (auto bridge = find_bridge(connection, name, soon())) return *std::move(bridge);
-  throw cni::LackError(
-      cni::Lack::bridge,
-      Error(Error::Code::device,
-            fmt::format("failed to find bridge {}: it is not in the database at {}", name, connection.endpoint().text()),
-            fmt::format("`ovs-vsctl list-br` lists what is there; `ovs-vsctl add-br {}` makes it", name)));
 }
 
 void require_free_name(Work& work) {
@@ -271,34 +263,10 @@ void gc(const cni::Request& request, Node& node) {
   undo.finish();
 }
 
-void require_switch(const OvsConfig& config) {
-  Connection connection = Connection::open(config.endpoint, soon());
-  require_bridge(connection, config.bridge);
-  if (!switch_is_running(connection, soon()))
-    throw Error(Error::Code::not_available,
-                fmt::format("no ovs-vswitchd serves the database at {}", config.endpoint.text()),
-                "`systemctl status openvswitch-switch` tells why");
-}
-
-[[noreturn]] void report(cni::Lack lack, const Error& error) {
-  throw cni::LackError(lack, Error(Error::Code::not_available, error.what(), error.hint()));
-}
-
-/// Whatever is missing, ADD cannot be served.
-void require_switch_or_say(const OvsConfig& config) {
-  try {
-    require_switch(config);
-  } catch (const cni::LackError& lack) {
-    report(lack.lack(), lack);
-  } catch (const Error& error) {
-    report(cni::Lack::vswitch, error);
-  }
-}
-
 void status(const cni::Request& request, Node& node) {
   const OvsConfig config = OvsConfig::parse(request);
   try {
-    require_switch_or_say(config);
+    require_switch(config.endpoint, config.bridge);
   } catch (const cni::LackError& lack) {
     return cni::status_by_fallback(request, node, lack);
   }

@@ -9,14 +9,6 @@ namespace barewire::ovs {
 
 namespace {
 
-ovsdb::Endpoint parse_socket(const LayeredConfig& config) {
-  ovsdb::TlsFiles tls{config.string_or("private_key", ""), config.string_or("certificate", ""),
-                      config.string_or("ca_cert", "")};
-  const std::string text = config.string_or("socket_file", "");
-  if (text.empty()) return {};
-  return ovsdb::parse_endpoint(text, "socket_file", std::move(tls));
-}
-
 /// The peer reads keys of args.cni without regard to case, and skips what is not a string.
 std::string argument(const cni::Request& request, std::string_view key) {
   if (const auto given = request.args.find(key); given && !given->empty()) return *given;
@@ -87,6 +79,14 @@ void refuse_what_is_missing(const cni::Request& request, const LayeredConfig& co
 }
 
 }  // namespace
+
+ovsdb::Endpoint parse_socket(const LayeredConfig& config) {
+  ovsdb::TlsFiles tls{config.string_or("private_key", ""), config.string_or("certificate", ""),
+                      config.string_or("ca_cert", "")};
+  const std::string text = config.string_or("socket_file", "");
+  if (text.empty()) return {};
+  return ovsdb::parse_endpoint(text, "socket_file", std::move(tls));
+}
 
 OvsConfig OvsConfig::parse(const cni::Request& request) {
   constexpr std::int64_t kSmallestMtu = 68, kLargestMtu = 65535, kLargestPort = 65279;

@@ -38,6 +38,9 @@ struct OvsConfig {
   ovsdb::Row interface_columns() const;
 };
 
+/// Key `socket_file` and the files of TLS. Throws Error{config}.
+ovsdb::Endpoint parse_socket(const LayeredConfig& config);
+
 /// Where the database of a node that ADD may never have reached is: an unreadable configuration gives the default.
 ovsdb::Endpoint endpoint_leniently(const cni::Request& request);
 

@@ -48,4 +48,9 @@ ovsdb::StringMap peer_owner_of(const cni::Request& request) {
   return {{kOwnerKey, kPeer}, {kNetnsKey, request.netns}, {kInterfaceKey, request.ifname}};
 }
 
+bool is_of_peer(const ovsdb::StringMap& external_ids) {
+  const auto owner = external_ids.find(kOwnerKey);
+  return owner != external_ids.end() && owner->second == kPeer;
+}
+
 }  // namespace barewire::ovs

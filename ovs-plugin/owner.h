@@ -24,6 +24,8 @@ ovsdb::StringMap owner_of(const state::AttachmentId& id);
 ovsdb::StringMap external_ids_of(const state::Attachment& attachment);
 /// The port ovs-cni made for this attachment. Source: ovs-cni's documentation of Port.external_ids.
 ovsdb::StringMap peer_owner_of(const cni::Request& request);
+/// Whether a row with these external_ids was made by ovs-cni.
+bool is_of_peer(const ovsdb::StringMap& external_ids);
 
 inline constexpr const char* kBootKey = "bootID";
 inline constexpr const char* kContainerKey = "containerID";

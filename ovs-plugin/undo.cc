@@ -70,23 +70,32 @@ ovsdb::Deadline soon() {
   return ovsdb::Clock::now() + kPatience;
 }
 
+boost::json::object to_json(const ovsdb::Endpoint& endpoint) {
+  return {{"socket", endpoint.text()},
+          {"privateKey", endpoint.tls.private_key},
+          {"certificate", endpoint.tls.certificate},
+          {"caCertificate", endpoint.tls.ca_certificate}};
+}
+
+ovsdb::Endpoint parse_endpoint_of(const JsonView& record) {
+  return ovsdb::parse_endpoint(
+      record.at("socket").string(), "socket",
+      {record.string_or("privateKey", ""), record.string_or("certificate", ""), record.string_or("caCertificate", "")});
+}
+
 boost::json::object to_json(const OvsRecord& record) {
-  return {{"socket", record.endpoint.text()},
-          {"privateKey", record.endpoint.tls.private_key},
-          {"certificate", record.endpoint.tls.certificate},
-          {"caCertificate", record.endpoint.tls.ca_certificate},
-          {"bridge", record.bridge},
-          {"hostInterface", record.host_interface},
-          {"addressed", record.addressed}};
+  boost::json::object json = to_json(record.endpoint);
+  json["bridge"] = record.bridge;
+  json["hostInterface"] = record.host_interface;
+  json["addressed"] = record.addressed;
+  return json;
 }
 
 OvsRecord parse_record(const state::Attachment& attachment) {
   const boost::json::value data(attachment.data);
   const JsonView view(data, fmt::format("record of attachment {}: key", attachment.id.text()), Error::Code::state);
   OvsRecord record;
-  record.endpoint = ovsdb::parse_endpoint(
-      view.at("socket").string(), "socket",
-      {view.string_or("privateKey", ""), view.string_or("certificate", ""), view.string_or("caCertificate", "")});
+  record.endpoint = parse_endpoint_of(view);
   record.bridge = view.at("bridge").string();
   record.host_interface = view.at("hostInterface").string();
   record.addressed = view.boolean_or("addressed", true);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/cni/request.h"
+#include "core/json_view.h"
 #include "core/node.h"
 #include "core/state/store.h"
 #include "ovs-plugin/ovsdb/connection.h"
@@ -18,6 +19,11 @@ inline constexpr const char* kPlugin = "ovs";
 /// One database call gives up after this; ovs-vswitchd gets as long to carry a change out.
 inline constexpr std::chrono::seconds kPatience{10};
 ovsdb::Deadline soon();
+
+/// How records keep the database's address: members socket, privateKey, certificate, caCertificate.
+boost::json::object to_json(const ovsdb::Endpoint& endpoint);
+/// Throws Error naming the key.
+ovsdb::Endpoint parse_endpoint_of(const JsonView& record);
 
 /// What ADD keeps besides what every record has.
 struct OvsRecord {

@@ -12,9 +12,25 @@ namespace barewire {
 
 cni::PluginTable plugin_table() {
   using namespace standard;
-  static const std::array plugins{
-      kBandwidth, kBridge, kDummy, kHostDevice, ipam::kHostLocal, kIpvlan, kLoopback, kMacvlan, kOvs,
-      kPortmap,   kPtp,    kSbr,   kSriov,      ipam::kStatic,    kTap,    kTuning,   kVlan};
+  static const std::array plugins{kBandwidth,
+                                  kBridge,
+                                  kDummy,
+                                  kHostDevice,
+                                  ipam::kHostLocal,
+                                  kIpvlan,
+                                  kLoopback,
+                                  kMacvlan,
+                                  kOvs,
+                                  kOvsMirrorConsumer,
+                                  kOvsMirrorProducer,
+                                  kPortmap,
+                                  kPtp,
+                                  kSbr,
+                                  kSriov,
+                                  ipam::kStatic,
+                                  kTap,
+                                  kTuning,
+                                  kVlan};
   return cni::PluginTable(plugins);
 }
 
