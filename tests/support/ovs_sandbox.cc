@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/ovs_sandbox.h"
 
+#include <fmt/ranges.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <boost/json.hpp>
 #include <chrono>
+#include <sstream>
 #include <thread>
 
 #include "core/error.h"
@@ -17,6 +21,9 @@ constexpr const char* kSchema = "/usr/share/openvswitch/vswitch.ovsschema";
 constexpr auto kStartTime = std::chrono::seconds(20);
 constexpr std::size_t kEndOfLog = 2000;
 
+constexpr const char* kPlainSwitch = "/usr/lib/openvswitch-switch/ovs-vswitchd";
+constexpr const char* kDpdkSwitch = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk";
+
 // Configuration alone: what ovs-vswitchd writes by itself changes all the time.
 constexpr const char* kTables[] = {
     "Bridge _uuid name datapath_type ports mirrors external_ids other_config",
@@ -28,6 +35,16 @@ constexpr const char* kTables[] = {
     "Queue _uuid dscp external_ids other_config",
 };
 
+/// `text` is a table and its columns.
+boost::json::object selection(const std::string& text) {
+  std::istringstream words(text);
+  std::string table;
+  words >> table;
+  boost::json::array columns;
+  for (std::string column; words >> column;) columns.emplace_back(column);
+  return {{"op", "select"}, {"table", table}, {"where", boost::json::array()}, {"columns", columns}};
+}
+
 std::string printed_by(const std::string& text) {
   const CommandResult result = run_shell(text);
   EXPECT_TRUE(result.ok()) << text << ": " << result.err;
@@ -36,7 +53,9 @@ std::string printed_by(const std::string& text) {
 
 }  // namespace
 
-std::optional<std::string> OvsSandbox::missing() {
+std::optional<std::string> OvsSandbox::missing(Datapath datapath) {
+  if (datapath == Datapath::dpdk && access(kDpdkSwitch, X_OK) != 0)
+    return std::string(kDpdkSwitch) + " (package openvswitch-switch-dpdk)";
   for (const char* program : {"ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl"}) {
     if (!run_shell(fmt::format("command -v {}", program)).ok())
       return std::string(program) + " (package openvswitch-switch)";
@@ -45,11 +64,18 @@ std::optional<std::string> OvsSandbox::missing() {
   return std::nullopt;
 }
 
-OvsSandbox::OvsSandbox() {
+OvsSandbox::OvsSandbox(Datapath datapath, std::string netns) : datapath_(datapath), netns_(std::move(netns)) {
   const CommandResult created = run_shell(fmt::format("ovsdb-tool create {} {}", file("conf.db"), kSchema));
   if (!created.ok()) throw Error(Error::Code::internal, "creating a database failed: " + created.err);
   start_ovsdb();
   vsctl("--no-wait init");
+  // No hugepages, little memory, and a poll that sleeps when there is nothing to do: it shares two cores with tests.
+  if (datapath == Datapath::dpdk)
+    vsctl(
+        fmt::format("--no-wait set Open_vSwitch . other_config:dpdk-init=true other_config:per-port-memory=true "
+                    "other_config:pmd-maxsleep=500 other_config:dpdk-extra='\"--no-huge --legacy-mem -m 256 --no-pci "
+                    "--no-telemetry --file-prefix=barewire-{}\"'",
+                    getpid()));
   start_vswitchd();
 }
 
@@ -66,17 +92,19 @@ pid_t OvsSandbox::vswitchd_pid() const {
   return vswitchd_ ? vswitchd_->pid() : -1;
 }
 
-std::unique_ptr<ChildProcess> OvsSandbox::start(const std::string& program, std::vector<std::string> arguments) const {
+std::unique_ptr<ChildProcess> OvsSandbox::start(const std::string& name, const std::string& program,
+                                                std::vector<std::string> arguments) const {
   for (const char* option : {"--no-chdir", "-vconsole:off", "-vsyslog:off"}) arguments.emplace_back(option);
-  arguments.push_back("--unixctl=" + file(program + ".ctl"));
-  arguments.push_back("--log-file=" + file(program + ".log"));
+  arguments.push_back("--unixctl=" + file(name + ".ctl"));
+  arguments.push_back("--log-file=" + file(name + ".log"));
   Command command;
   command.program = program;
+  command.netns = netns_;
   command.arguments = std::move(arguments);
   for (const char* variable : {"OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR"}) {
     command.environment[variable] = directory_.path();
   }
-  remove_file(file(program + ".ctl"));
+  remove_file(file(name + ".ctl"));
   return std::make_unique<ChildProcess>(command);
 }
 
@@ -97,12 +125,14 @@ void OvsSandbox::start_ovsdb(const std::vector<std::string>& remotes) {
   for (const std::string& remote : remotes) {
     arguments.push_back(remote.starts_with("--") ? remote : "--remote=" + remote);
   }
-  ovsdb_ = start("ovsdb-server", std::move(arguments));
+  ovsdb_ = start("ovsdb-server", "ovsdb-server", std::move(arguments));
   wait_for_answer(*ovsdb_, file("ovsdb-server.ctl"), file("ovsdb-server.log"));
 }
 
 void OvsSandbox::start_vswitchd() {
-  vswitchd_ = start("ovs-vswitchd", {"unix:" + socket()});
+  std::string program = access(kPlainSwitch, X_OK) == 0 ? kPlainSwitch : "ovs-vswitchd";
+  if (datapath_ == Datapath::dpdk) program = kDpdkSwitch;
+  vswitchd_ = start("ovs-vswitchd", program, {"unix:" + socket()});
   wait_for_answer(*vswitchd_, file("ovs-vswitchd.ctl"), file("ovs-vswitchd.log"));
 }
 
@@ -123,13 +153,24 @@ std::string OvsSandbox::appctl(const std::string& text) const {
 
 void OvsSandbox::add_bridge(const std::string& name) const {
   vsctl(fmt::format("add-br {0} -- set bridge {0} datapath_type=netdev", name));
-  printed_by(fmt::format("ip link set {} up", name));
+  const CommandResult up = run_shell(fmt::format("ip link set {} up", name), netns_);
+  EXPECT_TRUE(up.ok()) << up.err;
 }
 
 std::string OvsSandbox::configuration() const {
+  // One request, since tests that strike at every step ask hundreds of times.
+  boost::json::array request{"Open_vSwitch"};
+  for (const char* table : kTables) request.push_back(selection(table));
+  const std::string answer =
+      printed_by(fmt::format("ovsdb-client transact unix:{} '{}'", socket(), boost::json::serialize(request)));
   std::string all;
-  for (const char* table : kTables) {
-    all += printed_by(fmt::format("ovsdb-client --format=csv dump unix:{} Open_vSwitch {} | sort", socket(), table));
+  std::size_t table = 0;
+  const boost::json::value answered = boost::json::parse(answer);
+  for (const boost::json::value& selected : answered.as_array()) {
+    std::vector<std::string> rows;
+    for (const boost::json::value& row : selected.at("rows").as_array()) rows.push_back(boost::json::serialize(row));
+    std::sort(rows.begin(), rows.end());
+    all += fmt::format("{}\n{}\n", kTables[table++], fmt::join(rows, "\n"));
   }
   return all;
 }
@@ -137,11 +178,11 @@ std::string OvsSandbox::configuration() const {
 void OvsTest::SetUp() {
   NetnsTest::SetUp();
   if (IsSkipped()) return;
-  if (const auto what = OvsSandbox::missing()) GTEST_SKIP() << *what << " is not installed";
+  if (const auto what = OvsSandbox::missing(datapath)) GTEST_SKIP() << *what << " is not installed";
   // The kernel would probe link-local addresses for seconds, and the node change under the test. A kernel without IPv6
   // has no such key.
   run_shell("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
-  ovs = std::make_unique<OvsSandbox>();
+  ovs = std::make_unique<OvsSandbox>(datapath);
 }
 
 }  // namespace barewire::test

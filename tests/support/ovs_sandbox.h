@@ -18,12 +18,14 @@ namespace barewire::test {
 
 class OvsSandbox {
  public:
+  /// Which ovs-vswitchd: Debian has one with DPDK beside the other, and either may be the one on PATH.
+  enum class Datapath { plain, dpdk };
   /// What is not installed here that it needs; nullopt: all is there.
-  static std::optional<std::string> missing();
+  static std::optional<std::string> missing(Datapath datapath = Datapath::plain);
 
-  /// Starts both daemons with an empty, initialised database. Throws Error with the end of the log when one does not
-  /// come up.
-  OvsSandbox();
+  /// Starts both daemons, in the netns at `netns` if given, with an empty, initialised database. Throws Error with the
+  /// end of the log when one does not come up.
+  explicit OvsSandbox(Datapath datapath = Datapath::plain, std::string netns = {});
   OvsSandbox(const OvsSandbox&) = delete;
   ~OvsSandbox();
 
@@ -51,9 +53,12 @@ class OvsSandbox {
   std::string configuration() const;
 
  private:
-  std::unique_ptr<ChildProcess> start(const std::string& program, std::vector<std::string> arguments) const;
+  std::unique_ptr<ChildProcess> start(const std::string& name, const std::string& program,
+                                      std::vector<std::string> arguments) const;
   void wait_for_answer(const ChildProcess& daemon, const std::string& control, const std::string& log) const;
 
+  Datapath datapath_;
+  std::string netns_;
   TempDir directory_;
   std::unique_ptr<ChildProcess> ovsdb_;
   std::unique_ptr<ChildProcess> vswitchd_;
@@ -63,6 +68,7 @@ class OvsSandbox {
 class OvsTest : public NetnsTest {
  protected:
   void SetUp() override;
+  OvsSandbox::Datapath datapath = OvsSandbox::Datapath::plain;  ///< set before SetUp
   std::unique_ptr<OvsSandbox> ovs;
 };
 
