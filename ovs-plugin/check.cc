@@ -2,8 +2,10 @@
 #include "ovs-plugin/check.h"
 
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <iterator>
+#include <map>
 
 #include "core/cni/configure.h"
 #include "core/kernel/link.h"
@@ -77,6 +79,36 @@ void compare_interface_row(Connection& connection, const OvsConfig& config, cons
   }
 }
 
+std::map<std::int64_t, Uuid> queues_of(Connection& connection, const Uuid& qos) {
+  ovsdb::Transaction transaction;
+  const auto selected = transaction.select("QoS", ovsdb::row_is(qos), {"queues"});
+  const auto outcome = transact(connection, transaction, soon(), "reading table QoS");
+  std::map<std::int64_t, Uuid> queues;
+  for (const Row& row : outcome.rows(selected)) {
+    if (!row.at("queues").is_map()) continue;
+    for (const auto& [number, queue] : row.at("queues").pairs())
+      queues.emplace(std::get<std::int64_t>(number), std::get<Uuid>(queue));
+  }
+  return queues;
+}
+
+void compare_qos(Connection& connection, const Qos& expected, const Port& port, Clauses& clauses) {
+  if (!expected.shaping) return;
+  if (!port.qos) {
+    clauses.emplace_back("Port.qos is not set");
+    return;
+  }
+  compare_row(connection, "QoS", *port.qos, expected.shaping->qos, clauses);
+  const auto queues = queues_of(connection, *port.qos);
+  for (const auto& [number, row] : expected.shaping->queues) {
+    const auto queue = queues.find(number);
+    if (queue == queues.end())
+      clauses.push_back(fmt::format("queue {} is missing", number));
+    else
+      compare_row(connection, "Queue", queue->second, row, clauses);
+  }
+}
+
 void compare_database(const cni::Request& request, const OvsConfig& config, Clauses& clauses) {
   Connection connection = Connection::open(config.endpoint, soon());
   const auto port = find_own_port(connection, request);
@@ -90,6 +122,9 @@ void compare_database(const cni::Request& request, const OvsConfig& config, Clau
                                   bridge ? bridge->name : std::string("none"), config.bridge));
   compare_row(connection, "Port", port->row, config.port_columns(), clauses);
   compare_interface_row(connection, config, *port, clauses);
+  compare_qos(connection, config.qos, *port, clauses);
+  Clauses tunnels = compare_tunnels(connection, config.bridge, config.tunnels);
+  std::move(tunnels.begin(), tunnels.end(), std::back_inserter(clauses));
 }
 
 void compare_link(const kernel::Link& link, const cni::Interface& expected, const OvsConfig& config, Clauses& clauses) {
@@ -127,17 +162,30 @@ void compare_pod(const cni::Request& request, const cni::Result& previous, const
   std::move(addresses.begin(), addresses.end(), std::back_inserter(clauses));
 }
 
+/// The pod's program makes and removes its own socket as it likes; one of the switch must be there.
+void compare_socket(const cni::Result& previous, const VhostUser& vhost, Clauses& clauses) {
+  for (const cni::Interface& interface : previous.interfaces) {
+    if (vhost.pod_listens || interface.socket_path.empty() || ::access(interface.socket_path.c_str(), F_OK) == 0)
+      continue;
+    clauses.push_back(fmt::format("socket {} is missing", interface.socket_path));
+  }
+}
+
 }  // namespace
 
-void check_attachment(const cni::Request& request) {
+void check_attachment(const cni::Request& request, std::string_view plugin) {
   if (!request.conf.previous)
     throw Error(Error::Code::config, "config key \"prevResult\" is missing",
                 "CHECK gets the result of ADD as prevResult");
-  const OvsConfig config = OvsConfig::parse(request);
+  const OvsConfig config = OvsConfig::parse(request, plugin);
   Clauses clauses;
   compare_database(request, config, clauses);
-  compare_pod(request, *request.conf.previous, config, clauses);
-  compare_host(*request.conf.previous, config, clauses);
+  if (config.vhost) {
+    compare_socket(*request.conf.previous, *config.vhost, clauses);
+  } else {
+    compare_pod(request, *request.conf.previous, config, clauses);
+    compare_host(*request.conf.previous, config, clauses);
+  }
   if (!clauses.empty())
     throw Error(Error::Code::drift, fmt::format("{}: {}", request.ifname, fmt::join(clauses, "; ")),
                 "DEL and ADD make it as configured");

@@ -3,12 +3,14 @@
 /// ADD say.
 #pragma once
 
+#include <string_view>
+
 #include "core/cni/request.h"
 
 namespace barewire::ovs {
 
 /// Throws Error{drift} that names every difference, Error{config} without prevResult, Error{try_again} when the
 /// database is down. Also judges pods that ovs-cni attached.
-void check_attachment(const cni::Request& request);
+void check_attachment(const cni::Request& request, std::string_view plugin);
 
 }  // namespace barewire::ovs

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ovs-plugin/owner.h"
+#include "ovs-plugin/undo.h"
 
 namespace barewire::ovs {
 
@@ -54,7 +55,7 @@ ovsdb::StringMap parse_map(const LayeredConfig& config, std::string_view key) {
 ovsdb::StringMap parse_external_ids(const LayeredConfig& config) {
   ovsdb::StringMap map = parse_map(config, "external_ids");
   for (const auto& [name, value] : map)
-    if (is_owner_key(name))
+    if (is_owner_key(name) || is_reference_key(name))
       config.find("external_ids")
           ->reject(fmt::format("keys of your own: \"{}\" tells whose the port is, and is set by the plugin", name));
   return map;
@@ -72,10 +73,10 @@ void refuse_what_is_missing(const cni::Request& request, const LayeredConfig& co
     throw Error(Error::Code::unsupported_field,
                 "config key \"deviceID\" is given: hardware offload through a VF's representor is not supported",
                 "leave it out for a veth pair, or use the sriov plugin for the VF");
-  if (type.starts_with("dpdk"))
+  if (type == "dpdk" || type == "dpdkr")
     throw Error(Error::Code::unsupported_field,
-                fmt::format("config key \"interface_type\" is \"{}\": DPDK ports are not supported", type),
-                "leave it out for a veth pair");
+                fmt::format("config key \"interface_type\" is \"{}\": no pod can be behind such a port", type),
+                fmt::format("give {} for a program in the pod, or leave it out for a veth pair", kVhostClient));
 }
 
 }  // namespace
@@ -88,7 +89,9 @@ ovsdb::Endpoint parse_socket(const LayeredConfig& config) {
   return ovsdb::parse_endpoint(text, "socket_file", std::move(tls));
 }
 
-OvsConfig OvsConfig::parse(const cni::Request& request) {
+namespace {
+
+OvsConfig parse_ovs(const cni::Request& request) {
   constexpr std::int64_t kSmallestMtu = 68, kLargestMtu = 65535, kLargestPort = 65279;
   const LayeredConfig config = LayeredConfig::read(request);
   OvsConfig parsed;
@@ -104,12 +107,22 @@ OvsConfig OvsConfig::parse(const cni::Request& request) {
   if (port != 0) parsed.ofport_request = port;
   parsed.interface_type = config.string_or("interface_type", "");
   refuse_what_is_missing(request, config, parsed.interface_type);
+  if (parsed.interface_type == kVhostClient || parsed.interface_type == kVhostServer)
+    parsed.vhost = parse_vhost_user(request, config, parsed.interface_type);
+  parsed.qos = parse_qos(request, config, parsed.vhost.has_value());
+  parsed.tunnels = parse_tunnels(config);
   parsed.isolated = config.boolean_or("protected", false);
   parsed.external_ids = parse_external_ids(config);
   parsed.other_config = parse_map(config, "other_config");
   if (!parsed.vlan.qinq_ethertype.empty()) parsed.other_config["qinq-ethtype"] = parsed.vlan.qinq_ethertype;
   parsed.link_patience = parse_link_patience(config);
   return parsed;
+}
+
+}  // namespace
+
+OvsConfig OvsConfig::parse(const cni::Request& request, std::string_view plugin) {
+  return plugin == kUserspacePlugin ? parse_userspace(request) : parse_ovs(request);
 }
 
 ovsdb::Row OvsConfig::port_columns() const {
@@ -121,9 +134,14 @@ ovsdb::Row OvsConfig::port_columns() const {
 ovsdb::Row OvsConfig::interface_columns() const {
   ovsdb::StringMap ids = external_ids;
   if (!ovn_port.empty()) ids["iface-id"] = ovn_port;
-  return {{"type", interface_type},
-          {"external_ids", ovsdb::Value(ids)},
-          {"ofport_request", ofport_request ? ovsdb::Value(*ofport_request) : ovsdb::Value()}};
+  ovsdb::Row row{{"type", interface_type},
+                 {"external_ids", ovsdb::Value(ids)},
+                 {"ofport_request", ofport_request ? ovsdb::Value(*ofport_request) : ovsdb::Value()},
+                 {"ingress_policing_rate", qos.policing_kbps},
+                 {"ingress_policing_burst", qos.policing_burst_kb}};
+  if (vhost) row.set("options", ovsdb::Value(vhost->options()));
+  if (vhost && mtu) row.set("mtu_request", static_cast<std::int64_t>(*mtu));
+  return row;
 }
 
 ovsdb::Endpoint endpoint_leniently(const cni::Request& request) {

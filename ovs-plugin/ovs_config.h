@@ -7,10 +7,15 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/cni/request.h"
 #include "ovs-plugin/ovsdb/endpoint.h"
 #include "ovs-plugin/ovsdb/values.h"
+#include "ovs-plugin/qos.h"
+#include "ovs-plugin/tunnel.h"
+#include "ovs-plugin/vhost_user.h"
 #include "ovs-plugin/vlan.h"
 
 namespace barewire::ovs {
@@ -25,18 +30,25 @@ struct OvsConfig {
   std::string interface_type;  ///< column type; "": what vswitchd takes by itself
   bool isolated = false;       ///< column protected
   ovsdb::StringMap external_ids;
-  ovsdb::StringMap other_config;  ///< of the port
-  std::string ovn_port;           ///< the interface's external_ids:iface-id
+  ovsdb::StringMap other_config;   ///< of the port
+  std::string ovn_port;            ///< the interface's external_ids:iface-id
+  std::optional<VhostUser> vhost;  ///< a socket for DPDK instead of a veth pair
+  Qos qos;
+  std::vector<Tunnel> tunnels;
   /// How long to wait for the switch to see the link, before the addresses are announced. Zero: no waiting.
   std::chrono::milliseconds link_patience{};
 
-  /// Throws Error{config} naming the key, Error{unsupported_field} for what is not there yet. Nothing is touched.
-  static OvsConfig parse(const cni::Request& request);
+  /// Of plugin `ovs` or `userspace`. Throws Error{config} naming the key, Error{unsupported_field} for what is not
+  /// supported. Nothing is touched.
+  static OvsConfig parse(const cni::Request& request, std::string_view plugin);
 
   /// Columns of the rows to insert, but for the owner: what CHECK compares too.
   ovsdb::Row port_columns() const;
   ovsdb::Row interface_columns() const;
 };
+
+/// The keys of userspace-cni. Throws as OvsConfig::parse.
+OvsConfig parse_userspace(const cni::Request& request);
 
 /// Key `socket_file` and the files of TLS. Throws Error{config}.
 ovsdb::Endpoint parse_socket(const LayeredConfig& config);

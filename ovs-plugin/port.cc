@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ovs-plugin/port.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "ovs-plugin/config_watch.h"
 
@@ -50,25 +52,40 @@ std::size_t guard_owner(Transaction& transaction, const Port& port) {
                           {Row{{"external_ids", ovsdb::Value(port.external_ids)}}});
 }
 
-void take_off_bridge(Transaction& transaction, const Port& port) {
+/// external_ids of the port's QoS when it was made for this port; nullopt when it is somebody else's, or there is none.
+std::optional<StringMap> find_own_qos(Connection& connection, const Port& port, Deadline deadline) {
+  if (!port.qos) return std::nullopt;
+  Transaction transaction;
+  const auto selected = transaction.select("QoS", row_is(*port.qos), {"external_ids"});
+  const auto outcome = transact(connection, transaction, deadline, "reading the QoS of port " + port.name);
+  if (outcome.rows(selected).empty()) return std::nullopt;
+  StringMap owner = outcome.rows(selected).front().string_map("external_ids");
+  // The port may have got further keys since.
+  const bool is_own =
+      !owner.empty() && std::includes(port.external_ids.begin(), port.external_ids.end(), owner.begin(), owner.end());
+  return is_own ? std::optional(std::move(owner)) : std::nullopt;
+}
+
+void take_off_bridge(Transaction& transaction, const Port& port, const std::optional<StringMap>& own_qos) {
   transaction.mutate("Bridge", {{"ports", "includes", port.row}}, {{"ports", "delete", port.row}});
   // The rows of Port and Interface go with the last reference to them; QoS and Queue are roots and stay unless deleted.
-  // Those of the port itself carry its external_ids, and nobody else's do. Source: RFC 7047, 3.2 "isRoot".
-  if (!port.qos || port.external_ids.empty()) return;
+  // Source: RFC 7047, 3.2 "isRoot".
+  if (!own_qos) return;
   // The server counts references before it drops the port, so the port lets go of them itself.
   transaction.update("Port", row_is(port.row), Row{{"qos", ovsdb::Value()}});
-  const ovsdb::Condition same_owner{"external_ids", "includes", ovsdb::Value(port.external_ids)};
-  transaction.remove("QoS", {{"_uuid", "==", *port.qos}, same_owner});
+  const ovsdb::Condition same_owner{"external_ids", "==", ovsdb::Value(*own_qos)};
+  transaction.remove("QoS", {{"_uuid", "==", *port.qos}});
   transaction.remove("Queue", {same_owner});
 }
 
 /// The transaction that adds a port, and what its refusal means.
 class Addition {
  public:
-  explicit Addition(const PortRequest& request) : request_(request) {
+  Addition(Connection& connection, const PortRequest& request, Deadline deadline) : request_(request) {
     transaction_.comment(fmt::format("barewire: add port {} to bridge {}", request.name, request.bridge.name));
     guard();
-    if (request.replaces) take_off_bridge(transaction_, *request.replaces);
+    if (request.replaces)
+      take_off_bridge(transaction_, *request.replaces, find_own_qos(connection, *request.replaces, deadline));
     insert();
     counted_ = count_change(transaction_);
   }
@@ -151,7 +168,7 @@ class Addition {
 }  // namespace
 
 AddedPort add_port(Connection& connection, const PortRequest& request, Deadline deadline) {
-  return Addition(request).run(connection, deadline);
+  return Addition(connection, request, deadline).run(connection, deadline);
 }
 
 std::int64_t wait_for_port(Connection& connection, const AddedPort& port, Deadline deadline) {
@@ -217,7 +234,7 @@ std::optional<Change> delete_port(Connection& connection, const Port& port, Dead
   Transaction transaction;
   transaction.comment(fmt::format("barewire: delete port {}", port.name));
   const std::size_t owner_guard = guard_owner(transaction, port);
-  take_off_bridge(transaction, port);
+  take_off_bridge(transaction, port, find_own_qos(connection, port, deadline));
   const auto counted = count_change(transaction);
   const auto result = try_transact(connection, transaction, deadline);
   if (const auto* outcome = std::get_if<ovsdb::Outcome>(&result)) return change_of(*outcome, counted);

@@ -13,6 +13,7 @@
 #include "ovs-plugin/owner.h"
 #include "ovs-plugin/peer_cache.h"
 #include "ovs-plugin/port.h"
+#include "ovs-plugin/tunnel.h"
 
 namespace barewire::ovs {
 
@@ -35,6 +36,9 @@ void remove_ports(Connection& connection, const std::vector<Port>& ports) {
     undo.run("deleting port " + port.name, [&] { delete_port(connection, port, soon()); });
     undo.run("removing " + port.name, [&] { remove_veth(port.name); });
   }
+  const auto refers = [](const Port& port) { return refers_to_tunnel(port.external_ids); };
+  if (std::any_of(ports.begin(), ports.end(), refers))
+    undo.run("deleting tunnels", [&] { drop_unused_tunnels(connection); });
   undo.finish();
 }
 
@@ -88,6 +92,7 @@ boost::json::object to_json(const OvsRecord& record) {
   json["bridge"] = record.bridge;
   json["hostInterface"] = record.host_interface;
   json["addressed"] = record.addressed;
+  if (record.vhost) json["vhostUser"] = to_json(*record.vhost);
   return json;
 }
 
@@ -99,6 +104,7 @@ OvsRecord parse_record(const state::Attachment& attachment) {
   record.bridge = view.at("bridge").string();
   record.host_interface = view.at("hostInterface").string();
   record.addressed = view.boolean_or("addressed", true);
+  if (const auto vhost = view.find("vhostUser")) record.vhost = parse_vhost_record(*vhost);
   return record;
 }
 
@@ -112,6 +118,9 @@ void detach(const state::Store& store, const state::Attachment& attachment, cons
   });
   undo.run("removing the veth", [&] {
     if (is_of_this_boot(attachment)) remove_veth(record.host_interface);
+  });
+  undo.run("removing the vhost-user socket", [&] {
+    if (record.vhost) withdraw(*record.vhost);
   });
   undo.run("releasing addresses", [&] {
     if (record.addressed) release_addresses(attachment, cni_path, node);
@@ -139,18 +148,22 @@ void detach_unrecorded(const cni::Request& request, Node& node) {
 
 void sweep_earlier_boots(Connection& connection) {
   const StringMap this_boot{{kBootKey, state::current_boot_id()}};
+  bool referred = false;
   for (const Port& port : find_ports_without(connection, our_mark(), this_boot, soon())) {
     log_warning("port {} was made before the last boot; deleting it", port.name);
     delete_port(connection, port, soon());
+    referred = referred || refers_to_tunnel(port.external_ids);
   }
+  if (referred) drop_unused_tunnels(connection);
 }
 
 void collect_ports(const cni::Request& request) {
-  Connection connection = Connection::open(OvsConfig::parse(request).endpoint, soon());
+  Connection connection = Connection::open(parse_socket(LayeredConfig::read(request)), soon());
   std::vector<Port> unlisted = find_ports(connection, network_mark(request.conf.name), soon());
   std::erase_if(unlisted, [&](const Port& port) { return is_listed(request, port.external_ids); });
   remove_ports(connection, unlisted);
   sweep_earlier_boots(connection);
+  drop_unused_tunnels(connection);
 }
 
 }  // namespace barewire::ovs

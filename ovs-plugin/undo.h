@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "core/cni/request.h"
@@ -11,10 +12,12 @@
 #include "core/node.h"
 #include "core/state/store.h"
 #include "ovs-plugin/ovsdb/connection.h"
+#include "ovs-plugin/vhost_user.h"
 
 namespace barewire::ovs {
 
 inline constexpr const char* kPlugin = "ovs";
+inline constexpr const char* kUserspacePlugin = "userspace";  ///< the same with the keys of userspace-cni
 
 /// One database call gives up after this; ovs-vswitchd gets as long to carry a change out.
 inline constexpr std::chrono::seconds kPatience{10};
@@ -31,6 +34,7 @@ struct OvsRecord {
   std::string bridge;
   std::string host_interface;  ///< the veth's end on the node, which is the port's name
   bool addressed = false;      ///< IPAM was asked
+  std::optional<VhostRecord> vhost{};
 };
 boost::json::object to_json(const OvsRecord& record);
 /// Throws Error{state} naming the key.

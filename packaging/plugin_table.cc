@@ -30,6 +30,7 @@ cni::PluginTable plugin_table() {
                                   ipam::kStatic,
                                   kTap,
                                   kTuning,
+                                  kUserspace,
                                   kVlan};
   return cni::PluginTable(plugins);
 }

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ovs-plugin/tunnel.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "core/fd.h"
+#include "core/ip.h"
+#include "ovs-plugin/undo.h"
+
+namespace barewire::ovs {
+
+namespace {
+
+using ovsdb::Transaction;
+
+constexpr const char* kReference = "tunnel-";
+constexpr std::int64_t kLargestVni = (1 << 24) - 1;  // RFC 7348 section 5, RFC 8926 section 3.4
+constexpr std::int64_t kLargestPort = 65535;
+
+const StringMap& tunnel_mark() {
+  static const StringMap mark{{"owner", "barewire-tunnel"}};  // not the owner of pods' ports: boots do not end it
+  return mark;
+}
+
+/// Whether an interface of this node has the address: then it can be bound to.
+bool is_of_this_node(const IpAddress& address) {
+  const int family = address.is_v4() ? AF_INET : AF_INET6;
+  const Fd socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) throw sys_error("opening a socket");
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  v4.sin_family = AF_INET;
+  v6.sin6_family = AF_INET6;
+  if (address.is_v4()) {
+    std::memcpy(&v4.sin_addr, address.data(), sizeof v4.sin_addr);
+    return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&v4), sizeof v4) == 0;
+  }
+  std::memcpy(&v6.sin6_addr, address.data(), sizeof v6.sin6_addr);
+  return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&v6), sizeof v6) == 0;
+}
+
+IpAddress parse_address(const JsonView& key) {
+  const auto address = IpAddress::parse(key.string());
+  if (!address) key.reject("an IP address of a node");
+  return *address;
+}
+
+StringMap parse_options(const JsonView& tunnel, const std::string& type) {
+  StringMap options;
+  const std::int64_t largest = type == "gre" ? std::numeric_limits<std::uint32_t>::max() : kLargestVni;
+  if (const auto key = tunnel.find("key"))
+    options["key"] = std::to_string(key->integer(0, largest, "the tunnel's number (VNI)"));
+  if (const auto local = tunnel.find("local")) options["local_ip"] = parse_address(*local).text();
+  const auto port = tunnel.find("dst_port");
+  if (port && type == "gre") port->reject("no such key, since GRE has no ports");
+  if (port) options["dst_port"] = std::to_string(port->integer(1, kLargestPort, "a UDP port"));
+  return options;
+}
+
+/// FNV-1a: the same on every node and in every version, short enough for a port's name.
+std::uint32_t hash_of(const std::string& text) {
+  std::uint32_t hash = 2166136261U;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return hash;
+}
+
+bool is_tunnel_of_ours(const Port& port) {
+  const auto owner = port.external_ids.find("owner");
+  return owner != port.external_ids.end() && owner->second == tunnel_mark().at("owner");
+}
+
+/// False when it is there already, or appeared meanwhile.
+bool add(Connection& connection, const Bridge& bridge, const Tunnel& tunnel) {
+  PortRequest wanted;
+  wanted.bridge = bridge;
+  wanted.name = tunnel.name(bridge.name);
+  wanted.port = {{"external_ids", ovsdb::Value(tunnel_mark())},
+                 {"protected", true}};  // what comes out of one must not go into another: with three nodes, a loop
+  wanted.interface = {{"type", tunnel.type}, {"options", ovsdb::Value(tunnel.options)}};
+  const auto existing = find_port(connection, wanted.name, soon());
+  if (existing && is_tunnel_of_ours(*existing)) return false;
+  try {
+    wait_for_port(connection, add_port(connection, wanted, soon()), soon());
+    return true;
+  } catch (const Error& error) {
+    const auto now = find_port(connection, wanted.name, soon());
+    if (error.is(Error::Code::held) && now && is_tunnel_of_ours(*now)) return false;
+    throw;
+  }
+}
+
+StringMap reference_to(const std::string& tunnel) {
+  return {{kReference + tunnel, "1"}};
+}
+
+/// Refused by the guard when a port that refers to it came meanwhile: then it stays.
+void drop_if_unused(Connection& connection, const Port& tunnel) {
+  Transaction transaction;
+  transaction.comment("barewire: delete tunnel " + tunnel.name);
+  const std::size_t guard =
+      transaction.wait("Port", {{"external_ids", "includes", ovsdb::Value(reference_to(tunnel.name))}}, {"name"},
+                       Transaction::Until::equal, {});
+  transaction.mutate("Bridge", {{"ports", "includes", tunnel.row}}, {{"ports", "delete", tunnel.row}});
+  count_change(transaction);
+  const auto result = try_transact(connection, transaction, soon());
+  const auto* refusal = std::get_if<ovsdb::Refusal>(&result);
+  if (refusal != nullptr && refusal->operation != guard) throw_refused(*refusal, "deleting tunnel " + tunnel.name);
+}
+
+}  // namespace
+
+std::string Tunnel::name(const std::string& bridge) const {
+  return fmt::format("bw{}{:08x}", type.substr(0, 2), hash_of(bridge + type + ovsdb::Value(options).text()));
+}
+
+std::vector<Tunnel> parse_tunnels(const LayeredConfig& config) {
+  const auto key = config.find("tunnel");
+  if (!key) return {};
+  const JsonView type = key->at("type"), remotes = key->at("remotes");
+  const std::string kind = type.string();
+  if (kind != "vxlan" && kind != "geneve" && kind != "gre") type.reject("vxlan, geneve or gre");
+  const StringMap common = parse_options(*key, kind);
+  std::vector<Tunnel> tunnels;
+  for (const JsonView& remote : remotes.array("a list of nodes' IP addresses")) {
+    const IpAddress address = parse_address(remote);
+    if (is_of_this_node(address)) continue;
+    Tunnel tunnel{kind, common};
+    tunnel.options["remote_ip"] = address.text();
+    tunnels.push_back(std::move(tunnel));
+  }
+  return tunnels;
+}
+
+StringMap references_to(const std::vector<Tunnel>& tunnels, const std::string& bridge) {
+  StringMap references;
+  for (const Tunnel& tunnel : tunnels) references.merge(reference_to(tunnel.name(bridge)));
+  return references;
+}
+
+bool is_reference_key(std::string_view key) {
+  return key.starts_with(kReference);
+}
+
+bool refers_to_tunnel(const StringMap& external_ids) {
+  return std::any_of(external_ids.begin(), external_ids.end(),
+                     [](const auto& id) { return is_reference_key(id.first); });
+}
+
+void ensure_tunnels(Connection& connection, const Bridge& bridge, const std::vector<Tunnel>& tunnels) {
+  for (const Tunnel& tunnel : tunnels) add(connection, bridge, tunnel);
+}
+
+void drop_unused_tunnels(Connection& connection) {
+  for (const Port& tunnel : find_ports(connection, tunnel_mark(), soon())) drop_if_unused(connection, tunnel);
+}
+
+std::vector<std::string> compare_tunnels(Connection& connection, const std::string& bridge,
+                                         const std::vector<Tunnel>& tunnels) {
+  std::vector<std::string> clauses;
+  for (const Tunnel& tunnel : tunnels) {
+    const std::string name = tunnel.name(bridge), to = tunnel.options.at("remote_ip");
+    const auto port = find_port(connection, name, soon());
+    const auto interface =
+        port && !port->interfaces.empty() ? find_interface(connection, port->interfaces.front(), soon()) : std::nullopt;
+    if (!interface) {
+      clauses.push_back(fmt::format("tunnel {} to {} is missing", name, to));
+    } else if (interface->type != tunnel.type || interface->options != tunnel.options) {
+      clauses.push_back(fmt::format("tunnel {} to {} has other options", name, to));
+    } else if (!interface->error.empty()) {
+      clauses.push_back(fmt::format("tunnel {} to {}: ovs-vswitchd reports: {}", name, to, interface->error));
+    }
+  }
+  return clauses;
+}
+
+}  // namespace barewire::ovs

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+/// vhost-user ports of a real OVS-DPDK, with dpdk-testpmd as the program in the pod at the other end of the socket.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/json/parse.hpp>
+#include <sstream>
+
+#include "tests/ovs/plugin/ovs_fixture.h"
+
+namespace barewire::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class VhostUserTest : public OvsPluginTest {
+ protected:
+  VhostUserTest() { datapath = OvsSandbox::Datapath::dpdk; }
+
+  std::string vhost(const std::string& keys = {}, const std::string& type = "dpdkvhostuserclient") const {
+    return config(fmt::format(R"(,"interface_type":"{}","ovs_run_dir":"{}"{})", type, ovs->file(""), keys));
+  }
+  static std::string socket_of(const PluginResult& result) {
+    return std::string(result.json.at("interfaces").at(1).at("socketPath").as_string());
+  }
+  static mode_t mode_of(const std::string& path) {
+    struct stat status {};
+    EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
+    return status.st_mode & 0777U;
+  }
+  std::int64_t packets(const std::string& port, const std::string& direction) const {
+    return std::stoll(ovs->vsctl("get Interface " + port + " statistics:" + direction + "_packets"));
+  }
+};
+
+constexpr const char* kPing = "for i in $(seq 60); do ping -c1 -W1 -n 10.9.0.2 && exit 0; done; exit 1";
+
+TEST_F(VhostUserTest, AProgramInThePodExchangesPacketsOfItsVlan) {
+  if (!run_shell("command -v dpdk-testpmd").ok()) GTEST_SKIP() << "dpdk-testpmd is not installed (package dpdk-dev)";
+  const PluginResult result = add(vhost(R"(,"vlan":100,"mtu":1400,"mac":"02:00:00:00:00:09")"));
+  ASSERT_TRUE(result.ok()) << result;
+  const std::string port = interface_name(result, 0), socket = socket_of(result);
+  attach("peer", R"(,"vlan":100)" + with_address("10.9.0.1/24"));
+  attach("other", R"(,"vlan":200)" + with_address("10.9.0.3/24"));
+  must_run("mkfifo /run/orders");
+  // Answers ARP and echo requests for any address; two queue pairs, which the switch follows.
+  ChildProcess program(Command{
+      .program = "sh",
+      .arguments = {"-c", fmt::format("exec dpdk-testpmd -l 0,1 --no-huge -m 64 --no-pci --no-telemetry "
+                                      "--file-prefix=barewire-pod-{} --vdev=net_virtio_user0,path={},server=1,queues=2,"
+                                      "mac=02:00:00:00:00:09 -- --forward-mode=icmpecho --rxq=2 --txq=2 "
+                                      "--total-num-mbufs=4096 -i < /run/orders",
+                                      getpid(), socket)},
+      .argv0 = {},
+      .environment = {},
+      .stdin_bytes = {},
+      .netns = "/run/netns/pod1",
+      .timeout = std::chrono::seconds(180)});
+  const Fd orders(::open("/run/orders", O_WRONLY | O_CLOEXEC));
+  write_all(orders.get(), "start\n", "orders");
+  ovs->vsctl("--timeout=60 wait-until Interface " + port + " link_state=up");
+  EXPECT_THAT(ovs->vsctl("get Interface " + port + " status"), HasSubstr("num_of_vrings=\"4\""));
+  EXPECT_TRUE(run_in("/run/netns/peer", kPing).ok());
+  EXPECT_FALSE(run_in("/run/netns/other", "ping -c2 -W2 -n 10.9.0.2").ok());
+  EXPECT_EQ(ovs->vsctl("get Interface " + port + " mtu"), "1400\n");
+  EXPECT_GE(packets(port, "rx"), 2) << "an ARP reply and an echo reply came from the program";
+  EXPECT_GE(packets(port, "tx"), 2);
+  write_all(orders.get(), "stop\nquit\n", "orders");
+  const CommandResult printed = program.wait(std::chrono::seconds(90));
+  const std::size_t totals = printed.out.find("Accumulated forward statistics");
+  ASSERT_NE(totals, std::string::npos) << printed.out << printed.err;
+  std::istringstream numbers(printed.out.substr(printed.out.find("RX-packets:", totals) + 11));
+  int received = 0;
+  numbers >> received;
+  EXPECT_GE(received, 2) << "an ARP request and an echo request reached the program";
+  EXPECT_TRUE(del(vhost()).ok());
+}
+
+TEST_F(VhostUserTest, TheSocketsPathIsToldAndNothingStays) {
+  must_run("mkdir -p /run/pods /run/info");
+  const NodeSnapshot before = NodeSnapshot::take();
+  const std::string keys = R"(,"socket_dir":"/run/pods/{podUID}","socket_mode":"0770","socket_group":"4711",)"
+                           R"("runtimeConfig":{"CNIDeviceInfoFile":"/run/info/pod1.json"})" +
+                           with_address("10.9.0.2/24");
+  const CniCall call = pod("pod1", "IgnoreUnknown=1;K8S_POD_UID=u-1");
+  const PluginResult result = add(vhost(keys), call);
+  ASSERT_TRUE(result.ok()) << result;
+  EXPECT_EQ(socket_of(result), "/run/pods/u-1/pod1-eth0");
+  EXPECT_EQ(result.json.at("ips").at(0).at("address"), "10.9.0.2/24") << "for the program: no interface has it";
+  EXPECT_EQ(mode_of("/run/pods/u-1"), 0770U);
+  const auto info = boost::json::parse(read_file("/run/info/pod1.json").value_or("null"));
+  EXPECT_EQ(info.at("type"), "vhost-user");
+  EXPECT_EQ(info.at("vhost-user").at("path"), "/run/pods/u-1/pod1-eth0");
+  EXPECT_EQ(info.at("vhost-user").at("mode"), "server");
+  const std::string whole = with_previous(vhost(keys), result);
+  EXPECT_TRUE(runner_.check("ovs", whole, call).ok()) << runner_.check("ovs", whole, call);
+  ovs->vsctl("set Interface " + interface_name(result, 0) + " options:vhost-server-path=/run/elsewhere");
+  EXPECT_THAT(runner_.check("ovs", whole, call).msg(), HasSubstr("Interface.options"));
+  delete_netns("pod1");
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(del(vhost(keys), call).ok());
+  EXPECT_FALSE(read_file("/run/info/pod1.json"));
+  EXPECT_FALSE(run_shell("test -e /run/pods/u-1").ok());
+  expect_database_as_before();
+  make_netns("pod1");
+  EXPECT_NODE_UNCHANGED(before);
+}
+
+TEST_F(VhostUserTest, ASocketOfTheSwitchIsPutWhereThePodLooks) {
+  const PluginResult result =
+      add(vhost(fmt::format(R"(,"socket_dir":"{}","socket_mode":"0666")", ovs->file("pods")), "dpdkvhostuser"));
+  ASSERT_TRUE(result.ok()) << result;
+  EXPECT_EQ(socket_of(result), ovs->file("pods") + "/pod1-eth0");
+  EXPECT_EQ(mode_of(socket_of(result)), 0666U);
+  EXPECT_TRUE(run_shell("test -S " + socket_of(result)).ok());
+  EXPECT_TRUE(del(vhost()).ok());
+  EXPECT_FALSE(run_shell("test -e " + ovs->file("pods")).ok());
+  expect_database_as_before();
+}
+
+TEST_F(VhostUserTest, TheKeysOfUserspaceCniMakeTheSamePort) {
+  const auto userspace = [&](const std::string& host) {
+    return fmt::format(
+        R"({{"cniVersion":"1.0.0","name":"lan","type":"userspace","socket_file":"{}","ovs_run_dir":"{}",)"
+        R"("sharedDir":"/run/shared/","host":{{{}}},"container":{{"engine":"vpp","iftype":"vhostuser",)"
+        R"("netType":"interface","vhost":{{"mode":"server"}}}}}})",
+        ovs->socket(), ovs->file(""), host);
+  };
+  const std::string good =
+      userspace(R"("engine":"ovs-dpdk","iftype":"vhostuser","netType":"bridge","vhost":{"mode":"client"},)"
+                R"("bridge":{"bridgeName":"br0","vlanId":55})");
+  const PluginResult result = runner_.add("userspace", good, pod("pod1"));
+  ASSERT_TRUE(result.ok()) << result;
+  EXPECT_EQ(socket_of(result), "/run/shared/pod1-eth0");
+  EXPECT_EQ(port_column(result, "tag"), "55");
+  EXPECT_EQ(ovs->vsctl("get Interface " + interface_name(result, 0) + " type"), "dpdkvhostuserclient\n");
+  EXPECT_TRUE(runner_.check("userspace", with_previous(good, result), pod("pod1")).ok());
+  EXPECT_TRUE(runner_
+                  .status("userspace",
+                          [&] {
+                            std::string newer = good;
+                            return newer.replace(newer.find("1.0.0"), 5, "1.1.0");
+                          }())
+                  .ok());
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(runner_.del("userspace", good, pod("pod1")).ok());
+  expect_database_as_before();
+  const auto refusal = [&](const std::string& host) { return runner_.add("userspace", userspace(host), pod("pod1")); };
+  for (const char* host : {R"("engine":"vpp","iftype":"vhostuser")", R"("engine":"ovs-dpdk","iftype":"memif")",
+                           R"("engine":"ovs-dpdk","iftype":"vhostuser","netType":"interface")"})
+    EXPECT_EQ(refusal(host).code(), 2) << host;
+  EXPECT_EQ(refusal(R"("iftype":"vhostuser")").code(), 7);
+  expect_database_as_before();
+}
+
+TEST_F(VhostUserTest, WhatCannotBeIsRefusedBeforeAnythingIsTouched) {
+  write_text("/run/a-file", "precious");
+  const NodeSnapshot before = NodeSnapshot::take();
+  const auto refused = [&](const std::string& keys, int code, const std::string& words) {
+    const PluginResult result = add(vhost(keys));
+    EXPECT_EQ(result.code(), code) << result;
+    EXPECT_THAT(result.msg(), HasSubstr(words));
+  };
+  refused(fmt::format(R"(,"socket_dir":"/run/{}")", std::string(100, 'x')), 7, "expected at most 107");
+  refused(R"(,"socket_dir":"relative")", 7, "an absolute path");
+  refused(R"(,"socket_dir":"/run/{podUID}")", 7, "{podUID}");
+  refused(R"(,"socket_dir":"/run/{what}")", 7, "{containerID}");
+  refused(R"(,"socket_name":"../x")", 7, "socket_name");
+  refused(R"(,"socket_mode":"999")", 7, "an octal mode");
+  refused(R"(,"socket_group":"no-such-group")", 7, "socket_group");
+  refused(R"(,"socket_dir":"/run","socket_name":"a-file")", 102, "another file is there");
+  EXPECT_EQ(read_file("/run/a-file"), "precious");
+  EXPECT_NODE_UNCHANGED(before);
+  expect_database_as_before();
+  ovs->vsctl("--no-wait add-br kernel -- set bridge kernel datapath_type=system");
+  refused(R"(,"bridge":"kernel")", 101, "kernel's datapath");
+}
+
+TEST_F(OvsPluginTest, ASwitchWithoutDpdkRefusesVhostUserPortsAndStatusSaysSo) {
+  const std::string conf = config(R"(,"interface_type":"dpdkvhostuserclient")");
+  const PluginResult result = add(conf);
+  EXPECT_EQ(result.code(), 101) << result;
+  EXPECT_THAT(result.msg(), HasSubstr("runs without DPDK"));
+  EXPECT_EQ(runner_.status("ovs", conf).code(), 50);
+  expect_database_as_before();
+}
+
+}  // namespace
+}  // namespace barewire::test
