@@ -119,7 +119,7 @@ void detach_unrecorded_mirrors(const cni::Request& request, std::string_view plu
 void clear_leftover(const state::Store& store, const state::AttachmentId& id) {
   const auto existing = store.find(id);
   if (!existing) return;
-  if (!is_leftover(*existing) && existing->data.contains("joined"))
+  if (!is_leftover(*existing))
     throw Error(Error::Code::held, fmt::format("attachment {} exists since {}", existing->id.text(), existing->since),
                 "DEL it before it is ADDed again");
   detach_mirrors(store, *existing);
@@ -147,7 +147,7 @@ cni::Result add(const cni::Request& request, Node& node, std::string_view plugin
   rollback.add("mirrors", [&store, &attachment] { detach_mirrors(store, attachment); });
   store.save(attachment);
   join(connection, config, bridge, port.row);
-  attachment.data["joined"] = true;
+  attachment.data["result"] = result.to_json(cni::kLatestVersion);
   store.save(attachment);
   rollback.keep();
   return result;

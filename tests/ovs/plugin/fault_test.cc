@@ -29,7 +29,7 @@ class OvsPluginFault : public OvsPluginTest {
     const std::string where = outcome.mutations.empty() ? "" : outcome.mutations.back();
     const PluginResult gone = del(conf_);
     EXPECT_TRUE(gone.ok()) << where << "\n" << gone;
-    EXPECT_EQ("", before.difference(NodeSnapshot::take())) << "struck at " << where;
+    EXPECT_EQ("", before.difference(NodeSnapshot::take_devices())) << "struck at " << where;
     EXPECT_EQ(ovs->configuration(), before_) << "struck at " << where;
     EXPECT_FALSE(run_in("/run/netns/pod1", "ip link show eth0").ok()) << "struck at " << where;
   }
@@ -37,7 +37,7 @@ class OvsPluginFault : public OvsPluginTest {
 };
 
 TEST_F(OvsPluginFault, AddKilledAtEveryStepThenDelLeavesNothing) {
-  const NodeSnapshot before = NodeSnapshot::take();
+  const NodeSnapshot before = NodeSnapshot::take_devices();
   const std::size_t steps = for_each_mutation([&](std::size_t n) {
     const FaultOutcome outcome = kill_at(command("ADD"), n, KillTime::after);
     expect_clean(before, outcome);
@@ -47,7 +47,7 @@ TEST_F(OvsPluginFault, AddKilledAtEveryStepThenDelLeavesNothing) {
 }
 
 TEST_F(OvsPluginFault, AddMadeToFailAtEveryStepUndoesItself) {
-  const NodeSnapshot before = NodeSnapshot::take();
+  const NodeSnapshot before = NodeSnapshot::take_devices();
   const std::size_t steps = for_each_mutation([&](std::size_t n) {
     const FaultOutcome outcome = fail_at(command("ADD"), n, EIO);
     expect_clean(before, outcome);
@@ -57,7 +57,7 @@ TEST_F(OvsPluginFault, AddMadeToFailAtEveryStepUndoesItself) {
 }
 
 TEST_F(OvsPluginFault, DelKilledAtEveryStepThenDelAgainLeavesNothing) {
-  const NodeSnapshot before = NodeSnapshot::take();
+  const NodeSnapshot before = NodeSnapshot::take_devices();
   const std::size_t steps = for_each_mutation([&](std::size_t n) {
     EXPECT_TRUE(add(conf_).ok());
     const FaultOutcome outcome = kill_at(command("DEL"), n, KillTime::before);
