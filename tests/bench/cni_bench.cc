@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// cni-bench: times ADD and DEL of CNI plugins as whole processes, side by side: in each round every plugin does its ADD
-/// and its DEL in turn, so that a machine whose speed drifts treats all alike. Not part of ctest.
+/// cni-bench: times ADD, DEL and if asked CHECK of CNI plugins as whole processes, side by side: in each round every
+/// plugin does its calls in turn, so that a machine whose speed drifts treats all alike. Not part of ctest.
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/resource.h>
@@ -9,6 +9,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -43,24 +45,36 @@ struct Options {
   std::string ifname = "net1";
   std::string path = "/usr/lib/cni";
   bool count_calls = true;
+  bool check = false;
+};
+
+struct Run {
+  Cost cost;
+  std::string output;
 };
 
 double milliseconds(const timeval& time) { return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3; }
 
-std::vector<std::string> environment(const Options& options, const std::string& command, const std::string& container) {
+/// A plugin finds its own suite's IPAM first: the one that lies beside it.
+std::string cni_path(const Contender& contender, const Options& options) {
+  return contender.program.substr(0, contender.program.rfind('/')) + ":" + options.path;
+}
+
+std::vector<std::string> environment(const Contender& contender, const Options& options, const std::string& command,
+                                     const std::string& container) {
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
   for (const auto& [name, value] : std::map<std::string, std::string>{{"CNI_COMMAND", command},
                                                                       {"CNI_CONTAINERID", container},
                                                                       {"CNI_NETNS", options.netns},
                                                                       {"CNI_IFNAME", options.ifname},
-                                                                      {"CNI_PATH", options.path}})
+                                                                      {"CNI_PATH", cni_path(contender, options)}})
     variables.push_back(fmt::format("{}={}", name, value));
   return variables;
 }
 
 /// Runs it to its end. Throws Error when it fails: a plugin that fails fast must not win.
-Cost run(std::vector<std::string> words, std::vector<std::string> variables, const std::string& input) {
+Run run(std::vector<std::string> words, std::vector<std::string> variables, const std::string& input) {
   std::vector<char*> arguments, values;
   for (std::string& word : words) arguments.push_back(word.data());
   for (std::string& variable : variables) values.push_back(variable.data());
@@ -82,12 +96,21 @@ Cost run(std::vector<std::string> words, std::vector<std::string> variables, con
   rusage usage{};
   ::wait4(pid, &status, 0, &usage);
   const std::chrono::duration<double, std::milli> wall = std::chrono::steady_clock::now() - begin;
-  if (status != 0) {
-    ::lseek(output.get(), 0, SEEK_SET);
-    throw Error(Error::Code::delegate, fmt::format("{} failed with status {}: {}", words[0], status,
-                                                   read_all(output.get(), "its output")));
-  }
-  return {wall.count(), milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss)};
+  ::lseek(output.get(), 0, SEEK_SET);
+  std::string printed = read_all(output.get(), "its output");
+  if (status != 0)
+    throw Error(Error::Code::delegate, fmt::format("{} failed with status {}: {}", words[0], status, printed));
+  return {{wall.count(), milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss)},
+          std::move(printed)};
+}
+
+/// The configuration with what ADD printed as "prevResult", as a runtime sends it to CHECK; in a file of its own.
+std::string with_previous(const Contender& contender, const std::string& printed) {
+  boost::json::value config = boost::json::parse(read_file(contender.config).value_or("{}"));
+  config.as_object()["prevResult"] = boost::json::parse(printed);
+  const std::string file = fmt::format("/tmp/cni-bench-{}.check", ::getpid());
+  write_all(open_file(file, O_WRONLY | O_CREAT | O_TRUNC).get(), boost::json::serialize(config), file);
+  return file;
 }
 
 /// System calls of one run with its children, counted by strace (a line each).
@@ -100,10 +123,14 @@ long count_system_calls(const Contender& contender, const std::vector<std::strin
 }
 
 void play_round(Contender& contender, const Options& options, const std::string& container, bool counted) {
-  for (const char* command : {"ADD", "DEL"}) {
-    const Cost cost = run({contender.program}, environment(options, command, container), contender.config);
-    if (counted) contender.costs[command].push_back(cost);
-  }
+  const auto play = [&](const std::string& command, const std::string& config) {
+    Run done = run({contender.program}, environment(contender, options, command, container), config);
+    if (counted) contender.costs[command].push_back(done.cost);
+    return std::move(done.output);
+  };
+  const std::string printed = play("ADD", contender.config);
+  if (options.check) play("CHECK", with_previous(contender, printed));
+  play("DEL", contender.config);
 }
 
 double median(std::vector<double> values) {
@@ -127,8 +154,9 @@ double ratio(const std::vector<Cost>& ours, const std::vector<Cost>& theirs) {
 void print(const std::vector<Contender>& contenders) {
   fmt::print("| plugin | call | wall ms, median (min) | CPU ms | peak KiB | system calls | times the first's wall |\n");
   fmt::print("| --- | --- | --- | --- | --- | --- | --- |\n");
-  for (const char* command : {"ADD", "DEL"}) {
+  for (const char* command : {"ADD", "CHECK", "DEL"}) {
     for (const Contender& contender : contenders) {
+      if (!contender.costs.contains(command)) continue;
       const auto& costs = contender.costs.at(command);
       const auto least = std::min_element(costs.begin(), costs.end(), [](auto& a, auto& b) { return a.wall_ms < b.wall_ms; });
       const auto calls = contender.system_calls.find(command);
@@ -154,7 +182,7 @@ void measure(std::vector<Contender>& contenders, const Options& options) {
   if (!options.count_calls) return;
   for (Contender& contender : contenders)
     for (const char* command : {"ADD", "DEL"})
-      contender.system_calls[command] = count_system_calls(contender, environment(options, command, "bench-calls"));
+      contender.system_calls[command] = count_system_calls(contender, environment(contender, options, command, "bench-calls"));
 }
 
 }  // namespace
@@ -168,6 +196,7 @@ int main(int argc, char** argv) {
   app.add_option("--netns", options.netns, "CNI_NETNS")->required();
   app.add_option("--ifname", options.ifname, "CNI_IFNAME");
   app.add_option("--cni-path", options.path, "CNI_PATH");
+  app.add_flag("--check", options.check, "CHECK too, with what ADD printed");
   app.add_flag("--no-calls", no_calls, "do not count system calls (strace)");
   app.add_option("CONTENDER", texts, "NAME=PROGRAM=CONFIG")->required();
   CLI11_PARSE(app, argc, argv);
