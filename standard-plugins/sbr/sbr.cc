@@ -71,6 +71,9 @@ SourceTable plan(kernel::NlSocket& inside, const cni::Request& request, const Co
   table.number = config.table ? *config.table : first_free_table(inside);
   for (const kernel::RouteInfo& route : kernel::list_routes(inside, link.index))
     if (is_movable(route)) table.moved.push_back(route);
+  // A gateway must be on a link of its own table before the kernel takes a route through it.
+  std::stable_partition(table.moved.begin(), table.moved.end(),
+                        [](const kernel::RouteInfo& route) { return !route.gateway; });
   std::vector<IpAddress> gateways = config.gateways;
   for (const cni::IpConfig& ip : addresses_of(*request.conf.previous, request.ifname)) {
     table.sources.push_back(ip.address.address);

@@ -106,8 +106,8 @@ void SourceTable::to_record(state::Attachment& attachment) const {
 }
 
 std::vector<RouteInfo> SourceTable::routes(bool with_source_hints) const {
-  std::vector<RouteInfo> all = defaults;
-  all.insert(all.end(), moved.begin(), moved.end());
+  std::vector<RouteInfo> all = moved;
+  all.insert(all.end(), defaults.begin(), defaults.end());
   for (RouteInfo& route : all) {
     route.table = number;
     const auto source = std::find_if(sources.begin(), sources.end(), [&](const IpAddress& address) {

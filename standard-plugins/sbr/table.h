@@ -16,7 +16,7 @@ namespace barewire::standard {
 struct SourceTable {
   std::uint32_t number = 0;
   std::vector<IpAddress> sources;           ///< packets from these use the table
-  std::vector<kernel::RouteInfo> moved;     ///< as they were in the main table
+  std::vector<kernel::RouteInfo> moved;     ///< as they were in the main table, those without a gateway first
   std::vector<kernel::RouteInfo> defaults;  ///< ours alone, of the table
 
   static std::optional<SourceTable> from_record(const state::Attachment& attachment);

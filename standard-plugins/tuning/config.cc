@@ -139,8 +139,12 @@ std::string tuning_data_dir(const cni::Request& request) {
 }
 
 TuningConfig TuningConfig::parse(const cni::Request& request, const std::string& allow_list) {
-  return {
-      .data_dir = tuning_data_dir(request), .sysctls = parse_sysctls(request, allow_list), .link = parse_link(request)};
+  // One by one: gcc 12 fails to compile this as one braced list.
+  TuningConfig config;
+  config.data_dir = tuning_data_dir(request);
+  config.sysctls = parse_sysctls(request, allow_list);
+  config.link = parse_link(request);
+  return config;
 }
 
 }  // namespace barewire::standard
