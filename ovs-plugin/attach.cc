@@ -9,6 +9,7 @@
 #include "core/cni/fallback.h"
 #include "core/cni/life.h"
 #include "core/kernel/announce.h"
+#include "core/kernel/ethtool.h"
 #include "core/kernel/veth.h"
 #include "core/log.h"
 #include "core/rollback.h"
@@ -86,11 +87,18 @@ void claim(Work& work, const Bridge& bridge) {
   work.save();
 }
 
-Link connect(Work& work) {
+/// The userspace datapath reads packets as the pod's kernel sent them, and hands them on without the checksum that a
+/// device would have put in: TCP and UDP between two pods would be dropped.
+void make_checksums(const Work& work, const Bridge& bridge) {
+  if (bridge.datapath_type == "netdev") work.pod.run([&] { kernel::set_tx_checksum(work.request.ifname, false); });
+}
+
+Link connect(Work& work, const Bridge& bridge) {
   const kernel::VethPair pair{.host = {work.record.host_interface, std::nullopt},
                               .pod = {work.request.ifname, work.config.mac},
                               .mtu = work.config.mtu};
   const Link host_end = kernel::create_veth(work.host, work.pod, pair);
+  make_checksums(work, bridge);
   kernel::set_up(work.inside, kernel::get_link(work.inside, work.request.ifname));
   return host_end;
 }
@@ -208,7 +216,7 @@ cni::Result build_vhost(Work& work, Connection& connection, const Bridge& bridge
 
 cni::Result build(Work& work, Connection& connection, const Bridge& bridge) {
   if (work.config.vhost) return build_vhost(work, connection, bridge);
-  connect(work);
+  connect(work, bridge);
   const AddedPort port = with_switch([&] { return plug(work, connection, bridge); });
   cni::Result result = address(work);
   describe(work, result);

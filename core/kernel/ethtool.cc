@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ethtool questions of devlink.h, through the ioctl that every kernel has. Source: include/uapi/linux/ethtool.h.
+// The ethtool questions of devlink.h and the settings of ethtool.h, through the ioctl that every kernel has. Source: include/uapi/linux/ethtool.h.
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/fd.h"
 #include "core/kernel/devlink.h"
+#include "core/kernel/ethtool.h"
 
 namespace barewire::kernel {
 
@@ -70,6 +71,13 @@ std::optional<bool> find_feature(const std::string& netdev, const std::string& f
   features->size = blocks;
   if (!ask(netdev, features)) return std::nullopt;
   return (features->features[*index / kBits].active & (1u << (*index % kBits))) != 0;
+}
+
+void set_tx_checksum(const std::string& netdev, bool on) {
+  ethtool_value value{};
+  value.cmd = ETHTOOL_STXCSUM;
+  value.data = on ? 1 : 0;
+  if (!ask(netdev, &value)) throw sys_error("setting the transmit checksums of {}", netdev);
 }
 
 std::optional<DriverInfo> find_driver_info(const std::string& netdev) {
