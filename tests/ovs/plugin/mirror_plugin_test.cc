@@ -168,7 +168,8 @@ TEST_F(MirrorPluginTest, WhatCannotBeIsRefusedAndNothingChanged) {
   refused(kProducer, "a", config(R"(,"mirrors":[{"name":"m1","ingress":true}])"), 7, "prevResult");
   refused(kProducer, "a", and_key(with(kBoth), "bridge", "\"nowhere\""), 101, "nowhere");
   refused(kProducer, "a", and_key(with(kBoth), "bridge", "\"br1\""), 7, "expected br0");
-  refused(kProducer, "other", with(kBoth), 8, "");
+  make_netns("other");
+  refused(kProducer, "other", with(kBoth), 101, "failed to find the port");
   const std::string whole = config(R"(,"mirrors":[{"name":"m1","ingress":true}])");
   EXPECT_TRUE(runner_.status(kProducer, whole).ok()) << runner_.status(kProducer, whole);
   EXPECT_EQ(runner_.status(kProducer, and_key(whole, "bridge", "\"nowhere\"")).code(), 50);

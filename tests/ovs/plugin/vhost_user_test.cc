@@ -29,8 +29,9 @@ class VhostUserTest : public OvsPluginTest {
     EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
     return status.st_mode & 0777U;
   }
-  std::int64_t packets(const std::string& port, const std::string& direction) const {
-    return std::stoll(ovs->vsctl("get Interface " + port + " statistics:" + direction + "_packets"));
+  /// The switch writes its counters into the database every few seconds.
+  void wait_for_packets(const std::string& port, const std::string& direction) const {
+    ovs->vsctl(fmt::format("--timeout=60 wait-until Interface {} 'statistics:{}_packets>=2'", port, direction));
   }
 };
 
@@ -64,8 +65,8 @@ TEST_F(VhostUserTest, AProgramInThePodExchangesPacketsOfItsVlan) {
   EXPECT_TRUE(run_in("/run/netns/peer", kPing).ok());
   EXPECT_FALSE(run_in("/run/netns/other", "ping -c2 -W2 -n 10.9.0.2").ok());
   EXPECT_EQ(ovs->vsctl("get Interface " + port + " mtu"), "1400\n");
-  EXPECT_GE(packets(port, "rx"), 2) << "an ARP reply and an echo reply came from the program";
-  EXPECT_GE(packets(port, "tx"), 2);
+  wait_for_packets(port, "rx");  // an ARP reply and an echo reply came from the program
+  wait_for_packets(port, "tx");
   write_all(orders.get(), "stop\nquit\n", "orders");
   const CommandResult printed = program.wait(std::chrono::seconds(90));
   const std::size_t totals = printed.out.find("Accumulated forward statistics");
