@@ -117,8 +117,9 @@ cni::Result add(const cni::Request& request, Node& node) {
   Rollback rollback;
   rollback.add("settings", [&] { undo_recorded(request, node, kName, undo); });
   tune(request, node, config);
-  rollback.keep();
   tell(result, request.ifname, config.link);
+  if (auto record = find_record(request, node, kName)) conclude_attachment(*record, result, node);
+  rollback.keep();
   return result;
 }
 

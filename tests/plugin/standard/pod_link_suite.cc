@@ -12,6 +12,8 @@ void PodLink::SetUp() {
   StandardTest::SetUp();
   if (IsSkipped()) return;
   make_outside();
+  // Nobody else is there to have the address; each ADD would wait for a second and more.
+  must_run_in(pod_, "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
 }
 
 std::string PodLink::config(const std::string& version) {
