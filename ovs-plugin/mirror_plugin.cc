@@ -192,19 +192,9 @@ void check(const cni::Request& request, Node&, std::string_view plugin) {
 }
 
 void gc(const cni::Request& request, Node& node, std::string_view plugin) {
-  if (!request.conf.has_valid_attachments) return;
   const state::Store store(node.run_dir);
-  const auto& valid = request.conf.valid_attachments;
-  Collector undo;
-  for (const state::Attachment& seen : store.list(request.conf.name)) {
-    const cni::ValidAttachment own{seen.id.container_id, seen.id.ifname};
-    if (seen.id.plugin != plugin || std::find(valid.begin(), valid.end(), own) != valid.end()) continue;
-    undo.run("undoing attachment " + seen.id.text(), [&] {
-      const state::FileLock lock = store.lock_attachment(seen.id);
-      if (const auto attachment = store.find(seen.id)) detach_mirrors(store, *attachment);
-    });
-  }
-  undo.finish();
+  collect_unlisted(request, store, plugin,
+                   [&](const state::Attachment& attachment) { detach_mirrors(store, attachment); });
 }
 
 void status(const cni::Request& request, Node&, std::string_view plugin) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plugins ovs and userspace: their operations. One set of them, told apart by whose keys are read.
-#include <algorithm>
-
 #include "core/cni/delegate.h"
 #include "core/cni/fallback.h"
+#include "core/cni/life.h"
 #include "core/rollback.h"
 #include "ovs-plugin/attach.h"
 #include "ovs-plugin/check.h"
@@ -42,27 +41,15 @@ void check(const cni::Request& request, Node& node, std::string_view plugin) {
   check_attachment(request, plugin);
 }
 
-void collect_records(const cni::Request& request, Node& node, std::string_view plugin) {
-  const state::Store store(node.run_dir);
-  const auto& valid = request.conf.valid_attachments;
-  Collector undo;
-  for (const state::Attachment& seen : store.list(request.conf.name)) {
-    const cni::ValidAttachment own{seen.id.container_id, seen.id.ifname};
-    if (seen.id.plugin != plugin || std::find(valid.begin(), valid.end(), own) != valid.end()) continue;
-    undo.run("undoing attachment " + seen.id.text(), [&] {
-      const state::FileLock lock = store.lock_attachment(seen.id);
-      if (const auto attachment = store.find(seen.id)) detach(store, *attachment, request.environment.path, node);
-    });
-  }
-  undo.finish();
-}
-
 void gc(const cni::Request& request, Node& node, std::string_view plugin) {
   Collector undo;
-  if (request.conf.has_valid_attachments) {
-    undo.run("collecting attachments", [&] { collect_records(request, node, plugin); });
-    undo.run("collecting ports", [&] { collect_ports(request); });
-  }
+  const state::Store store(node.run_dir);
+  undo.run("collecting attachments", [&] {
+    collect_unlisted(request, store, plugin, [&](const state::Attachment& attachment) {
+      detach(store, attachment, request.environment.path, node);
+    });
+  });
+  if (request.conf.has_valid_attachments) undo.run("collecting ports", [&] { collect_ports(request); });
   undo.run("GC of the IPAM plugin", [&] { cni::ipam_gc(request, node); });
   undo.run("GC of the fallback", [&] { cni::gc_fallback(request, node); });
   undo.finish();

@@ -196,17 +196,11 @@ void check(const cni::Request& request, Node& node) {
 void gc(const cni::Request& request, Node& node) {
   vf::Host host(node);
   Collector undo;
-  const auto& valid = request.conf.valid_attachments;
-  for (const state::Attachment& seen : host.store.list(request.conf.name)) {
-    const cni::ValidAttachment own{seen.id.container_id, seen.id.ifname};
-    const bool listed = std::find(valid.begin(), valid.end(), own) != valid.end();
-    if (!request.conf.has_valid_attachments || seen.id.plugin != kPlugin || listed) continue;
-    undo.run("undoing attachment " + seen.id.text(), [&] {
-      const state::FileLock lock = host.store.lock_attachment(seen.id);
-      if (const auto attachment = host.store.find(seen.id))
-        detach(host, *attachment, true, request.environment.path, node);
+  undo.run("collecting attachments", [&] {
+    collect_unlisted(request, host.store, kPlugin, [&](const state::Attachment& attachment) {
+      detach(host, attachment, true, request.environment.path, node);
     });
-  }
+  });
   undo.run("GC of the IPAM plugin", [&] { cni::ipam_gc(request, node); });
   undo.finish();
 }

@@ -2,8 +2,6 @@
 // The sriov plugin: its five operations, each a short list of steps.
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 #include "core/cni/delegate.h"
 #include "core/cni/fallback.h"
 #include "core/cni/life.h"
@@ -114,25 +112,14 @@ void check(const cni::Request& request, Node& node) {
   check_attachment(host, *attachment, request.conf.previous);
 }
 
-bool is_listed(const cni::NetConf& conf, const state::AttachmentId& id) {
-  const cni::ValidAttachment own{id.container_id, id.ifname};
-  return std::find(conf.valid_attachments.begin(), conf.valid_attachments.end(), own) != conf.valid_attachments.end();
-}
-
 void gc(const cni::Request& request, Node& node) {
   vf::Host host(node);
   Collector undo;
-  // Without the list nothing is known of what is valid; an empty list says that nothing is.
-  if (request.conf.has_valid_attachments) {
-    for (const state::Attachment& seen : host.store.list(request.conf.name)) {
-      if (seen.id.plugin != kPlugin || is_listed(request.conf, seen.id)) continue;
-      undo.run("undoing attachment " + seen.id.text(), [&] {
-        const state::FileLock lock = host.store.lock_attachment(seen.id);
-        if (const auto attachment = host.store.find(seen.id))
-          detach(host, *attachment, Addresses::release, request.environment.path, node);
-      });
-    }
-  }
+  undo.run("collecting attachments", [&] {
+    collect_unlisted(request, host.store, kPlugin, [&](const state::Attachment& attachment) {
+      detach(host, attachment, Addresses::release, request.environment.path, node);
+    });
+  });
   undo.run("GC of the IPAM plugin", [&] { cni::ipam_gc(request, node); });
   undo.run("GC of the fallback", [&] { cni::gc_fallback(request, node); });
   undo.finish();

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/cni/life.h"
 
+#include <algorithm>
+
 #include "core/cni/delegate.h"
+#include "core/rollback.h"
 #include "core/vf/netns_search.h"
 
 namespace barewire {
@@ -23,6 +26,22 @@ void release_addresses(const state::Attachment& attachment, const std::string& c
   if (!cni_path.empty() && cni_path != environment.path)
     environment.path = environment.path.empty() ? cni_path : cni_path + ":" + environment.path;
   cni::ipam_del(attachment.ipam_type, environment, attachment.config, node);
+}
+
+void collect_unlisted(const cni::Request& request, const state::Store& store, std::string_view plugin,
+                      const std::function<void(const state::Attachment&)>& undo) {
+  if (!request.conf.has_valid_attachments) return;
+  const auto& valid = request.conf.valid_attachments;
+  Collector collector;
+  for (const state::Attachment& seen : store.list(request.conf.name)) {
+    const cni::ValidAttachment own{seen.id.container_id, seen.id.ifname};
+    if (seen.id.plugin != plugin || std::find(valid.begin(), valid.end(), own) != valid.end()) continue;
+    collector.run("undoing attachment " + seen.id.text(), [&] {
+      const state::FileLock lock = store.lock_attachment(seen.id);
+      if (const auto attachment = store.find(seen.id)) undo(*attachment);
+    });
+  }
+  collector.finish();
 }
 
 }  // namespace barewire

@@ -3,10 +3,13 @@
 /// plugins that keep records. Works on state/ and delegate.h.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "core/node.h"
 #include "core/state/attachment.h"
+#include "core/state/store.h"
 
 namespace barewire {
 
@@ -19,5 +22,11 @@ bool is_leftover(const state::Attachment& attachment);
 
 /// IPAM DEL with what ADD had; the plugin is looked for in `cni_path` first, then where ADD found it.
 void release_addresses(const state::Attachment& attachment, const std::string& cni_path, Node& node);
+
+/// GC's part: `undo` for every attachment of the request's network and of `plugin` that the runtime does not list, each
+/// under its lock and as it is on record by then: it may have been DELeted, or ADDed anew, since the records were
+/// listed. Nothing without the list; an empty list is meaningful. All are tried; throws the first failure.
+void collect_unlisted(const cni::Request& request, const state::Store& store, std::string_view plugin,
+                      const std::function<void(const state::Attachment&)>& undo);
 
 }  // namespace barewire

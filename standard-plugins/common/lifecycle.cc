@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "standard-plugins/common/lifecycle.h"
 
-#include <algorithm>
-
 #include "core/cni/delegate.h"
+#include "core/cni/life.h"
 #include "core/rollback.h"
 
 namespace barewire::standard {
@@ -21,13 +20,6 @@ state::Attachment attachment_without_record(const cni::Request& request, std::st
   attachment.ipam_type = request.conf.ipam_type;
   attachment.config = request.stdin_bytes;
   return attachment;
-}
-
-bool is_listed(const cni::Request& request, const state::AttachmentId& id) {
-  const auto& valid = request.conf.valid_attachments;
-  return std::any_of(valid.begin(), valid.end(), [&](const cni::ValidAttachment& attachment) {
-    return attachment.container_id == id.container_id && attachment.ifname == id.ifname;
-  });
 }
 
 }  // namespace
@@ -74,17 +66,9 @@ void delete_attachment(const cni::Request& request, Node& node, std::string_view
 }
 
 void collect_unlisted(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
-  if (!request.conf.has_valid_attachments) return;
-  state::Store store = store_of(node);
-  Collector collector;
-  for (const state::Attachment& attachment : store.list(request.conf.name)) {
-    if (attachment.id.plugin != plugin || is_listed(request, attachment.id)) continue;
-    collector.run("attachment " + attachment.id.text(), [&] {
-      const state::FileLock lock = store.lock_attachment(attachment.id);
-      undo_attachment(attachment, node, undo);
-    });
-  }
-  collector.finish();
+  barewire::collect_unlisted(request, store_of(node), plugin, [&](const state::Attachment& attachment) {
+    undo_attachment(attachment, node, undo);
+  });
 }
 
 std::optional<kernel::NetNs> netns_of(const state::Attachment& attachment) {
