@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device-manager/filter.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace barewire::manager {
@@ -16,6 +18,15 @@ bool is_name_of(const std::string& name, const vf::Pf& pf) {
   if (!pf.link) return false;
   const auto& alternatives = pf.link->alt_names;
   return pf.link->name == name || std::find(alternatives.begin(), alternatives.end(), name) != alternatives.end();
+}
+
+/// A misspelt PF must not look like one without VFs.
+void name_unknown_pfs(const Filter& filter, Snapshot& snapshot) {
+  for (const std::string& name : filter.pfs) {
+    const auto is_named = [&](const PfEntry& pf) { return is_name_of(name, pf.pf); };
+    if (std::none_of(snapshot.pfs.begin(), snapshot.pfs.end(), is_named))
+      snapshot.problems.push_back(fmt::format("no PF of this node is called {}", name));
+  }
 }
 
 }  // namespace
@@ -40,6 +51,7 @@ bool Filter::matches(const VfEntry& vf) const {
 }
 
 Snapshot apply(const Filter& filter, Snapshot snapshot) {
+  name_unknown_pfs(filter, snapshot);
   std::erase_if(snapshot.pfs, [&](const PfEntry& pf) { return !filter.matches(pf.pf); });
   for (PfEntry& pf : snapshot.pfs) {
     std::erase_if(pf.vfs, [&](const VfEntry& vf) { return !filter.matches(vf); });

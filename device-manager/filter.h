@@ -25,7 +25,8 @@ struct Filter {
   bool matches(const state::Attachment& attachment) const;
 };
 
-/// `snapshot` without what does not match; a PF goes with its last VF when the filter asks for VFs.
+/// `snapshot` without what does not match; a PF goes with its last VF when the filter asks for VFs. A PF asked for that
+/// is not there is added to the problems.
 Snapshot apply(const Filter& filter, Snapshot snapshot);
 
 }  // namespace barewire::manager

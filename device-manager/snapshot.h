@@ -66,7 +66,7 @@ struct Snapshot {
   std::vector<PfEntry> pfs;
   std::vector<OtherAttachment> others;
   std::vector<std::pair<std::string, std::string>> unreadable;  ///< record file, what is wrong with it
-  std::vector<std::string> problems;                            ///< hardware profiles that were ignored
+  std::vector<std::string> problems;  ///< hardware profiles that were ignored, PFs that are not there
 };
 
 /// Tells how an attachment differs from the kernel: one sentence per difference, empty when it does not.

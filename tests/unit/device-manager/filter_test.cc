@@ -9,6 +9,7 @@
 namespace barewire::manager {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -51,6 +52,9 @@ TEST(Filter, ByPfTakesNameAlternativeNameAndPciAddress) {
   for (const char* name : {"ens1f0", "uplink0", "0000:01:00.0", "01:00.0"})
     EXPECT_THAT(ids({.pfs = {name}}), SizeIs(5));
   EXPECT_THAT(ids({.pfs = {"ens1f1"}}), IsEmpty());
+  EXPECT_THAT(apply({.pfs = {"ens1f0"}}, sample::snapshot()).problems, SizeIs(sample::snapshot().problems.size()));
+  EXPECT_THAT(apply({.pfs = {"ens1f0", "ens1f1"}}, sample::snapshot()).problems,
+              Contains("no PF of this node is called ens1f1"));
 }
 
 TEST(Filter, APfGoesWithItsLastVfOnlyWhenVfsWereAskedFor) {
