@@ -43,4 +43,28 @@ void collect_pod_links(const PodLinkKind& kind, const cni::Request& request, Nod
 /// STATUS: that of IPAM.
 void pod_link_status(const cni::Request& request, Node& node);
 
+/// The whole plugin of one kind, of what is its own: `Config parse(request)` reads its keys and throws Error{config};
+/// `create(config, request, netns, inside)` and `compare(config, request, inside, link)` are a CreateLink and a
+/// CompareLink.
+template <const PodLinkKind& kind, auto parse, auto create, auto compare>
+constexpr cni::Plugin pod_link_plugin(std::string_view about) {
+  cni::Plugin plugin{.name = kind.plugin, .about = about};
+  plugin.add = [](const cni::Request& request, Node& node) {
+    const auto config = parse(request);
+    return add_pod_link(kind, request, node, [&](const kernel::NetNs& netns, kernel::NlSocket& inside) {
+      create(config, request, netns, inside);
+    });
+  };
+  plugin.del = [](const cni::Request& request, Node& node) { delete_pod_link(kind, request, node); };
+  plugin.check = [](const cni::Request& request, Node& node) {
+    const auto config = parse(request);
+    check_pod_link(kind, request, node, [&](kernel::NlSocket& inside, const kernel::Link& link) {
+      return compare(config, request, inside, link);
+    });
+  };
+  plugin.gc = [](const cni::Request& request, Node& node) { collect_pod_links(kind, request, node); };
+  plugin.status = pod_link_status;
+  return plugin;
+}
+
 }  // namespace barewire::standard

@@ -10,37 +10,26 @@ namespace {
 
 constexpr PodLinkKind kKind{.plugin = "dummy", .kind = "dummy"};
 
-cni::Result add(const cni::Request& request, Node& node) {
+struct Config {};
+
+Config parse_config(const cni::Request& request) {
   require_ipam_type(request);
-  return add_pod_link(kKind, request, node, [&](const kernel::NetNs&, kernel::NlSocket& inside) {
-    kernel::NewLink link;
-    link.name = request.ifname;
-    kernel::create_link(inside, kKind.kind, link);
-  });
+  return {};
 }
 
-void del(const cni::Request& request, Node& node) {
-  delete_pod_link(kKind, request, node);
+void create(const Config&, const cni::Request& request, const kernel::NetNs&, kernel::NlSocket& inside) {
+  kernel::NewLink link;
+  link.name = request.ifname;
+  kernel::create_link(inside, kKind.kind, link);
 }
 
-void check(const cni::Request& request, Node& node) {
-  require_ipam_type(request);
-  check_pod_link(kKind, request, node,
-                 [](kernel::NlSocket&, const kernel::Link&) { return std::vector<std::string>(); });
-}
-
-void gc(const cni::Request& request, Node& node) {
-  collect_pod_links(kKind, request, node);
+std::vector<std::string> compare(const Config&, const cni::Request&, kernel::NlSocket&, const kernel::Link&) {
+  return {};
 }
 
 }  // namespace
 
-const cni::Plugin kDummy{.name = kKind.plugin,
-                         .about = "gives the pod an interface that leads nowhere",
-                         .add = add,
-                         .del = del,
-                         .check = check,
-                         .gc = gc,
-                         .status = pod_link_status};
+const cni::Plugin kDummy =
+    pod_link_plugin<kKind, parse_config, create, compare>("gives the pod an interface that leads nowhere");
 
 }  // namespace barewire::standard

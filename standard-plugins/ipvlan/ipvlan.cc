@@ -57,7 +57,7 @@ Config parse_config(const cni::Request& request) {
   return config;
 }
 
-void create(const Config& config, const cni::Request& request, kernel::NlSocket& inside) {
+void create(const Config& config, const cni::Request& request, const kernel::NetNs&, kernel::NlSocket& inside) {
   const Parent parent = find_parent(request, inside, config.master);
   const kernel::NewLink link = link_on(parent, request, inside);
   kernel::create_link(inside, kKind.kind, link,
@@ -76,35 +76,9 @@ std::vector<std::string> compare(const Config& config, const cni::Request& reque
   return clauses;
 }
 
-cni::Result add(const cni::Request& request, Node& node) {
-  const Config config = parse_config(request);
-  return add_pod_link(kKind, request, node,
-                      [&](const kernel::NetNs&, kernel::NlSocket& inside) { create(config, request, inside); });
-}
-
-void del(const cni::Request& request, Node& node) {
-  delete_pod_link(kKind, request, node);
-}
-
-void check(const cni::Request& request, Node& node) {
-  const Config config = parse_config(request);
-  check_pod_link(kKind, request, node, [&](kernel::NlSocket& inside, const kernel::Link& link) {
-    return compare(config, request, inside, link);
-  });
-}
-
-void gc(const cni::Request& request, Node& node) {
-  collect_pod_links(kKind, request, node);
-}
-
 }  // namespace
 
-const cni::Plugin kIpvlan{.name = kKind.plugin,
-                          .about = "gives the pod an interface that shares a MAC address of the node",
-                          .add = add,
-                          .del = del,
-                          .check = check,
-                          .gc = gc,
-                          .status = pod_link_status};
+const cni::Plugin kIpvlan = pod_link_plugin<kKind, parse_config, create, compare>(
+    "gives the pod an interface that shares a MAC address of the node");
 
 }  // namespace barewire::standard

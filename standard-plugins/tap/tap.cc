@@ -76,7 +76,7 @@ int bridge_index(kernel::NlSocket& inside, const std::string& name) {
   return bridge->index;
 }
 
-void create(const Config& config, const kernel::NetNs& netns, kernel::NlSocket& inside) {
+void create(const Config& config, const cni::Request&, const kernel::NetNs& netns, kernel::NlSocket& inside) {
   kernel::LinkChange change;
   if (!config.bridge.empty()) change.master = bridge_index(inside, config.bridge);
   netns.run([&] {
@@ -92,7 +92,8 @@ void create(const Config& config, const kernel::NetNs& netns, kernel::NlSocket& 
     kernel::change_link(inside, link.index, change, "setting up TAP device " + link.name);
 }
 
-std::vector<std::string> compare(const Config& config, kernel::NlSocket& inside, const kernel::Link& link) {
+std::vector<std::string> compare(const Config& config, const cni::Request&, kernel::NlSocket& inside,
+                                 const kernel::Link& link) {
   std::vector<std::string> clauses;
   if (config.mtu != 0 && link.mtu != config.mtu)
     clauses.push_back(fmt::format("its MTU is {}, not {}", link.mtu, config.mtu));
@@ -101,34 +102,9 @@ std::vector<std::string> compare(const Config& config, kernel::NlSocket& inside,
   return clauses;
 }
 
-cni::Result add(const cni::Request& request, Node& node) {
-  const Config config = parse_config(request);
-  return add_pod_link(kKind, request, node,
-                      [&](const kernel::NetNs& netns, kernel::NlSocket& inside) { create(config, netns, inside); });
-}
-
-void del(const cni::Request& request, Node& node) {
-  delete_pod_link(kKind, request, node);
-}
-
-void check(const cni::Request& request, Node& node) {
-  const Config config = parse_config(request);
-  check_pod_link(kKind, request, node,
-                 [&](kernel::NlSocket& inside, const kernel::Link& link) { return compare(config, inside, link); });
-}
-
-void gc(const cni::Request& request, Node& node) {
-  collect_pod_links(kKind, request, node);
-}
-
 }  // namespace
 
-const cni::Plugin kTap{.name = kKind.plugin,
-                       .about = "gives the pod a TAP device for a user-space network stack",
-                       .add = add,
-                       .del = del,
-                       .check = check,
-                       .gc = gc,
-                       .status = pod_link_status};
+const cni::Plugin kTap =
+    pod_link_plugin<kKind, parse_config, create, compare>("gives the pod a TAP device for a user-space network stack");
 
 }  // namespace barewire::standard

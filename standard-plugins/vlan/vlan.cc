@@ -31,11 +31,19 @@ Config parse_config(const cni::Request& request) {
   return config;
 }
 
-void create(const Config& config, const cni::Request& request, kernel::NlSocket& inside) {
+void create(const Config& config, const cni::Request& request, const kernel::NetNs&, kernel::NlSocket& inside) {
   const Parent parent = find_parent(request, inside, config.master);
   const kernel::NewLink link = link_on(parent, request, inside);
-  kernel::create_link(inside, kKind.kind, link,
-                      [&](kernel::NlMessage& data) { data.put_u16(IFLA_VLAN_ID, config.id); });
+  try {
+    kernel::create_link(inside, kKind.kind, link,
+                        [&](kernel::NlMessage& data) { data.put_u16(IFLA_VLAN_ID, config.id); });
+  } catch (const kernel::KernelError& error) {
+    if (error.err() != EEXIST) throw;
+    throw Error(
+        Error::Code::held, fmt::format("VLAN {} of {} is in use", config.id, parent.link.name),
+        "an interface has each VLAN once, whatever netns it is in: take another \"vlanId\", or DEL the pod that "
+        "has it");
+  }
 }
 
 std::vector<std::string> compare(const Config& config, const cni::Request& request, kernel::NlSocket& inside,
@@ -48,35 +56,9 @@ std::vector<std::string> compare(const Config& config, const cni::Request& reque
   return clauses;
 }
 
-cni::Result add(const cni::Request& request, Node& node) {
-  const Config config = parse_config(request);
-  return add_pod_link(kKind, request, node,
-                      [&](const kernel::NetNs&, kernel::NlSocket& inside) { create(config, request, inside); });
-}
-
-void del(const cni::Request& request, Node& node) {
-  delete_pod_link(kKind, request, node);
-}
-
-void check(const cni::Request& request, Node& node) {
-  const Config config = parse_config(request);
-  check_pod_link(kKind, request, node, [&](kernel::NlSocket& inside, const kernel::Link& link) {
-    return compare(config, request, inside, link);
-  });
-}
-
-void gc(const cni::Request& request, Node& node) {
-  collect_pod_links(kKind, request, node);
-}
-
 }  // namespace
 
-const cni::Plugin kVlan{.name = kKind.plugin,
-                        .about = "puts a VLAN of an interface of the node into the pod",
-                        .add = add,
-                        .del = del,
-                        .check = check,
-                        .gc = gc,
-                        .status = pod_link_status};
+const cni::Plugin kVlan =
+    pod_link_plugin<kKind, parse_config, create, compare>("puts a VLAN of an interface of the node into the pod");
 
 }  // namespace barewire::standard
