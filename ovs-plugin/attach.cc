@@ -63,16 +63,6 @@ struct Work {
   }
 };
 
-void clear_leftover(Work& work) {
-  const auto existing = work.store.find(work.attachment.id);
-  if (!existing) return;
-  if (!is_leftover(*existing))
-    throw Error(Error::Code::held, fmt::format("attachment {} exists since {}", existing->id.text(), existing->since),
-                "DEL it before it is ADDed again");
-  log_warning("undoing what an earlier ADD of attachment {} has left", existing->id.text());
-  detach(work.store, *existing, work.request.environment.path, work.node);
-}
-
 void require_free_name(Work& work) {
   if (kernel::find_link(work.inside, work.request.ifname))
     throw Error(Error::Code::held,
@@ -234,7 +224,9 @@ cni::Result attach_port(const cni::Request& request, Node& node, std::string_vie
   Work work(request, node, plugin);
   cni::require_ipam(request);
   const state::FileLock lock = work.store.lock_attachment(work.attachment.id);
-  clear_leftover(work);
+  clear_leftover(work.store, work.attachment.id, [&](const state::Attachment& earlier) {
+    detach(work.store, earlier, work.request.environment.path, work.node);
+  });
   require_free_name(work);
   Connection connection = with_switch([&] { return Connection::open(work.config.endpoint, soon()); });
   const Bridge bridge = with_switch([&] { return require_bridge(connection, work.config.bridge); });

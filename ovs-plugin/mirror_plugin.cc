@@ -116,15 +116,6 @@ void detach_unrecorded_mirrors(const cni::Request& request, std::string_view plu
   }
 }
 
-void clear_leftover(const state::Store& store, const state::AttachmentId& id) {
-  const auto existing = store.find(id);
-  if (!existing) return;
-  if (!is_leftover(*existing))
-    throw Error(Error::Code::held, fmt::format("attachment {} exists since {}", existing->id.text(), existing->since),
-                "DEL it before it is ADDed again");
-  detach_mirrors(store, *existing);
-}
-
 void join(Connection& connection, const MirrorConfig& config, const Bridge& bridge, const Uuid& port) {
   Change change;
   for (const Membership& membership : config.memberships)
@@ -138,7 +129,7 @@ cni::Result add(const cni::Request& request, Node& node, std::string_view plugin
   state::Store store(node.run_dir);
   state::Attachment attachment = state::make_attachment(request, plugin);
   const state::FileLock lock = store.lock_attachment(attachment.id);
-  clear_leftover(store, attachment.id);
+  clear_leftover(store, attachment.id, [&](const state::Attachment& earlier) { detach_mirrors(store, earlier); });
   Connection connection = Connection::open(config.endpoint, soon());
   const Bridge bridge = require_bridge(connection, config.bridge);
   const Port port = require_port(connection, request, bridge);

@@ -48,16 +48,6 @@ struct Work {
   }
 };
 
-void clear_leftover(Work& work) {
-  const auto existing = work.host.store.find(work.attachment.id);
-  if (!existing) return;
-  if (!is_leftover(*existing))
-    throw Error(Error::Code::held, fmt::format("attachment {} exists since {}", existing->id.text(), existing->since),
-                "DEL it before it is ADDed again");
-  log_warning("undoing what an earlier ADD of attachment {} has left", existing->id.text());
-  detach(work.host, *existing, true, work.request.environment.path, work.node);
-}
-
 [[noreturn]] void refuse_held(const std::string& device, const state::AttachmentId& holder) {
   throw Error(Error::Code::held, fmt::format("{} is held by attachment {}", device, holder.text()),
               "the runtime has to DEL that attachment first");
@@ -102,8 +92,8 @@ void preflight(Work& work, const Device& device) {
     throw Error(Error::Code::held, fmt::format("interface {} exists already in {}", name, work.request.netns),
                 "every network of a pod needs an interface name of its own");
   if (device.link && device.link->is_loopback())
-    throw Error(Error::Code::device, fmt::format("{} is the loopback interface, which cannot leave its netns",
-                                                 device.link->name),
+    throw Error(Error::Code::device,
+                fmt::format("{} is the loopback interface, which cannot leave its netns", device.link->name),
                 "every pod has one of its own");
   if (device.link && device.link->master != 0)
     throw Error(Error::Code::held,
@@ -156,7 +146,9 @@ cni::Result add(const cni::Request& request, Node& node) {
   Work work(request, node);
   cni::require_ipam(request);
   const state::FileLock lock = work.host.store.lock_attachment(work.attachment.id);
-  clear_leftover(work);
+  clear_leftover(work.host.store, work.attachment.id, [&](const state::Attachment& earlier) {
+    detach(work.host, earlier, true, request.environment.path, node);
+  });
   const Device device = find(work);
   preflight(work, device);
   Rollback rollback;

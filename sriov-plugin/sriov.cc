@@ -20,17 +20,6 @@ namespace {
 
 constexpr std::string_view kPlugin = "sriov";
 
-/// An earlier ADD of the same attachment that did not live to its end is undone; one that did is refused.
-void clear_own_leftover(Work& work) {
-  const auto existing = work.host.store.find(work.attachment.id);
-  if (!existing) return;
-  if (!is_leftover(*existing))
-    throw Error(Error::Code::held, fmt::format("attachment {} exists since {}", existing->id.text(), existing->since),
-                "DEL it before it is ADDed again");
-  log_warning("undoing what an earlier ADD of attachment {} has left", existing->id.text());
-  detach(work.host, *existing, Addresses::release, work.request.environment.path, work.node);
-}
-
 /// A pod that died without DEL must not keep its VF from the next one.
 void clear_leftover_of(Work& work, const state::AttachmentId& holder) {
   if (holder == work.attachment.id || holder.plugin != kPlugin) return;
@@ -44,7 +33,9 @@ void clear_leftover_of(Work& work, const state::AttachmentId& holder) {
 }
 
 void clear_leftovers(Work& work) {
-  clear_own_leftover(work);
+  clear_leftover(work.host.store, work.attachment.id, [&](const state::Attachment& earlier) {
+    detach(work.host, earlier, Addresses::release, work.request.environment.path, work.node);
+  });
   if (work.config.device) {
     if (const auto holder = work.host.store.holder(*work.config.device)) clear_leftover_of(work, *holder);
     return;

@@ -6,6 +6,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "core/cni/life.h"
 #include "core/log.h"
 #include "core/rollback.h"
 
@@ -28,8 +29,7 @@ std::vector<Lack> parse_when(const JsonView& fallback) {
   std::vector<Lack> lacks;
   for (const JsonView& element : when->array("an array of reasons")) {
     const auto lack = parse_lack(element.string());
-    if (!lack)
-      element.reject("one of no-free-vf, no-device, no-bridge, no-vswitch, unsupported");
+    if (!lack) element.reject("one of no-free-vf, no-device, no-bridge, no-vswitch, unsupported");
     lacks.push_back(*lack);
   }
   return lacks;
@@ -47,20 +47,12 @@ std::string config_for(const Request& request, const JsonView& fallback) {
   json::object config;
   for (const auto& [key, value] : fallback.members())
     if (!equal_ignoring_case(key, "when")) config[key] = value.value();
-  for (const char* key : {"ipam", "dns", "runtimeConfig", "args", "prevResult", "cni.dev/valid-attachments",
-                          "cni.dev/attachments"})
+  for (const char* key :
+       {"ipam", "dns", "runtimeConfig", "args", "prevResult", "cni.dev/valid-attachments", "cni.dev/attachments"})
     if (const auto value = request.conf.root().find(key); value && !fallback.has(key)) config[key] = value->value();
   config["cniVersion"] = request.conf.cni_version.text();
   config["name"] = request.conf.name;
   return json::serialize(config);
-}
-
-Environment environment_of(const state::Attachment& attachment, const std::string& cni_path, Command command) {
-  Environment environment = attachment.del_environment();
-  environment.command = name_of(command);
-  if (!cni_path.empty() && cni_path != environment.path)
-    environment.path = environment.path.empty() ? cni_path : cni_path + ":" + environment.path;
-  return environment;
 }
 
 FallbackRecord require_record(const state::Attachment& attachment) {
@@ -75,8 +67,7 @@ Environment with_command(const Request& request, Command command) {
 }
 
 Result call_add(const Request& request, Node& node, const Fallback& fallback) {
-  const std::string printed =
-      call_plugin(fallback.type, with_command(request, Command::add), fallback.config, node);
+  const std::string printed = call_plugin(fallback.type, with_command(request, Command::add), fallback.config, node);
   const json::value document = parse_json(printed, fmt::format("the result of fallback plugin {}", fallback.type));
   return Result::parse(JsonView(document, "fallback result key", Error::Code::delegate), request.conf.cni_version);
 }
@@ -85,11 +76,16 @@ Result call_add(const Request& request, Node& node, const Fallback& fallback) {
 
 std::string_view word(Lack lack) {
   switch (lack) {
-    case Lack::free_vf: return "no-free-vf";
-    case Lack::device: return "no-device";
-    case Lack::bridge: return "no-bridge";
-    case Lack::vswitch: return "no-vswitch";
-    case Lack::unsupported: return "unsupported";
+    case Lack::free_vf:
+      return "no-free-vf";
+    case Lack::device:
+      return "no-device";
+    case Lack::bridge:
+      return "no-bridge";
+    case Lack::vswitch:
+      return "no-vswitch";
+    case Lack::unsupported:
+      return "unsupported";
   }
   return "";
 }
@@ -120,10 +116,8 @@ Result add_by_fallback(const Request& request, Node& node, std::string_view plug
   state::Store store(node.run_dir);
   state::Attachment attachment = state::make_attachment(request, plugin);
   const state::FileLock lock = store.lock_attachment(attachment.id);
-  attachment.data["fallback"] = json::object{{"type", fallback->type},
-                                             {"config", fallback->config},
-                                             {"when", word(lack.lack())},
-                                             {"because", lack.what()}};
+  attachment.data["fallback"] = json::object{
+      {"type", fallback->type}, {"config", fallback->config}, {"when", word(lack.lack())}, {"because", lack.what()}};
   store.save(attachment);
   Rollback rollback;
   rollback.add("fallback", [&] { undo_fallback(attachment, request.environment.path, node); });
@@ -137,9 +131,9 @@ Result add_by_fallback(const Request& request, Node& node, std::string_view plug
 std::optional<FallbackRecord> find_fallback(const state::Attachment& attachment) {
   if (!is_by_fallback(attachment)) return std::nullopt;
   const json::value data(attachment.data);
-  const JsonView view = JsonView(data, fmt::format("record of attachment {}: key", attachment.id.text()),
-                                 Error::Code::state)
-                            .at("fallback");
+  const JsonView view =
+      JsonView(data, fmt::format("record of attachment {}: key", attachment.id.text()), Error::Code::state)
+          .at("fallback");
   return FallbackRecord{view.at("type").string(), view.at("config").string(), view.string_or("when", ""),
                         view.string_or("because", "")};
 }
@@ -150,7 +144,7 @@ bool is_by_fallback(const state::Attachment& attachment) {
 
 void undo_fallback(const state::Attachment& attachment, const std::string& cni_path, Node& node) {
   const FallbackRecord record = require_record(attachment);
-  call_plugin(record.type, environment_of(attachment, cni_path, Command::del), record.config, node);
+  call_plugin(record.type, environment_for(attachment, cni_path, Command::del), record.config, node);
   state::Store(node.run_dir).remove(attachment.id);
 }
 
@@ -159,7 +153,7 @@ void check_fallback(const state::Attachment& attachment, const Request& request,
   json::value config = parse_json(record.config, "the recorded configuration of the fallback");
   if (const auto previous = request.conf.root().find("prevResult"))
     config.as_object()["prevResult"] = previous->value();
-  call_plugin(record.type, environment_of(attachment, request.environment.path, Command::check),
+  call_plugin(record.type, environment_for(attachment, request.environment.path, Command::check),
               json::serialize(config), node);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/cni/delegate.h"
+#include "core/log.h"
 #include "core/rollback.h"
 #include "core/vf/netns_search.h"
 
@@ -21,11 +22,29 @@ bool is_leftover(const state::Attachment& attachment) {
   return !attachment.data.contains("result") || is_dead(attachment);
 }
 
-void release_addresses(const state::Attachment& attachment, const std::string& cni_path, Node& node) {
+void clear_leftover(const state::Store& store, const state::AttachmentId& id,
+                    const std::function<void(const state::Attachment&)>& undo) {
+  const auto existing = store.find(id);
+  if (!existing) return;
+  if (!is_leftover(*existing))
+    throw Error(Error::Code::held, fmt::format("attachment {} exists since {}", id.text(), existing->since),
+                "DEL it before it is ADDed again");
+  log_warning("undoing what an earlier ADD of attachment {} has left", id.text());
+  undo(*existing);
+}
+
+cni::Environment environment_for(const state::Attachment& attachment, const std::string& cni_path,
+                                 cni::Command command) {
   cni::Environment environment = attachment.del_environment();
+  environment.command = cni::name_of(command);
   if (!cni_path.empty() && cni_path != environment.path)
     environment.path = environment.path.empty() ? cni_path : cni_path + ":" + environment.path;
-  cni::ipam_del(attachment.ipam_type, environment, attachment.config, node);
+  return environment;
+}
+
+void release_addresses(const state::Attachment& attachment, const std::string& cni_path, Node& node) {
+  cni::ipam_del(attachment.ipam_type, environment_for(attachment, cni_path, cni::Command::del), attachment.config,
+                node);
 }
 
 void collect_unlisted(const cni::Request& request, const state::Store& store, std::string_view plugin,

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/cni/request.h"
 #include "core/node.h"
 #include "core/state/attachment.h"
 #include "core/state/store.h"
@@ -20,7 +21,17 @@ bool is_dead(const state::Attachment& attachment);
 /// Dead, or its ADD did not live to the end. Call with the attachment's lock held: without it, ADD may be at work.
 bool is_leftover(const state::Attachment& attachment);
 
-/// IPAM DEL with what ADD had; the plugin is looked for in `cni_path` first, then where ADD found it.
+/// ADD's first step, with the attachment's lock held: an earlier ADD of it that did not live to its end, or whose pod
+/// is dead, is undone with `undo`. Throws Error{held} for one that did.
+void clear_leftover(const state::Store& store, const state::AttachmentId& id,
+                    const std::function<void(const state::Attachment&)>& undo);
+
+/// For calling a plugin on the attachment's behalf, as ADD called it: plugins are looked for in `cni_path` first, then
+/// where ADD found them.
+cni::Environment environment_for(const state::Attachment& attachment, const std::string& cni_path,
+                                 cni::Command command);
+
+/// IPAM DEL with what ADD had.
 void release_addresses(const state::Attachment& attachment, const std::string& cni_path, Node& node);
 
 /// GC's part: `undo` for every attachment of the request's network and of `plugin` that the runtime does not list, each

@@ -93,7 +93,7 @@ cni::Result add(const cni::Request& request, Node& node) {
   const BandwidthConfig config = BandwidthConfig::parse(request.conf);
   cni::Result result = require_previous(request);
   if (config.empty()) return result;
-  const state::FileLock lock = begin_attachment(request, node, kName);
+  const state::FileLock lock = begin_attachment(request, node, kName, undo);
   kernel::NlSocket host;
   const kernel::Link port = host_end(host, request);
   Rollback rollback;

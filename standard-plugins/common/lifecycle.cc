@@ -28,13 +28,11 @@ state::Store store_of(const Node& node) {
   return state::Store(node.run_dir);
 }
 
-state::FileLock begin_attachment(const cni::Request& request, const Node& node, std::string_view plugin) {
+state::FileLock begin_attachment(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
   const state::Store store = store_of(node);
   const state::AttachmentId id = state::attachment_id(request, plugin);
   state::FileLock lock = store.lock_attachment(id);
-  if (store.find(id))
-    throw Error(Error::Code::held, fmt::format("adding {} failed: it has been added already", id.text()),
-                "call DEL before another ADD of the same container and interface");
+  clear_leftover(store, id, [&](const state::Attachment& earlier) { undo_attachment(earlier, node, undo); });
   return lock;
 }
 
@@ -66,9 +64,8 @@ void delete_attachment(const cni::Request& request, Node& node, std::string_view
 }
 
 void collect_unlisted(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
-  barewire::collect_unlisted(request, store_of(node), plugin, [&](const state::Attachment& attachment) {
-    undo_attachment(attachment, node, undo);
-  });
+  barewire::collect_unlisted(request, store_of(node), plugin,
+                             [&](const state::Attachment& attachment) { undo_attachment(attachment, node, undo); });
 }
 
 std::optional<kernel::NetNs> netns_of(const state::Attachment& attachment) {

@@ -19,8 +19,10 @@ using Undo = void (*)(const state::Attachment& attachment, Node& node);
 
 state::Store store_of(const Node& node);
 
-/// First step of ADD: takes the attachment's lock. Throws Error{held} when it has been added already.
-[[nodiscard]] state::FileLock begin_attachment(const cni::Request& request, const Node& node, std::string_view plugin);
+/// First step of ADD: takes the attachment's lock and undoes what an earlier ADD of it left. Throws Error{held} when it
+/// has been added already.
+[[nodiscard]] state::FileLock begin_attachment(const cni::Request& request, Node& node, std::string_view plugin,
+                                               Undo undo);
 
 /// Last step of ADD: the record keeps the result, which CHECK needs when an admin asks for it.
 void conclude_attachment(state::Attachment& attachment, const cni::Result& result, const Node& node);

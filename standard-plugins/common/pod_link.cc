@@ -110,7 +110,7 @@ void require_ipam_type(const cni::Request& request) {
 
 cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CreateLink& create) {
   cni::require_ipam(request);
-  const state::FileLock lock = begin_attachment(request, node, kind.plugin);
+  const state::FileLock lock = begin_attachment(request, node, kind.plugin, undo);
   Rollback rollback;
   rollback.add("attachment", [&] { undo_recorded(request, node, kind.plugin, undo); });
   kernel::NetNs netns = kernel::NetNs::open(request.netns);

@@ -117,7 +117,7 @@ cni::Result add(const cni::Request& request, Node& node) {
   PortmapPlan plan = plan_of(state::attachment_id(request, kName), request.conf);
   if (plan.config.mappings.empty()) return result;
   plan.backend = backend_of(plan.config);
-  const state::FileLock lock = begin_attachment(request, node, kName);
+  const state::FileLock lock = begin_attachment(request, node, kName, undo);
   Rollback rollback;
   rollback.add("port mappings", [&] { undo_recorded(request, node, kName, undo); });
   state::Attachment attachment = state::make_attachment(request, kName);

@@ -146,7 +146,7 @@ void build(Work& work) {
 
 cni::Result add(const cni::Request& request, Node& node) {
   const Config config = parse_config(request);
-  const state::FileLock lock = begin_attachment(request, node, kName);
+  const state::FileLock lock = begin_attachment(request, node, kName, undo);
   Rollback rollback;
   rollback.add("attachment", [&] { undo_recorded(request, node, kName, undo); });
   Work work{.request = request,

@@ -122,7 +122,7 @@ state::FileLock lock_netns(const cni::Request& request, const Node& node) {
 cni::Result add(const cni::Request& request, Node& node) {
   const Config config = parse_config(request);
   const cni::Result result = require_previous(request);
-  const state::FileLock lock = begin_attachment(request, node, kName);
+  const state::FileLock lock = begin_attachment(request, node, kName, undo);
   const state::FileLock tables = lock_netns(request, node);
   kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
   const kernel::Link link = kernel::get_link(inside, request.ifname);

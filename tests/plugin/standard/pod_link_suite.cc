@@ -16,10 +16,10 @@ void PodLink::SetUp() {
   must_run_in(pod_, "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
 }
 
-std::string PodLink::config(const std::string& version) {
+std::string PodLink::config(const char* keys) {
   return fmt::format(
-      R"({{"cniVersion":"{}","name":"mynet","type":"{}",{}"ipam":{{"type":"host-local","ranges":[[{{"subnet":"192.0.2.0/24","rangeStart":"192.0.2.10"}}],[{{"subnet":"2001:db8:ffff::/64","rangeStart":"2001:db8:ffff::10"}}]],"routes":[{{"dst":"198.51.100.0/24"}}]}}}})",
-      version, GetParam().plugin, GetParam().keys);
+      R"({{"cniVersion":"1.1.0","name":"mynet","type":"{}",{}"ipam":{{"type":"host-local","ranges":[[{{"subnet":"192.0.2.0/24","rangeStart":"192.0.2.10"}}],[{{"subnet":"2001:db8:ffff::/64","rangeStart":"2001:db8:ffff::10"}}]],"routes":[{{"dst":"198.51.100.0/24"}}]}}}})",
+      GetParam().plugin, keys);
 }
 
 PluginResult PodLink::add(const CniCall& call) {
@@ -103,9 +103,22 @@ TEST_P(PodLink, RefusesASecondAdd) {
   EXPECT_EQ(102, runner_.add(plugin(), config()).code());
 }
 
+TEST_P(PodLink, AddStartsAnewWhereAnEarlierAddDied) {
+  if (const auto why = why_tracing_is_impossible(); !why.empty()) GTEST_SKIP() << why;
+  const NodeSnapshot before = NodeSnapshot::take();
+  const std::string empty = pod_state();
+  for (const std::size_t step : {6U, 10U, 14U})
+    EXPECT_TRUE(kill_at(runner_.command("ADD", plugin(), config()), step, KillTime::after).struck);
+  const PluginResult result = add();
+  EXPECT_TRUE(runner_.check(plugin(), with_previous(config(), result)).ok());
+  EXPECT_TRUE(runner_.del(plugin(), config()).ok());
+  EXPECT_EQ(empty, pod_state());
+  EXPECT_NODE_UNCHANGED(before);
+}
+
 TEST_P(PodLink, GcReturnsWhatIsNotListedAndNothingElse) {
   make_netns("pod2");
-  add(pod("pod2"));
+  EXPECT_TRUE(runner_.add(plugin(), config(GetParam().other_keys), pod("pod2")).ok());
   const NodeSnapshot before = NodeSnapshot::take();
   const std::string empty = pod_state();
   add();

@@ -11,6 +11,7 @@ struct PodLinkCase {
   const char* plugin;
   const char* keys;  ///< of its own, with a comma after the last; "master" is an interface `up0` of the node
   const char* kind;  ///< as `ip -d link` shows it
+  const char* other_keys = keys;  ///< for a second pod beside the first
 };
 
 class PodLink : public StandardTest, public ::testing::WithParamInterface<PodLinkCase> {
@@ -18,7 +19,7 @@ class PodLink : public StandardTest, public ::testing::WithParamInterface<PodLin
   void SetUp() override;
   static std::string plugin() { return GetParam().plugin; }
   /// With host-local addresses of both families and default routes.
-  static std::string config(const std::string& version = "1.1.0");
+  static std::string config(const char* keys = GetParam().keys);
   PluginResult add(const CniCall& call = {});
   std::string pod_state() const;
 };
