@@ -22,7 +22,7 @@ class BridgeVlan : public StandardTest {
   }
   static std::string vlans_of(const PluginResult& result) {
     const auto& name = result.json.at("interfaces").as_array().at(1).at("name").as_string();
-    return must_run("bridge -c vlan show dev " + std::string(name));
+    return must_run("bridge -compressvlans vlan show dev " + std::string(name));
   }
 };
 

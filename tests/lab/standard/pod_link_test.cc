@@ -5,12 +5,14 @@
 
 namespace barewire::test {
 
-INSTANTIATE_TEST_SUITE_P(
-    Lab, PodLink,
-    ::testing::Values(PodLinkCase{"dummy", "", "dummy"}, PodLinkCase{"ipvlan", R"("master":"up0",)", "ipvlan"},
-                      PodLinkCase{"macvlan", R"("master":"up0",)", "macvlan"},
-                      PodLinkCase{"vlan", R"("master":"up0","vlanId":100,)", "vlan protocol 802.1Q id 100"}),
-    pod_link_name);
+INSTANTIATE_TEST_SUITE_P(Lab, PodLink,
+                         ::testing::Values(PodLinkCase{"dummy", "", "dummy"},
+                                           PodLinkCase{"ipvlan", R"("master":"up0",)", "ipvlan"},
+                                           PodLinkCase{"macvlan", R"("master":"up0",)", "macvlan"},
+                                           PodLinkCase{"vlan", R"("master":"up0","vlanId":100,)",
+                                                       "vlan protocol 802.1Q id 100",
+                                                       R"("master":"up0","vlanId":101,)"}),
+                         pod_link_name);
 
 namespace {
 
@@ -63,6 +65,17 @@ TEST_F(PodLinkKeys, VlanTalksToThatVlanAlone) {
   EXPECT_TRUE(runner_.check("vlan", with_previous(text, result)).ok());
   const std::string another = config("vlan", std::string(R"("master":"up0","vlanId":101,)") + kIpam);
   EXPECT_EQ(104, runner_.check("vlan", with_previous(another, result)).code());
+}
+
+TEST_F(PodLinkKeys, VlanIsRefusedToASecondPodOnTheSameMaster) {
+  make_netns("pod2");
+  const std::string text = config("vlan", std::string(R"("master":"up0","vlanId":100,)") + kIpam);
+  EXPECT_TRUE(runner_.add("vlan", text).ok());
+  const NodeSnapshot before = NodeSnapshot::take();
+  const PluginResult second = runner_.add("vlan", text, pod("pod2"));
+  EXPECT_EQ(102, second.code()) << second;
+  EXPECT_THAT(second.msg(), HasSubstr("VLAN 100 of up0 is in use"));
+  EXPECT_NODE_UNCHANGED(before);
 }
 
 TEST_F(PodLinkKeys, BadValuesAreRefusedWithNothingTouched) {
