@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include "core/cni/fallback.h"
 #include "core/kernel/pci.h"
 #include "sriov-plugin/claim.h"
 #include "sriov-plugin/preflight.h"
@@ -78,16 +79,12 @@ void explain_address(const cni::Request& request, const vf::VfOfPf& target, std:
                                  : "address: tell them in the result; the program that drives the VF applies them");
 }
 
-}  // namespace
-
-std::vector<std::string> explain(const std::string& config_text, const std::optional<std::string>& device, Node& node) {
-  cni::Request request;
-  request.conf = cni::NetConf::parse(config_text);
-  Config config = Config::parse(request, device);
+std::vector<std::string> explain_vf(const cni::Request& request, const Config& config, Node& node) {
   vf::Host host(node);
   const vf::VfOfPf target = peek(host, config);
   const Nic nic = find_nic(node, target.pf);
-  check_vf(nic, target, config.settings);
+  cni::lacking(cni::Lack::unsupported, Error::Code::unsupported_by_nic,
+               [&] { check_vf(nic, target, config.settings); });
   std::vector<std::string> lines;
   explain_preflight(nic, config.settings, lines);
   lines.push_back(fmt::format("claim: VF {}, its present state on record", describe(target)));
@@ -95,6 +92,26 @@ std::vector<std::string> explain(const std::string& config_text, const std::opti
   explain_move(target, config.settings, lines);
   explain_address(request, target, lines);
   return lines;
+}
+
+std::vector<std::string> explain_fallback(const cni::Request& request, const cni::LackError& lack) {
+  const auto fallback = cni::Fallback::parse(request);
+  if (!fallback || !fallback->serves(lack.lack())) throw lack;
+  return {fmt::format("preflight: {} ({})", lack.what(), cni::word(lack.lack())),
+          fmt::format("fallback: call ADD of {} with what \"fallback\" says", fallback->type)};
+}
+
+}  // namespace
+
+std::vector<std::string> explain(const std::string& config_text, const std::optional<std::string>& device, Node& node) {
+  cni::Request request;
+  request.conf = cni::NetConf::parse(config_text);
+  const Config config = Config::parse(request, device);
+  try {
+    return explain_vf(request, config, node);
+  } catch (const cni::LackError& lack) {
+    return explain_fallback(request, lack);
+  }
 }
 
 }  // namespace barewire::sriov

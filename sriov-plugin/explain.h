@@ -12,7 +12,8 @@ namespace barewire::sriov {
 
 /// The steps of ADD with network config `config` (JSON), one line each, on VF `device` (a PCI address) or, absent, the
 /// one the config names or its pool would give now. Touches nothing, not even a lock; what the kernel would have to be
-/// asked by a change is said to be tried. Throws what ADD would throw before its first change.
+/// asked by a change is said to be tried. Where the node lacks what ADD needs: that its "fallback" is called. Throws
+/// what ADD would throw before its first change.
 std::vector<std::string> explain(const std::string& config, const std::optional<std::string>& device, Node& node);
 
 }  // namespace barewire::sriov

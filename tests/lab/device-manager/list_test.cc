@@ -196,6 +196,11 @@ TEST_F(AdminLab, ExplainTellsTheStepsOrTheRefusalAndTouchesNothing) {
   const CommandResult refused = barewire({"explain", "-"}, impossible);
   EXPECT_EQ(refused.exit_status, 1) << refused.out;
   EXPECT_THAT(refused.out, HasSubstr("ADD would be refused with code 103"));
+  const CommandResult fallen =
+      barewire({"explain", "-"}, impossible.substr(0, impossible.size() - 1) + R"(,"fallback":{"type":"bridge"}})");
+  EXPECT_EQ(fallen.exit_status, 0) << fallen.out;
+  EXPECT_THAT(fallen.out, HasSubstr("(unsupported)"));
+  EXPECT_THAT(fallen.out, HasSubstr("fallback: call ADD of bridge"));
   EXPECT_EQ(must_run("ip -d link show pf0"), before);
 }
 
