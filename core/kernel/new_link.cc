@@ -6,8 +6,10 @@
 #include <linux/rtnetlink.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "core/kernel/attributes.h"
+#include "core/kernel/link.h"
 
 namespace barewire::kernel {
 
@@ -63,7 +65,8 @@ std::optional<int> find_netns_id(NlSocket& socket, const NetNs& other) {
   std::int32_t id = NETNSA_NSID_NOT_ASSIGNED;
   socket.get(netns_id_message(RTM_GETNSID, other), "looking for the number of netns " + other.path(),
              [&](const nlmsghdr& answer) {
-               id = NlAttributes(answer, sizeof(rtgenmsg)).value_or<std::int32_t>(NETNSA_NSID, NETNSA_NSID_NOT_ASSIGNED);
+               id =
+                   NlAttributes(answer, sizeof(rtgenmsg)).value_or<std::int32_t>(NETNSA_NSID, NETNSA_NSID_NOT_ASSIGNED);
              });
   if (id < 0) return std::nullopt;
   return id;
@@ -81,14 +84,36 @@ int peer_netns_id(NlSocket& socket, const NetNs& other) {
   return *id;
 }
 
-void create_link(NlSocket& socket, std::string_view kind, const NewLink& link,
-                 const std::function<void(NlMessage&)>& fill) {
+namespace {
+
+void request_link(NlSocket& socket, std::string_view kind, const NewLink& link,
+                  const std::function<void(NlMessage&)>& fill) {
   NlMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   message.header(link_header(0, link.up));
   put_common(message, link);
   put_data(message, kind, fill);
   const std::string where = link.netns == nullptr ? "" : fmt::format(" in {}", link.netns->path());
   socket.request(std::move(message), fmt::format("creating {} {}{}", kind, link.name, where));
+}
+
+void create_in_transit(NlSocket& socket, std::string_view kind, NewLink link,
+                       const std::function<void(NlMessage&)>& fill) {
+  const std::string name = std::exchange(link.name, link.transit_name);
+  request_link(socket, kind, link, fill);
+  rename_link(socket, get_link(socket, link.name), name);
+}
+
+}  // namespace
+
+void create_link(NlSocket& socket, std::string_view kind, const NewLink& link,
+                 const std::function<void(NlMessage&)>& fill) {
+  try {
+    request_link(socket, kind, link, fill);
+  } catch (const KernelError& error) {
+    const bool may_be_of_the_parents_netns = link.parent_netns && !link.transit_name.empty();
+    if (error.err() != EEXIST || !may_be_of_the_parents_netns || find_link(socket, link.name)) throw;
+    create_in_transit(socket, kind, link, fill);
+  }
 }
 
 bool read_link_data(NlSocket& socket, int index, std::string_view kind,

@@ -22,7 +22,10 @@ struct NewLink {
   const NetNs* netns = nullptr;  ///< created there, under its name; nullptr: in the socket's netns
   int parent = 0;                ///< ifindex (macvlan, ipvlan, vlan) in the socket's netns or parent_netns; 0: none
   std::optional<int> parent_netns{};  ///< peer_netns_id of the parent's netns
-  int master = 0;                ///< ifindex in the socket's netns; 0: none
+  /// With parent_netns: its name for a moment where the parent's netns has an interface called `name`. Kernels before
+  /// 6.13 make the link there first. Source: rtnl_newlink_create, net/core/rtnetlink.c.
+  std::string transit_name{};
+  int master = 0;  ///< ifindex in the socket's netns; 0: none
   std::optional<MacAddress> mac{};
   std::optional<std::uint32_t> mtu{};
   std::optional<std::uint32_t> tx_queue_length{};
@@ -30,11 +33,11 @@ struct NewLink {
 };
 
 /// The number by which the netns of `socket` knows `other`, given now where it had none. With it a link is created by a
-/// socket of its own netns under a parent in another: the other way round, kernels before 6.13 look for the new name in
-/// the parent's netns, where a pod's "eth0" is often taken. Source: RTM_GETNSID, net/core/net_namespace.c.
+/// socket of its own netns under a parent in another. Source: RTM_GETNSID, net/core/net_namespace.c.
 int peer_netns_id(NlSocket& socket, const NetNs& other);
 
-/// One RTM_NEWLINK of `kind`; `fill` appends the kind's own attributes. Throws KernelError, EEXIST when the name is taken.
+/// One RTM_NEWLINK of `kind`; `fill` appends the kind's own attributes. Throws KernelError, EEXIST when the name is
+/// taken.
 void create_link(NlSocket& socket, std::string_view kind, const NewLink& link,
                  const std::function<void(NlMessage&)>& fill = {});
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/kernel/address.h"
+#include "standard-plugins/common/pod_link.h"
 
 namespace barewire::standard {
 
@@ -62,7 +63,10 @@ kernel::NewLink link_on(const Parent& parent, const cni::Request& request, kerne
   kernel::NewLink link;
   link.name = request.ifname;
   link.parent = parent.link.index;
-  if (!parent.in_container) link.parent_netns = kernel::peer_netns_id(inside, kernel::NetNs::current());
+  if (!parent.in_container) {
+    link.parent_netns = kernel::peer_netns_id(inside, kernel::NetNs::current());
+    link.transit_name = transit_name(state::attachment_id(request, {}));
+  }
   link.mtu = parse_mtu(request, parent.link);
   return link;
 }

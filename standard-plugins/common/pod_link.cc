@@ -19,6 +19,7 @@ constexpr const char* kIndexKey = "ifindex";
 std::optional<kernel::Link> find_recorded(kernel::NlSocket& inside, const state::Attachment& attachment) {
   if (const boost::json::value* index = attachment.data.if_contains(kIndexKey); index != nullptr && index->is_int64())
     return kernel::find_link(inside, static_cast<int>(index->get_int64()));
+  if (const auto link = kernel::find_link(inside, transit_name(attachment.id))) return link;
   return kernel::find_link(inside, attachment.id.ifname);
 }
 
@@ -103,6 +104,11 @@ void delete_unrecorded(const PodLinkKind& kind, const cni::Request& request) {
 }
 
 }  // namespace
+
+std::string transit_name(const state::AttachmentId& id) {
+  constexpr std::size_t kDigits = 12;
+  return "bw" + hash_name(owner_text(id)).substr(0, kDigits);
+}
 
 void require_ipam_type(const cni::Request& request) {
   if (request.conf.ipam_type.empty()) request.conf.root().at("ipam").at("type").reject("the name of an IPAM plugin");

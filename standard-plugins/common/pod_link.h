@@ -11,6 +11,7 @@
 #include "core/cni/plugin.h"
 #include "core/kernel/link.h"
 #include "core/kernel/netns.h"
+#include "core/state/attachment.h"
 
 namespace barewire::standard {
 
@@ -27,6 +28,9 @@ struct PodLinkKind {
 using CreateLink = std::function<void(const kernel::NetNs& netns, kernel::NlSocket& inside)>;
 /// How `link` differs from what the configuration asks for, as clauses.
 using CompareLink = std::function<std::vector<std::string>(kernel::NlSocket& inside, const kernel::Link& link)>;
+
+/// The name a link of that attachment may have for a moment while it is made; see kernel::NewLink.
+std::string transit_name(const state::AttachmentId& id);
 
 /// For kinds that are of no use without addresses. Throws Error{config} naming "ipam.type" when it is missing.
 void require_ipam_type(const cni::Request& request);

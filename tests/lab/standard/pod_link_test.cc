@@ -2,6 +2,7 @@
 /// dummy, ipvlan and vlan: what they share with others of their kind, and their own keys; macvlan on a kernel
 /// before 6.13.
 #include "tests/plugin/standard/pod_link_suite.h"
+#include "tests/support/fault.h"
 
 namespace barewire::test {
 
@@ -27,6 +28,10 @@ class PodLinkKeys : public StandardTest {
   static std::string config(const std::string& plugin, const std::string& keys) {
     return fmt::format(R"({{"cniVersion":"1.1.0","name":"mynet","type":"{}",{}}})", plugin, keys);
   }
+  static std::string address_of(const PluginResult& result) {
+    const std::string address(result.json.at("ips").as_array().at(0).at("address").as_string());
+    return address.substr(0, address.find('/'));
+  }
   static constexpr const char* kIpam =
       R"("ipam":{"type":"host-local","subnet":"192.0.2.0/24","rangeStart":"192.0.2.10","routes":[{"dst":"0.0.0.0/0"}]})";
 };
@@ -37,6 +42,9 @@ TEST_F(PodLinkKeys, IpvlanHasTheModeAskedForAndReachesTheOutside) {
     const PluginResult result = runner_.add("ipvlan", text);
     ASSERT_TRUE(result.ok()) << result;
     EXPECT_THAT(must_run_in(pod_, "ip -d link show eth0"), HasSubstr(fmt::format("mode {} ", mode)));
+    // Above layer 2 nothing answers ARP for the pod: others need a route.
+    if (mode != std::string("l2"))
+      must_run_in(outside_, fmt::format("ip route add {} via 192.0.2.1", address_of(result)));
     EXPECT_TRUE(reaches(pod_, "192.0.2.2")) << mode;
     EXPECT_TRUE(runner_.check("ipvlan", with_previous(text, result)).ok());
     EXPECT_TRUE(runner_.del("ipvlan", text).ok());
@@ -103,6 +111,24 @@ TEST_F(PodLinkKeys, AreMadeWhereTheNodeHasAnInterfaceOfThatName) {
     EXPECT_TRUE(result.ok()) << plugin << result;
     EXPECT_TRUE(runner_.del(plugin, text).ok());
   }
+}
+
+TEST_F(PodLinkKeys, KilledWhereTheNodeHasAnInterfaceOfThatNameLeavesNothingAfterDel) {
+  if (const auto why = why_tracing_is_impossible(); !why.empty()) GTEST_SKIP() << why;
+  must_run("ip link add eth0 type dummy");
+  const NodeSnapshot before = NodeSnapshot::take();
+  const std::string empty = must_run_in(pod_, "ip -br link");
+  const std::string text = config("macvlan", std::string(R"("master":"up0",)") + kIpam);
+  const Command command = runner_.command("ADD", "macvlan", text);
+  EXPECT_GT(for_each_mutation([&](std::size_t n) {
+              const FaultOutcome outcome = kill_at(command, n, KillTime::after);
+              const std::string where = outcome.mutations.empty() ? "" : outcome.mutations.back();
+              EXPECT_TRUE(runner_.del("macvlan", text).ok()) << where;
+              EXPECT_EQ(empty, must_run_in(pod_, "ip -br link")) << "struck at " << where;
+              return outcome;
+            }),
+            10U);
+  EXPECT_NODE_UNCHANGED(before);
 }
 
 }  // namespace
