@@ -6,50 +6,11 @@
 #include <algorithm>
 
 #include "core/cni/fallback.h"
-#include "core/fd.h"
 #include "core/vf/settings.h"
 
 namespace barewire::sriov {
 
 namespace {
-
-/// The netns that sriov-cni recorded as the VF's, if that still lives.
-std::optional<std::string> find_peer_claim(const vf::Host& host, const std::string& device) {
-  const auto netns = read_file(fmt::format("{}/pci/{}", host.peer_state_dir, device));
-  if (!netns || !kernel::NetNs::try_open(*netns)) return std::nullopt;
-  return netns;
-}
-
-void refuse_held(const vf::Host& host, const std::string& device) {
-  const auto refuse = [](const std::string& what, const std::string& hint) {
-    throw cni::LackError(cni::Lack::free_vf, Error(Error::Code::held, what, hint));
-  };
-  if (const auto holder = host.store.holder(device))
-    refuse(fmt::format("VF {} is held by attachment {}", device, holder->text()),
-           "the runtime has to DEL that attachment first; `barewire list` shows who holds what");
-  if (const auto netns = find_peer_claim(host, device))
-    refuse(fmt::format("pci address {} is already allocated: sriov-cni moved it into {}", device, *netns),
-           fmt::format("DEL the attachment that was made with sriov-cni; its record is in {}", host.peer_state_dir));
-}
-
-[[noreturn]] void refuse_unknown(const std::string& device) {
-  throw cni::LackError(cni::Lack::device,
-                       Error(Error::Code::device, fmt::format("{} is not a VF of this node", device),
-                             "no PF lists it in sysfs; `barewire list` shows the VFs there are"));
-}
-
-vf::VfOfPf find_device(vf::Host& host, const std::string& device) {
-  refuse_held(host, device);
-  if (auto target = vf::find_vf(host.sysfs, host.socket, device)) return std::move(*target);
-  refuse_unknown(device);
-}
-
-Reservation reserve_device(vf::Host& host, const std::string& device) {
-  const auto place = kernel::find_vf_place(host.sysfs, device);
-  if (!place) refuse_unknown(device);
-  state::FileLock lock = vf::lock_pf(host, place->pf_address);
-  return {std::move(lock), find_device(host, device)};
-}
 
 bool is_free(vf::Host& host, const vf::Vf& vf) {
   return vf::use_of(vf, host.store, host.socket, host.peer_state_dir) == vf::UseOfVf::free;
@@ -89,14 +50,15 @@ std::optional<vf::VfOfPf> first_free(vf::Host& host, const vf::Pf& pf, const vf:
   return std::nullopt;
 }
 
-std::optional<Reservation> reserve_from(vf::Host& host, const vf::VfRange& range, std::vector<std::string>& why_not) {
+std::optional<vf::Reservation> reserve_from(vf::Host& host, const vf::VfRange& range,
+                                            std::vector<std::string>& why_not) {
   const auto pf = find_pool_pf(host, range, why_not);
   if (!pf) return std::nullopt;
   state::FileLock lock = vf::lock_pf(host, pf->pci.address);
   const auto present = find_pool_pf(host, range, why_not);  // as it is under the lock
   auto target = present ? first_free(host, *present, range, why_not) : std::nullopt;
   if (!target) return std::nullopt;
-  return Reservation{std::move(lock), std::move(*target)};
+  return vf::Reservation{std::move(lock), std::move(*target)};
 }
 
 [[noreturn]] void refuse_pool(vf::Host& host, const Config& config, const std::vector<std::string>& why_not) {
@@ -110,33 +72,12 @@ std::optional<Reservation> reserve_from(vf::Host& host, const vf::VfRange& range
 
 }  // namespace
 
-Reservation reserve(vf::Host& host, const Config& config) {
-  if (config.device) return reserve_device(host, *config.device);
+vf::Reservation reserve(vf::Host& host, const Config& config) {
+  if (config.device) return vf::reserve_device(host, *config.device);
   std::vector<std::string> why_not;
   for (const vf::VfRange& range : config.pool)
     if (auto reservation = reserve_from(host, range, why_not)) return std::move(*reservation);
   refuse_pool(host, config, why_not);
-}
-
-vf::VfRecord capture(const vf::Host& host, const vf::VfOfPf& target, const vf::Settings& settings) {
-  vf::VfRecord record;
-  record.device = target.vf.pci.address;
-  record.pf = target.pf.pci.address;
-  record.pf_name = target.pf.link ? target.pf.link->name : record.pf;
-  record.id = target.vf.id;
-  record.driver = target.vf.pci.driver;
-  record.userspace = kernel::is_userspace_driver(record.driver);
-  if (target.vf.link) record.netdev = vf::capture_netdev(host.sysfs, *target.vf.link);
-  record.admin = target.vf.info;
-  record.settings = settings;
-  return record;
-}
-
-void claim(vf::Host& host, const state::Attachment& attachment, const std::string& device) {
-  if (host.store.claim(device, attachment.id)) return;
-  host.store.remove(attachment.id);
-  refuse_held(host, device);
-  throw Error(Error::Code::held, fmt::format("VF {} is held by another attachment", device), "try again");
 }
 
 PoolState inspect_pool(vf::Host& host, const Config& config) {
@@ -155,7 +96,7 @@ PoolState inspect_pool(vf::Host& host, const Config& config) {
 }
 
 vf::VfOfPf peek(vf::Host& host, const Config& config) {
-  if (config.device) return find_device(host, *config.device);
+  if (config.device) return vf::find_free_device(host, *config.device);
   std::vector<std::string> why_not;
   for (const vf::VfRange& range : config.pool)
     if (const auto pf = find_pool_pf(host, range, why_not))

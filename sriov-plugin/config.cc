@@ -7,33 +7,11 @@
 
 #include "core/kernel/pci.h"
 #include "core/log.h"
+#include "core/vf/claim.h"
 
 namespace barewire::sriov {
 
 namespace {
-
-/// A PCI address under one of the keys it may come by; an empty string is as good as none.
-std::optional<std::string> find_device(const std::optional<JsonView>& key) {
-  if (!key || key->string().empty()) return std::nullopt;
-  const auto address = kernel::normalise_pci_address(key->string());
-  if (!address) key->reject("the PCI address of a VF, as 0000:01:10.0");
-  return address;
-}
-
-/// Multus writes the same device under several keys, into every plugin of a list.
-std::optional<std::string> parse_device(const cni::Request& request) {
-  const JsonView root = request.conf.root();
-  std::optional<std::string> device;
-  std::string from;
-  for (const auto& key : {request.conf.runtime_config("deviceID"), root.find("deviceID"), root.find("pciBusID")}) {
-    const auto found = find_device(key);
-    if (!found) continue;
-    if (device && device != found) key->reject(fmt::format("\"{}\", as \"{}\" says", *device, from));
-    device = found;
-    from = key->path();
-  }
-  return device;
-}
 
 void parse_pool_keys(const JsonView& root, Config& config) {
   const auto pf = root.find("pf"), pool = root.find("pool");
@@ -153,7 +131,7 @@ Config Config::parse(const cni::Request& request, const std::optional<std::strin
 
 Config Config::parse_pool(const cni::Request& request) {
   Config config;
-  config.device = parse_device(request);
+  config.device = vf::requested_device(request);
   parse_pool_keys(request.conf.root(), config);
   return config;
 }

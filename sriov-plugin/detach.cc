@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sriov-plugin/detach.h"
 
+#include "core/cni/device_info.h"
 #include "core/cni/fallback.h"
 #include "core/cni/life.h"
 #include "core/log.h"
 #include "core/rollback.h"
 #include "core/vf/restore.h"
-#include "sriov-plugin/device_info.h"
-#include "sriov-plugin/preflight.h"
+#include "hw-profiles/nic.h"
 
 namespace barewire::sriov {
 
@@ -24,7 +24,7 @@ void restore(vf::Host& host, const state::Attachment& attachment, Node& node) {
   if (host.store.holder(record.device) != attachment.id) return;
   if (is_of_this_boot(attachment))
     vf::restore_vf(host, record, {attachment.netns, attachment.netns_id}, attachment.id.ifname,
-                   find_habits(node, host, record.pf));
+                   hw::find_habits(node, host, record.pf));
   host.store.release(record.device, attachment.id);
 }
 
@@ -33,7 +33,7 @@ void restore_device_info(const state::Attachment& attachment) {
   const auto info = JsonView(data, "record key", Error::Code::state).find("deviceInfo");
   if (!info) return;
   const auto before = info->find("before");
-  undo_device_info(info->at("path").string(), before ? std::optional(before->string()) : std::nullopt);
+  cni::undo_device_info(info->at("path").string(), before ? std::optional(before->string()) : std::nullopt);
 }
 
 }  // namespace

@@ -235,7 +235,7 @@ std::vector<std::string> repair(const state::Attachment& attachment, Node& node,
   const state::FileLock lock = host.store.lock_attachment(attachment.id);
   for (int look = 0; look < kLooks; ++look) {
     Examination examination(host, attachment, std::nullopt);
-    const vf::Habits habits = find_habits(node, host, examination.record().pf);
+    const vf::Habits habits = hw::find_habits(node, host, examination.record().pf);
     const std::vector<Drift> drifts = examination.run(habits);
     if (drifts.empty()) return done;
     if (!dry_run && look + 1 == kLooks) report(attachment, texts_of(drifts));

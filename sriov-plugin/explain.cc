@@ -22,7 +22,7 @@ std::string describe(const vf::VfOfPf& target) {
                      target.vf.link ? ", netdev " + target.vf.link->name : "");
 }
 
-std::vector<std::string> unknown_keys(const Nic& nic, const vf::Settings& settings) {
+std::vector<std::string> unknown_keys(const hw::Nic& nic, const vf::Settings& settings) {
   std::vector<std::string> keys;
   for (const hw::Requested& wanted : requested_attributes(settings)) {
     const hw::Capability& capability = nic.profile.capability(wanted.attribute);
@@ -31,7 +31,7 @@ std::vector<std::string> unknown_keys(const Nic& nic, const vf::Settings& settin
   return keys;
 }
 
-void explain_preflight(const Nic& nic, const vf::Settings& settings, std::vector<std::string>& lines) {
+void explain_preflight(const hw::Nic& nic, const vf::Settings& settings, std::vector<std::string>& lines) {
   const auto unknown = unknown_keys(nic, settings);
   lines.push_back(fmt::format("preflight: {} can do what is asked", nic.profile.description()));
   if (!unknown.empty())
@@ -82,7 +82,7 @@ void explain_address(const cni::Request& request, const vf::VfOfPf& target, std:
 std::vector<std::string> explain_vf(const cni::Request& request, const Config& config, Node& node) {
   vf::Host host(node);
   const vf::VfOfPf target = peek(host, config);
-  const Nic nic = find_nic(node, target.pf);
+  const hw::Nic nic = hw::find_nic(node, target.pf);
   cni::lacking(cni::Lack::unsupported, Error::Code::unsupported_by_nic,
                [&] { check_vf(nic, target, config.settings); });
   std::vector<std::string> lines;

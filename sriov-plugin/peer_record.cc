@@ -113,7 +113,7 @@ bool detach_peer(vf::Host& host, const cni::Request& request, Node& node) {
              *device);
     if (const auto record = vf_record(host, cache, *device))
       vf::restore_vf(host, *record, pod_netns(host, request, *device), request.ifname,
-                     find_habits(node, host, record->pf));
+                     hw::find_habits(node, host, record->pf));
     remove_file(fmt::format("{}/pci/{}", host.peer_state_dir, *device));
   }
   remove_file(path);

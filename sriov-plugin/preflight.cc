@@ -5,53 +5,13 @@
 #include <net/if_arp.h>
 
 #include "core/kernel/devlink.h"
-#include "core/log.h"
-#include "hw-profiles/loader.h"
+#include "core/vf/claim.h"
 
 namespace barewire::sriov {
 
 namespace {
 
 using hw::Attribute;
-
-vf::MacAction translate(hw::MacAction action) {
-  switch (action) {
-    case hw::MacAction::vf_follows:
-      return vf::MacAction::vf_follows;
-    case hw::MacAction::set_in_pod:
-      return vf::MacAction::set_own;
-    case hw::MacAction::reopen:
-      return vf::MacAction::reopen;
-    case hw::MacAction::rebind:
-      return vf::MacAction::rebind;
-  }
-  return vf::MacAction::set_own;
-}
-
-hw::LoadOptions options_for(const Node& node, const vf::Pf& pf) {
-  hw::LoadOptions options;
-  options.site_dir = node.profile_dir;
-  if (pf.link && pf.link->arp_type == ARPHRD_INFINIBAND) options.link = hw::LinkLayer::infiniband;
-  return options;
-}
-
-void check_device(const vf::VfOfPf& target) {
-  const kernel::PciFunction& pci = target.vf.pci;
-  if (pci.driver.empty())
-    throw Error(Error::Code::device, fmt::format("VF {} has no driver", pci.address),
-                "bind its kernel driver, or vfio-pci for DPDK");
-  if (kernel::is_userspace_driver(pci.driver)) return;
-  if (!target.vf.link)
-    throw Error(
-        Error::Code::device, fmt::format("the netdev of VF {} is not on the host", pci.address),
-        fmt::format("driver {} is bound to it, so its netdev is in another netns, or the driver failed to make one",
-                    pci.driver));
-  if (target.vf.link->master != 0)
-    throw Error(Error::Code::held,
-                fmt::format("VF {} belongs to the host: its netdev {} is part of a bridge or bond", pci.address,
-                            target.vf.link->name),
-                "take it out of there first");
-}
 
 void check_netdev_settings(const vf::VfOfPf& target, const vf::Settings& settings) {
   if (!kernel::is_userspace_driver(target.vf.pci.driver)) return;
@@ -67,12 +27,12 @@ void check_netdev_settings(const vf::VfOfPf& target, const vf::Settings& setting
 }
 
 /// Asked only where the answer can be yes: the question costs a generic netlink socket.
-bool is_in_switchdev(const Nic& nic, const std::string& pf) {
+bool is_in_switchdev(const hw::Nic& nic, const std::string& pf) {
   if (nic.profile.switchdev.capability.support == hw::Capability::Support::no) return false;
   return kernel::find_eswitch_mode({"pci", pf}) == kernel::EswitchMode::switchdev;
 }
 
-hw::Target target_of(const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
+hw::Target target_of(const hw::Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
   hw::Target result;
   result.pf_address = target.pf.pci.address;
   result.vf = target.vf.id;
@@ -86,7 +46,7 @@ bool needs_pf(const vf::Settings& settings) {
          settings.min_tx_rate || settings.max_tx_rate;
 }
 
-void check_pf(const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
+void check_pf(const hw::Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
   if (!needs_pf(settings)) return;
   const std::string& pf = target.pf.pci.address;
   if (!target.pf.link)
@@ -163,33 +123,6 @@ const char* on_off(bool on) {
 
 }  // namespace
 
-vf::Habits habits_of(const hw::Profile& profile) {
-  vf::Habits habits;
-  habits.mac_actions.clear();
-  for (const hw::MacAction action : profile.mac.make_effective.value) habits.mac_actions.push_back(translate(action));
-  if (habits.mac_actions.empty()) habits.mac_actions = vf::Habits().mac_actions;
-  habits.zero_mac_resets = profile.mac.zero_resets.value || !profile.mac.zero_resets.verified;
-  habits.reopen_after_vlan = profile.vlan.after_change.value == hw::VlanAction::reopen;
-  habits.reset_after_vfio = profile.flr_before_vfio_reuse.value;
-  habits.retries = profile.retry.value.count;
-  habits.pause = profile.retry.value.interval;
-  habits.retry_errors = profile.retry.value.errors;
-  return habits;
-}
-
-Nic find_nic(const Node& node, const vf::Pf& pf) {
-  Nic nic{hw::find_profile({pf.pci.vendor, pf.pci.device}, pf.pci.driver, options_for(node, pf)), {}};
-  for (const std::string& problem : nic.profile.problems) log_warning("ignoring a hardware profile: {}", problem);
-  nic.habits = habits_of(nic.profile);
-  return nic;
-}
-
-vf::Habits find_habits(const Node& node, const vf::Host& host, const std::string& pf_address) {
-  const auto function = kernel::find_pci_function(host.sysfs, pf_address);
-  if (!function) return {};
-  return find_nic(node, vf::Pf{*function, std::nullopt, 0, {}}).habits;
-}
-
 std::vector<hw::Requested> requested_attributes(const vf::Settings& settings) {
   std::vector<hw::Requested> list;
   if (settings.mac) request(list, Attribute::mac, "mac", settings.mac->text());
@@ -212,8 +145,8 @@ std::vector<hw::Requested> requested_attributes(const vf::Settings& settings) {
   return list;
 }
 
-void check_vf(const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
-  check_device(target);
+void check_vf(const hw::Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
+  vf::require_available(target);
   check_netdev_settings(target, settings);
   check_pf(nic, target, settings);
   vf::Settings changed = settings;
@@ -222,7 +155,7 @@ void check_vf(const Nic& nic, const vf::VfOfPf& target, const vf::Settings& sett
   hw::check_supported(nic.profile, requested_attributes(changed), target_of(nic, target, settings));
 }
 
-void probe_vf(vf::Host& host, const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
+void probe_vf(vf::Host& host, const hw::Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
   if (!target.vf.info || !target.pf.link) return;
   std::vector<std::string> missing;
   for (const hw::Requested& wanted : requested_attributes(settings)) {

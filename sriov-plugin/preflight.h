@@ -6,24 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "core/node.h"
-#include "core/vf/habits.h"
 #include "core/vf/host.h"
 #include "core/vf/inventory.h"
 #include "hw-profiles/check.h"
+#include "hw-profiles/nic.h"
 #include "sriov-plugin/config.h"
 
 namespace barewire::sriov {
-
-/// What is known of a NIC, and how its drivers behave.
-struct Nic {
-  hw::Profile profile;
-  vf::Habits habits;
-};
-Nic find_nic(const Node& node, const vf::Pf& pf);
-vf::Habits habits_of(const hw::Profile& profile);
-/// As find_nic, by PCI addresses alone, for undoing; a PF that is gone gives the habits of an unknown NIC.
-vf::Habits find_habits(const Node& node, const vf::Host& host, const std::string& pf_address);
 
 /// The attributes that `settings` ask a NIC for, under the names of their config keys.
 std::vector<hw::Requested> requested_attributes(const vf::Settings& settings);
@@ -31,10 +20,10 @@ std::vector<hw::Requested> requested_attributes(const vf::Settings& settings);
 /// Throws Error{device} when the VF cannot be handed over (no driver, netdev elsewhere), Error{held} when it is part of
 /// a bridge or bond, Error{config} when a setting needs a netdev and there is none, Error{unsupported_by_nic} naming
 /// every attribute that the profile refuses. Touches nothing.
-void check_vf(const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings);
+void check_vf(const hw::Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings);
 
 /// Asks the driver for what the profile does not know, by setting the value an attribute has already.
 /// Throws Error{unsupported_by_nic} naming the attributes that the driver does not offer.
-void probe_vf(vf::Host& host, const Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings);
+void probe_vf(vf::Host& host, const hw::Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings);
 
 }  // namespace barewire::sriov

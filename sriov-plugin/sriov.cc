@@ -5,7 +5,6 @@
 #include "core/cni/delegate.h"
 #include "core/cni/fallback.h"
 #include "core/cni/life.h"
-#include "core/log.h"
 #include "core/rollback.h"
 #include "sriov-plugin/detach.h"
 #include "sriov-plugin/drift.h"
@@ -20,16 +19,11 @@ namespace {
 
 constexpr std::string_view kPlugin = "sriov";
 
-/// A pod that died without DEL must not keep its VF from the next one.
 void clear_leftover_of(Work& work, const state::AttachmentId& holder) {
-  if (holder == work.attachment.id || holder.plugin != kPlugin) return;
-  const auto seen = work.host.store.find(holder);
-  if (!seen || !is_dead(*seen)) return;
-  const state::FileLock lock = work.host.store.lock_attachment(holder);
-  const auto existing = work.host.store.find(holder);
-  if (!existing || !is_leftover(*existing)) return;
-  log_warning("the netns of attachment {} is gone and nobody has called DEL; undoing it", holder.text());
-  detach(work.host, *existing, Addresses::release, work.request.environment.path, work.node);
+  if (holder == work.attachment.id) return;
+  undo_if_dead(holder, work.host.store, kPlugin, [&](const state::Attachment& dead) {
+    detach(work.host, dead, Addresses::release, work.request.environment.path, work.node);
+  });
 }
 
 void clear_leftovers(Work& work) {
@@ -52,7 +46,7 @@ cni::Result add_vf(const cni::Request& request, Node& node) {
   clear_leftovers(work);
   Rollback rollback;
   {
-    const Reservation reservation = reserve(work.host, work.config);
+    const vf::Reservation reservation = reserve(work.host, work.config);
     cni::lacking(cni::Lack::unsupported, Error::Code::unsupported_by_nic, [&] { preflight(work, reservation); });
     rollback.add("attachment", [&work] {
       const auto addresses = work.addressed ? Addresses::release : Addresses::untouched;

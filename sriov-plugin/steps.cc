@@ -4,12 +4,10 @@
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
 #include "core/kernel/announce.h"
-#include "core/kernel/sysctl.h"
 #include "core/log.h"
-#include "core/vf/mac.h"
-#include "core/vf/move.h"
-#include "core/vf/restore.h"
-#include "sriov-plugin/device_info.h"
+#include "core/vf/apply.h"
+#include "core/vf/device_info.h"
+#include "core/vf/settings.h"
 
 namespace barewire::sriov {
 
@@ -21,51 +19,6 @@ constexpr std::chrono::milliseconds kCarrierWait{5000};
 vf::PfPort pf_port(Work& work) {
   if (auto port = vf::find_pf_port(work.host, work.record.pf)) return *port;
   throw Error(Error::Code::device, fmt::format("PF {} has no netdev on the host any more", work.record.pf));
-}
-
-/// An address that moved here must be believed by its neighbours at once. Source: ip-sysctl.rst (arp_notify,
-/// ndisc_notify, optimistic_dad).
-void set_sysctls(const kernel::NetNs& pod, const std::string& name) {
-  for (const char* key :
-       {"net/ipv4/conf/{}/arp_notify", "net/ipv6/conf/{}/ndisc_notify", "net/ipv6/conf/{}/optimistic_dad"}) {
-    const std::string path = fmt::format(fmt::runtime(key), name);
-    if (kernel::read_sysctl(pod, path)) kernel::write_sysctl(pod, path, "1");
-  }
-}
-
-void apply_netdev_settings(kernel::NlSocket& socket, const kernel::Link& link, const vf::Settings& settings) {
-  kernel::LinkChange change;
-  if (settings.mtu && *settings.mtu != link.mtu) change.mtu = settings.mtu;
-  if (settings.promisc && *settings.promisc != link.is_promiscuous()) change.promisc = settings.promisc;
-  if (settings.allmulti && *settings.allmulti != link.is_allmulti()) change.allmulti = settings.allmulti;
-  if (change.mtu) kernel::set_mtu(socket, link, *change.mtu);
-  change.mtu.reset();
-  if (change.promisc || change.allmulti)
-    kernel::change_link(socket, link.index, change, fmt::format("setting promisc and allmulti of {}", link.name));
-}
-
-/// Moves the netdev in and brings it up. A PF that is still busy with the VF makes this fail for a moment.
-kernel::Link enter_pod(Work& work, kernel::NlSocket& socket, kernel::Link link) {
-  const kernel::Link moved = vf::move_in(work.host, std::move(link), work.pod, socket, work.request.ifname);
-  set_sysctls(work.pod, moved.name);
-  apply_netdev_settings(socket, moved, work.config.settings);
-  vf::with_retries(work.habits, [&] { kernel::set_up(socket, moved); });
-  return moved;
-}
-
-[[noreturn]] void refuse_mac(const Work& work, const std::string& now) {
-  throw Error(Error::Code::kernel,
-              fmt::format("setting MAC {} of VF {} failed: its netdev keeps {}", work.config.settings.mac->text(),
-                          work.record.device, now),
-              "the PF accepted it but the VF's driver does not take it; `\"trust\": \"on\"` helps with some NICs");
-}
-
-/// The last way to an effective MAC: the driver is bound afresh, which makes a new netdev on the host.
-kernel::Link enter_pod_again(Work& work, kernel::NlSocket& socket) {
-  const kernel::Link fresh = vf::rebind(work.host, work.record.device, work.record.driver);
-  const kernel::Link moved = enter_pod(work, socket, fresh);
-  if (vf::make_effective(socket, moved.index, *work.config.settings.mac, work.habits)) return moved;
-  refuse_mac(work, fresh.hardware_address);
 }
 
 cni::Interface describe(const Work& work, const std::optional<kernel::Link>& link, const vf::VfRecord& record) {
@@ -124,7 +77,7 @@ Work::Work(const cni::Request& from, Node& on)
       pod(kernel::NetNs::open(from.netns)) {
   if (config.device_info_file.empty()) return;
   device_info_ = boost::json::object{{"path", config.device_info_file}};
-  if (const auto before = read_device_info(config.device_info_file)) (*device_info_)["before"] = *before;
+  if (const auto before = cni::read_device_info(config.device_info_file)) (*device_info_)["before"] = *before;
 }
 
 void Work::save(const cni::Result* result) {
@@ -134,8 +87,8 @@ void Work::save(const cni::Result* result) {
   host.store.save(attachment);
 }
 
-void preflight(Work& work, const Reservation& reservation) {
-  const Nic nic = find_nic(work.node, reservation.target.pf);
+void preflight(Work& work, const vf::Reservation& reservation) {
+  const hw::Nic nic = hw::find_nic(work.node, reservation.target.pf);
   check_vf(nic, reservation.target, work.config.settings);
   kernel::NlSocket pod_socket = kernel::NlSocket::in(work.pod);
   if (kernel::find_link(pod_socket, work.request.ifname))
@@ -146,35 +99,18 @@ void preflight(Work& work, const Reservation& reservation) {
   work.habits = nic.habits;
 }
 
-void claim(Work& work, const Reservation& reservation) {
-  work.record = capture(work.host, reservation.target, work.config.settings);
+void claim(Work& work, const vf::Reservation& reservation) {
+  work.record = vf::capture(work.host, reservation.target, work.config.settings);
   work.save();
-  claim(work.host, work.attachment, work.record.device);
+  vf::claim(work.host, work.attachment, work.record.device);
 }
 
 void configure(Work& work) {
-  if (!work.record.admin) return;
-  const vf::PfPort pf = pf_port(work);
-  const vf::Settings& settings = work.config.settings;
-  if (settings.mac) {
-    const auto link = work.record.netdev ? kernel::find_link(work.host.socket, work.record.netdev->name) : std::nullopt;
-    vf::set_mac(work.host, pf, work.record.id, &work.host.socket, link ? &*link : nullptr, *settings.mac, work.habits);
-  }
-  vf::apply_admin(work.host, pf, *work.record.admin, settings, work.habits);
+  vf::configure_vf(work.host, work.record, work.habits);
 }
 
 std::optional<kernel::Link> move(Work& work) {
-  if (!work.record.netdev) return std::nullopt;
-  kernel::NlSocket socket = kernel::NlSocket::in(work.pod);
-  const kernel::Link link = kernel::get_link(work.host.socket, work.record.netdev->name);
-  kernel::Link moved = enter_pod(work, socket, link);
-  const auto& mac = work.config.settings.mac;
-  if (mac && !vf::make_effective(socket, moved.index, *mac, work.habits)) {
-    if (!work.habits.uses(vf::MacAction::rebind)) refuse_mac(work, moved.hardware_address);
-    moved = enter_pod_again(work, socket);
-  }
-  work.record.pod_index = moved.index;
-  return kernel::find_link(socket, moved.index).value_or(moved);
+  return vf::enter_pod(work.host, work.record, work.pod, work.request.ifname, work.habits);
 }
 
 cni::Result address(Work& work, const std::optional<kernel::Link>& link) {
@@ -193,7 +129,7 @@ cni::Result address(Work& work, const std::optional<kernel::Link>& link) {
 
 void conclude(Work& work, const std::optional<kernel::Link>& link, const cni::Result& result) {
   const std::string& file = work.config.device_info_file;
-  if (!file.empty()) write_device_info(work.host.sysfs, file, read_device_info(file), work.record);
+  if (!file.empty()) vf::write_device_info(work.host.sysfs, file, cni::read_device_info(file), work.record);
   if (work.record.admin) {
     const vf::PfPort pf = pf_port(work);
     work.record.expected = kernel::find_vf(work.host.socket, pf.index, work.record.id);

@@ -37,9 +37,9 @@ struct Work {
 };
 
 /// 0. Says no where this NIC cannot do what is asked. The kernel has changed nothing when this throws.
-void preflight(Work& work, const Reservation& reservation);
+void preflight(Work& work, const vf::Reservation& reservation);
 /// 1. The record, with the VF's original state, then the claim.
-void claim(Work& work, const Reservation& reservation);
+void claim(Work& work, const vf::Reservation& reservation);
 /// 2. What the PF holds for the VF. The PF's lock is held.
 void configure(Work& work);
 /// 3. The netdev into the pod, under its name, up, with its effective MAC. nullopt on a user-space driver: there is

@@ -87,7 +87,7 @@ bool detach_unrecorded(vf::Host& host, const cni::Request& request, Node& node) 
   log_warning("attachment {}/{} has no record; bringing VF {} home without the settings its configuration asks for",
               request.container_id, request.ifname, *device);
   const vf::VfRecord record = make_record(*target, *link, settings_of(request, *device));
-  vf::restore_vf(host, record, {request.netns, std::nullopt}, request.ifname, find_habits(node, host, record.pf));
+  vf::restore_vf(host, record, {request.netns, std::nullopt}, request.ifname, hw::find_habits(node, host, record.pf));
   return true;
 }
 

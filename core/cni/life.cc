@@ -47,6 +47,18 @@ void release_addresses(const state::Attachment& attachment, const std::string& c
                 node);
 }
 
+void undo_if_dead(const state::AttachmentId& holder, const state::Store& store, std::string_view plugin,
+                  const std::function<void(const state::Attachment&)>& undo) {
+  if (holder.plugin != plugin) return;
+  const auto seen = store.find(holder);
+  if (!seen || !is_dead(*seen)) return;
+  const state::FileLock lock = store.lock_attachment(holder);
+  const auto existing = store.find(holder);
+  if (!existing || !is_leftover(*existing)) return;
+  log_warning("the netns of attachment {} is gone and nobody has called DEL; undoing it", holder.text());
+  undo(*existing);
+}
+
 void collect_unlisted(const cni::Request& request, const state::Store& store, std::string_view plugin,
                       const std::function<void(const state::Attachment&)>& undo) {
   if (!request.conf.has_valid_attachments) return;

@@ -34,6 +34,11 @@ cni::Environment environment_for(const state::Attachment& attachment, const std:
 /// IPAM DEL with what ADD had.
 void release_addresses(const state::Attachment& attachment, const std::string& cni_path, Node& node);
 
+/// `undo` for attachment `holder` of `plugin` when its pod is dead and nobody has called DEL: it must not keep what it
+/// holds from the next one. Under its lock, as it is on record by then.
+void undo_if_dead(const state::AttachmentId& holder, const state::Store& store, std::string_view plugin,
+                  const std::function<void(const state::Attachment&)>& undo);
+
 /// GC's part: `undo` for every attachment of the request's network and of `plugin` that the runtime does not list, each
 /// under its lock and as it is on record by then: it may have been DELeted, or ADDed anew, since the records were
 /// listed. Nothing without the list; an empty list is meaningful. All are tried; throws the first failure.

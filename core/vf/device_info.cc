@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sriov-plugin/device_info.h"
+#include "core/vf/device_info.h"
 
 #include <fmt/format.h>
 
 #include <boost/json/object.hpp>
 
-namespace barewire::sriov {
+namespace barewire::vf {
 
 namespace json = boost::json;
 
 void write_device_info(const kernel::Sysfs& sysfs, const std::string& path, const std::optional<std::string>& before,
-                       const vf::VfRecord& record) {
+                       const VfRecord& record, const std::string& representor) {
   json::object info = cni::parse_device_info(path, before);
   info["type"] = "pci";
   info["version"] = "1.1.0";
@@ -21,7 +21,8 @@ void write_device_info(const kernel::Sysfs& sysfs, const std::string& path, cons
   device["pf-pci-address"] = record.pf;
   const auto rdma = sysfs.list(fmt::format("bus/pci/devices/{}/infiniband", record.device));
   if (!rdma.empty()) device["rdma-device"] = rdma.front();
+  if (!representor.empty()) device["representor-device"] = representor;
   cni::write_device_info(path, info);
 }
 
-}  // namespace barewire::sriov
+}  // namespace barewire::vf

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What is known of the NIC behind a PF, for the plugins that hand over its VFs: its profile, and its drivers' habits
+/// in the terms of core/vf.
+#pragma once
+
+#include <string>
+
+#include "core/node.h"
+#include "core/vf/habits.h"
+#include "core/vf/host.h"
+#include "core/vf/inventory.h"
+#include "hw-profiles/profile.h"
+
+namespace barewire::hw {
+
+struct Nic {
+  Profile profile;
+  vf::Habits habits;
+};
+Nic find_nic(const Node& node, const vf::Pf& pf);
+vf::Habits habits_of(const Profile& profile);
+/// As find_nic, by PCI addresses alone, for undoing; a PF that is gone gives the habits of an unknown NIC.
+vf::Habits find_habits(const Node& node, const vf::Host& host, const std::string& pf_address);
+
+}  // namespace barewire::hw
