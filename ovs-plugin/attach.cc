@@ -6,27 +6,33 @@
 
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
-#include "core/cni/fallback.h"
 #include "core/cni/life.h"
 #include "core/kernel/announce.h"
 #include "core/kernel/ethtool.h"
 #include "core/kernel/veth.h"
-#include "core/log.h"
 #include "core/rollback.h"
-#include "ovs-plugin/ovs_config.h"
 #include "ovs-plugin/owner.h"
-#include "ovs-plugin/port.h"
 #include "ovs-plugin/ready.h"
-#include "ovs-plugin/undo.h"
+#include "ovs-plugin/work.h"
 
 namespace barewire::ovs {
 
-namespace {
-
 using kernel::Link;
-using kernel::NlSocket;
 
-constexpr int kPodPosition = 1;  ///< in the result: the node's end, then the pod's
+Work::Work(const cni::Request& from, Node& on, std::string_view plugin)
+    : request(from),
+      node(on),
+      config(OvsConfig::parse(from, plugin)),
+      store(on.run_dir),
+      attachment(state::make_attachment(from, plugin)),
+      pod(kernel::NetNs::open(from.netns)),
+      inside(kernel::NlSocket::in(pod)) {}
+
+void Work::save(const cni::Result* result) {
+  attachment.data = to_json(record);
+  if (result != nullptr) attachment.data["result"] = result->to_json(cni::kLatestVersion);
+  store.save(attachment);
+}
 
 std::string random_name(std::string_view prefix) {
   std::uint32_t number = 0;
@@ -35,33 +41,7 @@ std::string random_name(std::string_view prefix) {
   return fmt::format("{}{:08x}", prefix, number);
 }
 
-/// One ADD at work.
-struct Work {
-  Work(const cni::Request& from, Node& on, std::string_view plugin)
-      : request(from),
-        node(on),
-        config(OvsConfig::parse(from, plugin)),
-        store(on.run_dir),
-        attachment(state::make_attachment(from, plugin)),
-        pod(kernel::NetNs::open(from.netns)),
-        inside(NlSocket::in(pod)) {}
-
-  const cni::Request& request;
-  Node& node;
-  const OvsConfig config;
-  state::Store store;
-  state::Attachment attachment;
-  kernel::NetNs pod;
-  NlSocket inside;
-  NlSocket host;
-  OvsRecord record;
-
-  void save(const cni::Result* result = nullptr) {
-    attachment.data = to_json(record);
-    if (result != nullptr) attachment.data["result"] = result->to_json(cni::kLatestVersion);
-    store.save(attachment);
-  }
-};
+namespace {
 
 void require_free_name(Work& work) {
   if (kernel::find_link(work.inside, work.request.ifname))
@@ -72,7 +52,7 @@ void require_free_name(Work& work) {
 
 /// From here on a killed ADD can be DELeted.
 void claim(Work& work, const Bridge& bridge) {
-  work.record = {work.config.endpoint, bridge.name, random_name(work.config.vhost ? "vhu" : "veth"), false, {}};
+  work.record = {work.config.endpoint, bridge.name, random_name(work.config.vhost ? "vhu" : "veth"), false, {}, {}};
   if (work.config.vhost) work.record.vhost = plan(*work.config.vhost, work.record.host_interface);
   work.save();
 }
@@ -102,6 +82,8 @@ void require_ofport(const Work& work, std::int64_t ofport) {
       fmt::format("`ovs-vsctl --columns=name find Interface ofport={}` lists who", *work.config.ofport_request));
 }
 
+}  // namespace
+
 AddedPort plug(Work& work, Connection& connection, const Bridge& bridge) {
   PortRequest wanted;
   wanted.bridge = bridge;
@@ -111,13 +93,16 @@ AddedPort plug(Work& work, Connection& connection, const Bridge& bridge) {
   ids.merge(external_ids_of(work.attachment));
   ids.merge(references_to(work.config.tunnels, bridge.name));
   wanted.port.set("external_ids", ovsdb::Value(ids));
-  wanted.interface = work.config.interface_columns();
+  wanted.interface = work.config.interface_columns(wanted.name);
+  wanted.replaces = work.replaces;
   wanted.qos = work.config.qos.shaping;
   const AddedPort port = add_port(connection, wanted, soon());
   require_ofport(work, wait_for_port(connection, port, soon()));
   ensure_tunnels(connection, bridge, work.config.tunnels);
   return port;
 }
+
+namespace {
 
 /// An address that comes back with the IPv4 address keeps the caches of neighbours right. Source: ovs-cni, and OVN
 /// before it, put 0a:58 before the address.
@@ -130,18 +115,13 @@ std::optional<MacAddress> mac_for(const cni::Result& result) {
   return std::nullopt;
 }
 
+}  // namespace
+
 cni::Result ask_ipam(Work& work) {
   if (work.request.conf.ipam_type.empty()) return {};
   work.record.addressed = true;
   work.save();
   return cni::ipam_add(work.request, work.node);
-}
-
-cni::Result address(Work& work) {
-  cni::Result result = ask_ipam(work);
-  const Link link = kernel::get_link(work.inside, work.request.ifname);
-  if (const auto mac = mac_for(result); mac && !work.config.mac) kernel::set_mac(work.inside, link, *mac);
-  return result;
 }
 
 cni::Interface interface_of(const Link& link, const std::string& sandbox) {
@@ -153,14 +133,13 @@ cni::Interface interface_of(const Link& link, const std::string& sandbox) {
   return interface;
 }
 
-/// Read again, since the switch may have changed the node's end.
-void describe(Work& work, cni::Result& result) {
-  const Link host_end = kernel::get_link(work.host, work.record.host_interface);
-  const Link pod_end = kernel::get_link(work.inside, work.request.ifname);
-  result.interfaces = {interface_of(host_end, ""), interface_of(pod_end, work.request.netns)};
+void describe(Work& work, cni::Result& result, const cni::Interface& node_end, const cni::Interface& pod_end) {
+  result.interfaces = {node_end, pod_end};
   if (!work.request.conf.dns.empty()) result.dns = work.request.conf.dns;
   cni::assign_addresses_to(result, kPodPosition);
 }
+
+namespace {
 
 /// The neighbours learn only what the switch lets through, so its port must be up first.
 void announce(Work& work, Connection& connection, const AddedPort& port, const cni::Result& result) {
@@ -175,11 +154,16 @@ void announce(Work& work, Connection& connection, const AddedPort& port, const c
   if (link.mac) kernel::announce(work.pod, link.index, *link.mac, addresses);
 }
 
-/// What is down is code 11 with every request of the database.
-template <typename Step>
-auto with_switch(const Step& step) -> decltype(step()) {
-  return cni::lacking(cni::Lack::vswitch, Error::Code::try_again, step);
+}  // namespace
+
+void configure_and_announce(Work& work, Connection& connection, const AddedPort& port, const cni::Result& result) {
+  if (result.ips.empty()) return;
+  const Link link = kernel::get_link(work.inside, work.request.ifname);
+  cni::configure_interface(work.pod, work.inside, link, result, kPodPosition);
+  announce(work, connection, port, result);
 }
+
+namespace {
 
 /// The addresses are for the program behind the socket: no interface of the kernel has them.
 cni::Result describe_vhost(Work& work) {
@@ -191,9 +175,7 @@ cni::Result describe_vhost(Work& work) {
   pod.socket_path = work.record.vhost->socket;
   if (work.config.mac) pod.mac = work.config.mac->text();
   port.mtu = pod.mtu = work.config.mtu.value_or(0);
-  result.interfaces = {port, pod};
-  if (!work.request.conf.dns.empty()) result.dns = work.request.conf.dns;
-  cni::assign_addresses_to(result, kPodPosition);
+  describe(work, result, port, pod);
   return result;
 }
 
@@ -208,13 +190,36 @@ cni::Result build(Work& work, Connection& connection, const Bridge& bridge) {
   if (work.config.vhost) return build_vhost(work, connection, bridge);
   connect(work, bridge);
   const AddedPort port = with_switch([&] { return plug(work, connection, bridge); });
-  cni::Result result = address(work);
-  describe(work, result);
-  if (!result.ips.empty()) {
-    const Link link = kernel::get_link(work.inside, work.request.ifname);
-    cni::configure_interface(work.pod, work.inside, link, result, kPodPosition);
-    announce(work, connection, port, result);
-  }
+  cni::Result result = ask_ipam(work);
+  const Link link = kernel::get_link(work.inside, work.request.ifname);
+  if (const auto mac = mac_for(result); mac && !work.config.mac) kernel::set_mac(work.inside, link, *mac);
+  // Read again, since the switch may have changed the node's end.
+  describe(work, result, interface_of(kernel::get_link(work.host, work.record.host_interface), ""),
+           interface_of(kernel::get_link(work.inside, work.request.ifname), work.request.netns));
+  configure_and_announce(work, connection, port, result);
+  return result;
+}
+
+/// What the switch must have for the port, before anything is made.
+void require_datapath(Work& work, Connection& connection, const Bridge& bridge) {
+  if (const auto ports = work.config.dpdk_ports(); !ports.empty()) require_dpdk(connection, bridge, ports);
+  if (work.config.interface_type != kAfXdp) return;
+  require_userspace(bridge, "afxdp ports");
+  require_interface_type(connection, kAfXdp);
+}
+
+cni::Result attach_without_device(Work& work) {
+  Connection connection = with_switch([&] { return Connection::open(work.config.endpoint, soon()); });
+  const Bridge bridge = with_switch([&] { return require_bridge(connection, work.config.bridge); });
+  require_datapath(work, connection, bridge);
+  sweep_earlier_boots(connection);
+  Rollback rollback;
+  rollback.add("attachment",
+               [&work] { detach(work.store, work.attachment, work.request.environment.path, work.node); });
+  claim(work, bridge);
+  const cni::Result result = build(work, connection, bridge);
+  work.save(&result);
+  rollback.keep();
   return result;
 }
 
@@ -228,18 +233,7 @@ cni::Result attach_port(const cni::Request& request, Node& node, std::string_vie
     detach(work.store, earlier, work.request.environment.path, work.node);
   });
   require_free_name(work);
-  Connection connection = with_switch([&] { return Connection::open(work.config.endpoint, soon()); });
-  const Bridge bridge = with_switch([&] { return require_bridge(connection, work.config.bridge); });
-  if (work.config.vhost) require_dpdk(connection, bridge);
-  sweep_earlier_boots(connection);
-  Rollback rollback;
-  rollback.add("attachment",
-               [&work] { detach(work.store, work.attachment, work.request.environment.path, work.node); });
-  claim(work, bridge);
-  const cni::Result result = build(work, connection, bridge);
-  work.save(&result);
-  rollback.keep();
-  return result;
+  return work.config.device ? attach_vf(work) : attach_without_device(work);
 }
 
 }  // namespace barewire::ovs

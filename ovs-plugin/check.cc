@@ -67,7 +67,7 @@ void compare_interface_row(Connection& connection, const OvsConfig& config, cons
     return;
   }
   const Uuid& row = port.interfaces.front();
-  compare_row(connection, "Interface", row, config.interface_columns(), clauses);
+  compare_row(connection, "Interface", row, config.interface_columns(port.name), clauses);
   const auto interface = find_interface(connection, row, soon());
   if (!interface) return;
   if (!interface->error.empty()) {
@@ -117,13 +117,13 @@ void compare_database(const cni::Request& request, const OvsConfig& config, Clau
     return;
   }
   const auto bridge = find_bridge_of_port(connection, port->name, soon());
-  if (!bridge || bridge->name != config.bridge)
+  if (!bridge || (!config.bridge.empty() && bridge->name != config.bridge))
     clauses.push_back(fmt::format("port {} is on bridge {}, expected {}", port->name,
                                   bridge ? bridge->name : std::string("none"), config.bridge));
   compare_row(connection, "Port", port->row, config.port_columns(), clauses);
   compare_interface_row(connection, config, *port, clauses);
   compare_qos(connection, config.qos, *port, clauses);
-  Clauses tunnels = compare_tunnels(connection, config.bridge, config.tunnels);
+  Clauses tunnels = compare_tunnels(connection, bridge ? bridge->name : config.bridge, config.tunnels);
   std::move(tunnels.begin(), tunnels.end(), std::back_inserter(clauses));
 }
 
@@ -171,17 +171,39 @@ void compare_socket(const cni::Result& previous, const VhostUser& vhost, Clauses
   }
 }
 
+/// The configuration as ADD made it fit the device; one that names no device, or has no record, is as it stands.
+std::optional<OffloadRecord> apply_record(const cni::Request& request,
+                                          const std::optional<state::Attachment>& attachment, OvsConfig& config) {
+  if (!attachment) return std::nullopt;
+  const OvsRecord record = parse_record(*attachment);
+  if (!record.offload) return std::nullopt;
+  if (config.bridge.empty()) config.bridge = record.bridge;
+  if (!record.offload->devargs.empty()) config.use_dpdk(request, record.offload->devargs);
+  return record.offload;
+}
+
+void compare_offload(const cni::Request& request, const OffloadRecord& record, const OvsConfig& config,
+                     Clauses& clauses) {
+  const cni::Result& previous = *request.conf.previous;
+  if (record.vf.netdev) compare_pod(request, previous, config, clauses);
+  if (config.devargs.empty()) compare_host(previous, config, clauses);
+}
+
 }  // namespace
 
-void check_attachment(const cni::Request& request, std::string_view plugin) {
+void check_attachment(const cni::Request& request, const std::optional<state::Attachment>& attachment,
+                      std::string_view plugin) {
   if (!request.conf.previous)
     throw Error(Error::Code::config, "config key \"prevResult\" is missing",
                 "CHECK gets the result of ADD as prevResult");
-  const OvsConfig config = OvsConfig::parse(request, plugin);
+  OvsConfig config = OvsConfig::parse(request, plugin);
+  const auto offload = apply_record(request, attachment, config);
   Clauses clauses;
   compare_database(request, config, clauses);
   if (config.vhost) {
     compare_socket(*request.conf.previous, *config.vhost, clauses);
+  } else if (offload) {
+    compare_offload(request, *offload, config, clauses);
   } else {
     compare_pod(request, *request.conf.previous, config, clauses);
     compare_host(*request.conf.previous, config, clauses);

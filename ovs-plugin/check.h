@@ -3,14 +3,17 @@
 /// ADD say.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "core/cni/request.h"
+#include "core/state/attachment.h"
 
 namespace barewire::ovs {
 
 /// Throws Error{drift} that names every difference, Error{config} without prevResult, Error{try_again} when the
 /// database is down. Also judges pods that ovs-cni attached.
-void check_attachment(const cni::Request& request, std::string_view plugin);
+void check_attachment(const cni::Request& request, const std::optional<state::Attachment>& attachment,
+                      std::string_view plugin);
 
 }  // namespace barewire::ovs

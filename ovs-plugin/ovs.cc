@@ -38,7 +38,7 @@ void check(const cni::Request& request, Node& node, std::string_view plugin) {
   const auto attachment = state::Store(node.run_dir).find(state::attachment_id(request, plugin));
   if (attachment && cni::is_by_fallback(*attachment)) return cni::check_fallback(*attachment, request, node);
   cni::ipam_check(request, node);
-  check_attachment(request, plugin);
+  check_attachment(request, attachment, plugin);
 }
 
 void gc(const cni::Request& request, Node& node, std::string_view plugin) {
@@ -58,7 +58,7 @@ void gc(const cni::Request& request, Node& node, std::string_view plugin) {
 void status(const cni::Request& request, Node& node, std::string_view plugin) {
   const OvsConfig config = OvsConfig::parse(request, plugin);
   try {
-    require_switch(config.endpoint, config.bridge, config.vhost.has_value());
+    require_switch(config.endpoint, config.bridge, config.dpdk_ports());
   } catch (const cni::LackError& lack) {
     return cni::status_by_fallback(request, node, lack);
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/vf/claim.h"
 #include "ovs-plugin/owner.h"
 #include "ovs-plugin/undo.h"
 
@@ -36,11 +37,13 @@ std::optional<MacAddress> parse_mac(const cni::Request& request) {
   return mac;
 }
 
-std::string parse_bridge(const LayeredConfig& config, const std::string& ovn_port) {
+std::string parse_bridge(const LayeredConfig& config, const std::string& ovn_port, bool has_device) {
   const std::string bridge = config.string_or("bridge", ovn_port.empty() ? "" : "br-int");
-  if (bridge.empty())
-    throw Error(Error::Code::config, "config key \"bridge\" is missing; expected the name of an Open vSwitch bridge",
-                "it may be left out when OvnPort is given: then it is br-int");
+  if (bridge.empty() && !has_device)
+    throw Error(
+        Error::Code::config, "config key \"bridge\" is missing; expected the name of an Open vSwitch bridge",
+        "it may be left out when OvnPort is given: then it is br-int; or with deviceID: then it is the one that "
+        "holds the uplink");
   return bridge;
 }
 
@@ -68,15 +71,25 @@ std::chrono::milliseconds parse_link_patience(const LayeredConfig& config) {
   return std::chrono::milliseconds((retries == 0 ? kRetries : retries) * (interval == 0 ? kInterval : interval));
 }
 
-void refuse_what_is_missing(const cni::Request& request, const LayeredConfig& config, const std::string& type) {
-  if (config.find("deviceID") || request.conf.runtime_config("deviceID"))
-    throw Error(Error::Code::unsupported_field,
-                "config key \"deviceID\" is given: hardware offload through a VF's representor is not supported",
-                "leave it out for a veth pair, or use the sriov plugin for the VF");
-  if (type == "dpdk" || type == "dpdkr")
+/// Of a port without a device: DPDK drives NICs, and rings that no pod has.
+void require_type_of_veth(const std::string& type) {
+  if (type == kDpdk || type == "dpdkr")
     throw Error(Error::Code::unsupported_field,
                 fmt::format("config key \"interface_type\" is \"{}\": no pod can be behind such a port", type),
-                fmt::format("give {} for a program in the pod, or leave it out for a veth pair", kVhostClient));
+                fmt::format("give {} for a program in the pod, {} for DPDK on a veth pair, deviceID for a VF, or leave "
+                            "it out",
+                            kVhostClient, kAfPacket));
+}
+
+void parse_device(const cni::Request& request, const LayeredConfig& config, OvsConfig& parsed) {
+  parsed.device = vf::requested_device(request);
+  parsed.interface_type = config.string_or("interface_type", "");
+  if (!parsed.device) return require_type_of_veth(parsed.interface_type);
+  if (const auto& type = parsed.interface_type; !type.empty() && type != "system" && type != kDpdk)
+    config.find("interface_type")->reject("system or dpdk, since deviceID is given");
+  const auto file = request.conf.runtime_config("CNIDeviceInfoFile");
+  if (file) parsed.device_info_file = file->string();
+  if (file && !parsed.device_info_file.starts_with('/')) file->reject("an absolute path");
 }
 
 }  // namespace
@@ -97,7 +110,8 @@ OvsConfig parse_ovs(const cni::Request& request) {
   OvsConfig parsed;
   parsed.endpoint = parse_socket(config);
   parsed.ovn_port = argument(request, "OvnPort");
-  parsed.bridge = parse_bridge(config, parsed.ovn_port);
+  parse_device(request, config, parsed);
+  parsed.bridge = parse_bridge(config, parsed.ovn_port, parsed.device.has_value());
   parsed.vlan = parse_vlan(config);
   const auto mtu = config.find("mtu");
   if (mtu && mtu->integer(0, kLargestMtu, "an MTU in bytes, 0 for the default") != 0)
@@ -105,11 +119,9 @@ OvsConfig parse_ovs(const cni::Request& request) {
   parsed.mac = parse_mac(request);
   const auto port = config.integer_or("ofport_request", 0, kLargestPort, "an OpenFlow port number, 0 for any", 0);
   if (port != 0) parsed.ofport_request = port;
-  parsed.interface_type = config.string_or("interface_type", "");
-  refuse_what_is_missing(request, config, parsed.interface_type);
   if (parsed.interface_type == kVhostClient || parsed.interface_type == kVhostServer)
     parsed.vhost = parse_vhost_user(request, config, parsed.interface_type);
-  parsed.qos = parse_qos(request, config, parsed.vhost.has_value());
+  parsed.qos = parse_qos(request, config, !parsed.dpdk_ports().empty());
   parsed.tunnels = parse_tunnels(config);
   parsed.isolated = config.boolean_or("protected", false);
   parsed.external_ids = parse_external_ids(config);
@@ -131,16 +143,31 @@ ovsdb::Row OvsConfig::port_columns() const {
   return row;
 }
 
-ovsdb::Row OvsConfig::interface_columns() const {
+void OvsConfig::use_dpdk(const cni::Request& request, std::string args) {
+  interface_type = kDpdk;
+  devargs = std::move(args);
+  qos = parse_qos(request, LayeredConfig::read(request), true);
+}
+
+std::string_view OvsConfig::dpdk_ports() const {
+  if (vhost) return "vhost-user ports";
+  if (interface_type == kAfPacket) return "af_packet ports";
+  return interface_type == kDpdk ? "ports of type dpdk" : "";
+}
+
+ovsdb::Row OvsConfig::interface_columns(const std::string& port) const {
   ovsdb::StringMap ids = external_ids;
   if (!ovn_port.empty()) ids["iface-id"] = ovn_port;
-  ovsdb::Row row{{"type", interface_type},
+  ovsdb::Row row{{"type", interface_type == kAfPacket ? kDpdk : interface_type},
                  {"external_ids", ovsdb::Value(ids)},
                  {"ofport_request", ofport_request ? ovsdb::Value(*ofport_request) : ovsdb::Value()},
                  {"ingress_policing_rate", qos.policing_kbps},
                  {"ingress_policing_burst", qos.policing_burst_kb}};
   if (vhost) row.set("options", ovsdb::Value(vhost->options()));
-  if (vhost && mtu) row.set("mtu_request", static_cast<std::int64_t>(*mtu));
+  // The driver is found by the beginning of the name, which must be the only one of its kind.
+  const std::string args = interface_type == kAfPacket ? fmt::format("net_af_packet_{0},iface={0}", port) : devargs;
+  if (!args.empty()) row.set("options", ovsdb::Value(ovsdb::StringMap{{"dpdk-devargs", args}}));
+  if (!dpdk_ports().empty() && mtu) row.set("mtu_request", static_cast<std::int64_t>(*mtu));
   return row;
 }
 

@@ -22,12 +22,15 @@ namespace barewire::ovs {
 
 struct OvsConfig {
   ovsdb::Endpoint endpoint;
-  std::string bridge;
+  std::string bridge;                 ///< empty: the one that holds the device's uplink
+  std::optional<std::string> device;  ///< PCI address of a VF for the pod, whose representor goes onto the bridge
+  std::string device_info_file;       ///< of `device`; may be empty
   Vlan vlan;
   std::optional<std::uint32_t> mtu;
   std::optional<MacAddress> mac;  ///< of the pod's end
   std::optional<std::int64_t> ofport_request;
-  std::string interface_type;  ///< column type; "": what vswitchd takes by itself
+  std::string interface_type;  ///< column type; "": what vswitchd takes by itself; kAfPacket for such a port of DPDK
+  std::string devargs;         ///< options:dpdk-devargs of a representor that DPDK drives
   bool isolated = false;       ///< column protected
   ovsdb::StringMap external_ids;
   ovsdb::StringMap other_config;   ///< of the port
@@ -42,10 +45,19 @@ struct OvsConfig {
   /// supported. Nothing is touched.
   static OvsConfig parse(const cni::Request& request, std::string_view plugin);
 
+  /// The representor is driven by DPDK, which knows other rates.
+  void use_dpdk(const cni::Request& request, std::string args);
+  /// Which ports of DPDK are wanted, for messages; empty: none.
+  std::string_view dpdk_ports() const;
+
   /// Columns of the rows to insert, but for the owner: what CHECK compares too.
   ovsdb::Row port_columns() const;
-  ovsdb::Row interface_columns() const;
+  ovsdb::Row interface_columns(const std::string& port) const;
 };
+inline constexpr const char* kDpdk = "dpdk";
+inline constexpr const char* kAfPacket =
+    "af_packet";  ///< ours: DPDK's driver net_af_packet on the node's end of a veth
+inline constexpr const char* kAfXdp = "afxdp";
 
 /// The keys of userspace-cni. Throws as OvsConfig::parse.
 OvsConfig parse_userspace(const cni::Request& request);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/kernel/netns.h"
+
 namespace barewire::ovs {
 
 namespace {
@@ -44,6 +46,27 @@ ovsdb::StringMap external_ids_of(const state::Attachment& attachment) {
   return ids;
 }
 
+std::optional<state::Attachment> attachment_of(const ovsdb::StringMap& external_ids) {
+  if (!is_of_us(external_ids) && !is_of_peer(external_ids)) return std::nullopt;
+  const auto value = [&](const char* key) {
+    const auto found = external_ids.find(key);
+    return found == external_ids.end() ? std::string() : found->second;
+  };
+  state::Attachment attachment;
+  attachment.id = {value(kNetworkKey), value(kContainerKey), value(kInterfaceKey),
+                   is_of_us(external_ids) ? "ovs" : "ovs-cni"};
+  attachment.netns = value(kNetnsKey);
+  attachment.boot_id = is_of_us(external_ids) ? value(kBootKey) : state::current_boot_id();
+  const std::string pod = value(kPodKey);
+  const std::size_t slash = pod.find('/');
+  attachment.pod.uid = value(kPodUidKey);
+  if (slash != std::string::npos) {
+    attachment.pod.name_space = pod.substr(0, slash);
+    attachment.pod.name = pod.substr(slash + 1);
+  }
+  return attachment;
+}
+
 ovsdb::StringMap peer_owner_of(const cni::Request& request) {
   return {{kOwnerKey, kPeer}, {kNetnsKey, request.netns}, {kInterfaceKey, request.ifname}};
 }
@@ -51,6 +74,16 @@ ovsdb::StringMap peer_owner_of(const cni::Request& request) {
 bool is_of_peer(const ovsdb::StringMap& external_ids) {
   const auto owner = external_ids.find(kOwnerKey);
   return owner != external_ids.end() && owner->second == kPeer;
+}
+
+bool is_of_us(const ovsdb::StringMap& external_ids) {
+  const auto owner = external_ids.find(kOwnerKey);
+  return owner != external_ids.end() && owner->second == kOwner;
+}
+
+bool is_of_dead_peer(const ovsdb::StringMap& external_ids) {
+  const auto netns = external_ids.find(kNetnsKey);
+  return is_of_peer(external_ids) && (netns == external_ids.end() || !kernel::NetNs::try_open(netns->second));
 }
 
 }  // namespace barewire::ovs

@@ -3,6 +3,7 @@
 /// ovs.cc writes them, undo.cc and check.cc look for them.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "core/cni/request.h"
@@ -22,10 +23,17 @@ ovsdb::StringMap network_mark(const std::string& network);
 ovsdb::StringMap owner_of(const state::AttachmentId& id);
 /// All that is written: the owner, and what an administrator wants to know.
 ovsdb::StringMap external_ids_of(const state::Attachment& attachment);
+/// Whose a port with these external_ids is, as far as they tell; the plugin is "ovs" for ours, "ovs-cni" for the
+/// peer's. nullopt: nobody's of the two.
+std::optional<state::Attachment> attachment_of(const ovsdb::StringMap& external_ids);
 /// The port ovs-cni made for this attachment. Source: ovs-cni's documentation of Port.external_ids.
 ovsdb::StringMap peer_owner_of(const cni::Request& request);
 /// Whether a row with these external_ids was made by ovs-cni.
 bool is_of_peer(const ovsdb::StringMap& external_ids);
+/// Whether it was made by us.
+bool is_of_us(const ovsdb::StringMap& external_ids);
+/// Made by ovs-cni for a pod whose netns is gone.
+bool is_of_dead_peer(const ovsdb::StringMap& external_ids);
 
 inline constexpr const char* kBootKey = "bootID";
 inline constexpr const char* kContainerKey = "containerID";

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ovs-plugin/peer_cache.h"
 
+#include <filesystem>
+
 #include "core/fd.h"
 #include "core/kernel/link.h"
 #include "core/log.h"
@@ -9,6 +11,11 @@
 namespace barewire::ovs {
 
 namespace {
+
+std::string short_name(const cni::Request& request) {
+  constexpr std::size_t kIdLength = 12;
+  return fmt::format("{}-{}", request.container_id.substr(0, kIdLength), request.ifname);
+}
 
 void read_content(const std::string& bytes, PeerCache& cache) {
   try {
@@ -50,6 +57,31 @@ void undo_peer_link(const cni::Request& request, const PeerCache& cache) {
     kernel::set_down(inside, *link);
     kernel::move_link(inside, *link, kernel::NetNs::current(), cache.device_name);
   }
+}
+
+std::optional<UserspaceCache> find_userspace_cache(const cni::Request& request, const Node& node) {
+  UserspaceCache cache{fmt::format("{}/usrspcni/data/local-{}.json", node.cni_state_dir, short_name(request)), {}};
+  const auto bytes = read_file(cache.path);
+  if (!bytes) return std::nullopt;
+  try {
+    const boost::json::value document = parse_json(*bytes, cache.path);
+    cache.port = JsonView(document, cache.path + ": key").string_or("vhostname", "");
+  } catch (const Error& error) {
+    log_warning("reading the other plugin's record {} failed, ignoring what it says: {}", cache.path, error.what());
+  }
+  return cache;
+}
+
+void undo_shared_directory(const cni::Request& request) {
+  const auto key = request.conf.root().find("sharedDir");
+  const std::string directory = key && key->is_string() ? key->string() : "";
+  if (!directory.starts_with('/')) return;
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, failed)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with(short_name(request)) && !entry.is_directory(failed)) remove_file(entry.path());
+  }
+  if (std::filesystem::is_empty(directory, failed) && !failed) std::filesystem::remove(directory, failed);
 }
 
 }  // namespace barewire::ovs

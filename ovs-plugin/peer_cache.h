@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What ovs-cni wrote down about a pod it attached, so that its pods can be taken down by us. undo.cc uses it.
+/// What ovs-cni and userspace-cni wrote down about a pod they attached, so that their pods can be taken down by us.
+/// undo.cc uses it.
 #pragma once
 
 #include <optional>
@@ -23,5 +24,16 @@ std::optional<PeerCache> find_peer_cache(const cni::Request& request, const Node
 
 /// Removes the veth from the pod, or moves the VF back under its name; harmless when it or the netns is gone.
 void undo_peer_link(const cni::Request& request, const PeerCache& cache);
+
+/// The port that userspace-cni made, by name: nobody owns it in the database. Source: userspace-cni, cniovs/localdb.go.
+struct UserspaceCache {
+  std::string path;
+  std::string port;  ///< empty when the file cannot be read
+};
+/// `<state>/usrspcni/data/local-<container's first 12>-<ifname>.json`.
+std::optional<UserspaceCache> find_userspace_cache(const cni::Request& request, const Node& node);
+
+/// The files that it made for the pod in `sharedDir`, and that directory once it is empty.
+void undo_shared_directory(const cni::Request& request);
 
 }  // namespace barewire::ovs

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ovs-plugin/ready.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 #include "core/cni/fallback.h"
 #include "ovs-plugin/undo.h"
 
@@ -12,10 +16,12 @@ namespace {
   throw cni::LackError(lack, Error(Error::Code::not_available, error.what(), error.hint()));
 }
 
-void require_running(const ovsdb::Endpoint& endpoint, const std::string& name, bool by_dpdk) {
+void require_running(const ovsdb::Endpoint& endpoint, const std::string& name, std::string_view dpdk_ports) {
   Connection connection = Connection::open(endpoint, soon());
-  const Bridge bridge = require_bridge(connection, name);
-  if (by_dpdk) require_dpdk(connection, bridge);
+  if (!name.empty()) {
+    const Bridge bridge = require_bridge(connection, name);
+    if (!dpdk_ports.empty()) require_dpdk(connection, bridge, dpdk_ports);
+  }
   if (switch_is_running(connection, soon())) return;
   throw Error(Error::Code::not_available, fmt::format("no ovs-vswitchd serves the database at {}", endpoint.text()),
               "`systemctl status openvswitch-switch` tells why");
@@ -33,26 +39,42 @@ Bridge require_bridge(Connection& connection, const std::string& name) {
           fmt::format("`ovs-vsctl list-br` lists what is there; `ovs-vsctl add-br {}` makes it", name)));
 }
 
-void require_dpdk(Connection& connection, const Bridge& bridge) {
-  if (bridge.datapath_type != "netdev")
-    throw Error(
-        Error::Code::device,
-        fmt::format("bridge {} has the kernel's datapath: vhost-user ports need the userspace one", bridge.name),
-        fmt::format("`ovs-vsctl set bridge {} datapath_type=netdev` changes it, and interrupts its pods", bridge.name));
+void require_userspace(const Bridge& bridge, std::string_view ports) {
+  if (bridge.datapath_type == "netdev") return;
+  throw Error(
+      Error::Code::device,
+      fmt::format("bridge {} has the kernel's datapath: {} need the userspace one", bridge.name, ports),
+      fmt::format("`ovs-vsctl set bridge {} datapath_type=netdev` changes it, and interrupts its pods", bridge.name));
+}
+
+void require_dpdk(Connection& connection, const Bridge& bridge, std::string_view ports) {
+  require_userspace(bridge, ports);
   ovsdb::Transaction transaction;
   const auto selected = transaction.select("Open_vSwitch", {}, {"dpdk_initialized"});
   const auto outcome = transact(connection, transaction, soon(), "asking whether the switch has DPDK");
   const auto& rows = outcome.rows(selected);
   if (!rows.empty() && rows.front().get<bool>("dpdk_initialized")) return;
-  throw Error(
-      Error::Code::device,
-      fmt::format("ovs-vswitchd at {} runs without DPDK: vhost-user ports need it", connection.endpoint().text()),
-      "it takes a build with DPDK, `ovs-vsctl set Open_vSwitch . other_config:dpdk-init=true` and a restart");
+  throw Error(Error::Code::device,
+              fmt::format("ovs-vswitchd at {} runs without DPDK: {} need it", connection.endpoint().text(), ports),
+              "it takes a build with DPDK, `ovs-vsctl set Open_vSwitch . other_config:dpdk-init=true` and a restart");
 }
 
-void require_switch(const ovsdb::Endpoint& endpoint, const std::string& bridge, bool by_dpdk) {
+void require_interface_type(Connection& connection, const std::string& type) {
+  ovsdb::Transaction transaction;
+  const auto selected = transaction.select("Open_vSwitch", {}, {"iface_types"});
+  const auto outcome = transact(connection, transaction, soon(), "asking which interfaces the switch knows");
+  const auto& rows = outcome.rows(selected);
+  const auto types = rows.empty() ? std::vector<std::string>() : rows.front().all<std::string>("iface_types");
+  if (std::find(types.begin(), types.end(), type) != types.end()) return;
+  throw Error(
+      Error::Code::device,
+      fmt::format("ovs-vswitchd at {} was built without interfaces of type {}", connection.endpoint().text(), type),
+      fmt::format("it knows {}", fmt::join(types, ", ")));
+}
+
+void require_switch(const ovsdb::Endpoint& endpoint, const std::string& bridge, std::string_view dpdk_ports) {
   try {
-    require_running(endpoint, bridge, by_dpdk);
+    require_running(endpoint, bridge, dpdk_ports);
   } catch (const cni::LackError& lack) {
     throw_not_available(lack.lack(), lack);
   } catch (const Error& error) {

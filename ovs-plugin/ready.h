@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "ovs-plugin/bridge.h"
 
@@ -12,10 +13,15 @@ namespace barewire::ovs {
 /// Throws LackError{bridge}, an Error{device}, when the database has no such bridge.
 Bridge require_bridge(Connection& connection, const std::string& name);
 
-/// For a vhost-user port: throws Error{device} when the bridge has the kernel's datapath, or the switch no DPDK.
-void require_dpdk(Connection& connection, const Bridge& bridge);
+/// For `ports` (as "afxdp ports"): throws Error{device} when the bridge has the kernel's datapath.
+void require_userspace(const Bridge& bridge, std::string_view ports);
+/// For ports of DPDK: as require_userspace, and when the switch has no DPDK.
+void require_dpdk(Connection& connection, const Bridge& bridge, std::string_view ports);
+/// Throws Error{device} unless this build of the switch knows interfaces of `type`.
+void require_interface_type(Connection& connection, const std::string& type);
 
-/// For STATUS: throws LackError, an Error{not_available}, whatever is missing, since ADD could not be served.
-void require_switch(const ovsdb::Endpoint& endpoint, const std::string& bridge, bool by_dpdk = false);
+/// For STATUS: throws LackError, an Error{not_available}, whatever is missing, since ADD could not be served. An empty
+/// `bridge` is one that ADD chooses; `dpdk_ports` as above, empty: none are wanted.
+void require_switch(const ovsdb::Endpoint& endpoint, const std::string& bridge, std::string_view dpdk_ports = {});
 
 }  // namespace barewire::ovs

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/cni/delegate.h"
+#include "core/cni/device_info.h"
 #include "core/cni/fallback.h"
 #include "core/cni/life.h"
 #include "core/kernel/link.h"
@@ -45,6 +46,15 @@ void remove_ports(Connection& connection, const std::vector<Port>& ports) {
 /// Of pods the peer's plugin made. Without a netns path the owner is not sure, so the port stays for the peer.
 void remove_peer_ports(Connection& connection, const cni::Request& request) {
   if (!request.netns.empty()) remove_ports(connection, find_ports(connection, peer_owner_of(request), soon()));
+}
+
+/// By name and type: a port that somebody else has made under that name since is not touched.
+void remove_userspace_port(Connection& connection, const std::string& name) {
+  const auto port = name.empty() ? std::nullopt : find_port(connection, name, soon());
+  if (!port || is_of_us(port->external_ids) || port->interfaces.empty()) return;
+  const auto interface = find_interface(connection, port->interfaces.front(), soon());
+  if (!interface || !interface->type.starts_with(kVhostServer)) return;
+  delete_port(connection, *port, soon());
 }
 
 /// nullopt when nothing can be asked. What no record tells of may not exist at all, and a pod must not wait for ever
@@ -93,18 +103,21 @@ boost::json::object to_json(const OvsRecord& record) {
   json["hostInterface"] = record.host_interface;
   json["addressed"] = record.addressed;
   if (record.vhost) json["vhostUser"] = to_json(*record.vhost);
+  if (record.offload) json["offload"] = to_json(*record.offload);
   return json;
 }
 
 OvsRecord parse_record(const state::Attachment& attachment) {
   const boost::json::value data(attachment.data);
-  const JsonView view(data, fmt::format("record of attachment {}: key", attachment.id.text()), Error::Code::state);
+  const std::string subject = fmt::format("record of attachment {}: key", attachment.id.text());
+  const JsonView view(data, subject, Error::Code::state);
   OvsRecord record;
   record.endpoint = parse_endpoint_of(view);
   record.bridge = view.at("bridge").string();
   record.host_interface = view.at("hostInterface").string();
   record.addressed = view.boolean_or("addressed", true);
   if (const auto vhost = view.find("vhostUser")) record.vhost = parse_vhost_record(*vhost);
+  if (const auto offload = view.find("offload")) record.offload = parse_offload_record(*offload, subject);
   return record;
 }
 
@@ -116,11 +129,19 @@ void detach(const state::Store& store, const state::Attachment& attachment, cons
     Connection connection = Connection::open(record.endpoint, soon());
     remove_ports(connection, find_ports(connection, owner_of(attachment.id), soon()));
   });
+  undo.run("giving the VF back", [&] {
+    if (record.offload) give_back(attachment, *record.offload, node);
+  });
   undo.run("removing the veth", [&] {
     if (is_of_this_boot(attachment)) remove_veth(record.host_interface);
   });
   undo.run("removing the vhost-user socket", [&] {
     if (record.vhost) withdraw(*record.vhost);
+  });
+  undo.run("restoring the device-info file", [&] {
+    const auto& offload = record.offload;
+    if (offload && !offload->device_info.empty())
+      cni::undo_device_info(offload->device_info, offload->device_info_before);
   });
   undo.run("releasing addresses", [&] {
     if (record.addressed) release_addresses(attachment, cni_path, node);
@@ -132,18 +153,25 @@ void detach(const state::Store& store, const state::Attachment& attachment, cons
 void detach_unrecorded(const cni::Request& request, Node& node) {
   Collector undo;
   const auto cached = find_peer_cache(request, node);
-  if (auto connection = try_connect(cached ? cached->endpoint : endpoint_leniently(request))) {
+  const auto userspace = find_userspace_cache(request, node);
+  const ovsdb::Endpoint endpoint = cached ? cached->endpoint : endpoint_leniently(request);
+  if (auto connection = try_connect(endpoint)) {
     undo.run("deleting the port", [&] {
       remove_ports(*connection, find_ports(*connection, owner_of(state::attachment_id(request, kPlugin)), soon()));
     });
-    undo.run("deleting the peer's port", [&] { remove_peer_ports(*connection, request); });
-  } else if (cached) {
-    undo.run("asking the database", [&] { Connection::open(cached->endpoint, soon()); });
+    undo.run("deleting the peer's port", [&] {
+      remove_peer_ports(*connection, request);
+      if (userspace) remove_userspace_port(*connection, userspace->port);
+    });
+  } else if (cached || userspace) {
+    undo.run("asking the database", [&] { Connection::open(endpoint, soon()); });
   }
   if (cached) undo.run("bringing back what ovs-cni attached", [&] { undo_peer_link(request, *cached); });
+  if (userspace) undo.run("removing the files of userspace-cni", [&] { undo_shared_directory(request); });
   undo.run("releasing addresses", [&] { cni::ipam_del(request, node); });
   undo.finish();
   if (cached) remove_file(cached->path);
+  if (userspace) remove_file(userspace->path);
 }
 
 void sweep_earlier_boots(Connection& connection) {

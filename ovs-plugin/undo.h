@@ -11,6 +11,7 @@
 #include "core/json_view.h"
 #include "core/node.h"
 #include "core/state/store.h"
+#include "ovs-plugin/offload.h"
 #include "ovs-plugin/ovsdb/connection.h"
 #include "ovs-plugin/vhost_user.h"
 
@@ -32,9 +33,10 @@ ovsdb::Endpoint parse_endpoint_of(const JsonView& record);
 struct OvsRecord {
   ovsdb::Endpoint endpoint;
   std::string bridge;
-  std::string host_interface;  ///< the veth's end on the node, which is the port's name
+  std::string host_interface;  ///< the port's name: the veth's end on the node, or the representor
   bool addressed = false;      ///< IPAM was asked
   std::optional<VhostRecord> vhost{};
+  std::optional<OffloadRecord> offload{};  ///< a VF instead of the veth
 };
 boost::json::object to_json(const OvsRecord& record);
 /// Throws Error{state} naming the key.

@@ -153,6 +153,32 @@ TEST_F(VhostUserTest, TheKeysOfUserspaceCniMakeTheSamePort) {
   expect_database_as_before();
 }
 
+TEST_F(VhostUserTest, WhatUserspaceCniAttachedIsTakenDownByItsFiles) {
+  const std::string conf = fmt::format(
+      R"({{"cniVersion":"1.0.0","name":"lan","type":"userspace","socket_file":"{}","sharedDir":"/run/shared",)"
+      R"("host":{{"engine":"ovs-dpdk","iftype":"vhostuser","vhost":{{"mode":"client"}}}}}})",
+      ovs->socket());
+  const CniCall call{
+      .container_id = "0123456789abcdef", .netns = {}, .ifname = "net1", .args = {}, .netns_override = {}};
+  const auto attach_as_the_peer = [&](const std::string& type) {
+    must_run(
+        "mkdir -p /run/shared /var/lib/cni/usrspcni/data; touch /run/shared/0123456789ab-net1;"
+        "echo '{\"vhostname\":\"0123456789ab-net1\",\"vhostmac\":\"\",\"ifmac\":\"02:00:00:00:00:09\"}'"
+        " > /var/lib/cni/usrspcni/data/local-0123456789ab-net1.json");
+    ovs->vsctl("add-port br0 0123456789ab-net1 -- set Interface 0123456789ab-net1 " + type);
+  };
+  attach_as_the_peer("type=dpdkvhostuserclient options:vhost-server-path=/run/shared/0123456789ab-net1");
+  for (int i = 0; i < 2; ++i) {
+    const PluginResult gone = runner_.del("userspace", conf, call);
+    EXPECT_TRUE(gone.ok()) << gone;
+  }
+  EXPECT_FALSE(run_shell("ls -d /run/shared /var/lib/cni/usrspcni/data/*").ok());
+  expect_database_as_before();
+  attach_as_the_peer("type=internal");
+  EXPECT_TRUE(runner_.del("userspace", conf, call).ok());
+  EXPECT_THAT(ovs->vsctl("list-ports br0"), HasSubstr("0123456789ab-net1")) << "somebody else's by that name";
+}
+
 TEST_F(VhostUserTest, WhatCannotBeIsRefusedBeforeAnythingIsTouched) {
   write_text("/run/a-file", "precious");
   const NodeSnapshot before = NodeSnapshot::take();
