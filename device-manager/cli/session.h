@@ -48,6 +48,7 @@ void add_gc_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
 void add_provision_command(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);
+void add_ovs_command(CLI::App& app, Session& session);
 void add_completion_command(CLI::App& app, Session& session);
 
 /// --network, --pod, --container: which attachments a command is for.

@@ -30,7 +30,7 @@ class Completion : public ::testing::Test {
 TEST_F(Completion, KnowsEveryCommandThatHelpShowsAndNoHiddenOne) {
   std::vector<std::string> names;
   for (const CommandWords& command : words_of(*app_)) names.push_back(command.name);
-  EXPECT_THAT(names, ElementsAre("list", "show", "check", "repair", "gc", "explain", "provision", "doctor",
+  EXPECT_THAT(names, ElementsAre("list", "show", "check", "repair", "gc", "explain", "provision", "doctor", "ovs",
                                  "completion"));
 }
 

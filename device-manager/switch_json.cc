@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <boost/json/array.hpp>
+
+#include "device-manager/snapshot_json.h"
+#include "device-manager/switch_snapshot.h"
+
+namespace barewire::manager {
+
+namespace {
+
+namespace json = boost::json;
+
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+template <typename T>
+json::value or_null(const std::optional<T>& value) {
+  return value ? json::value(*value) : json::value(nullptr);
+}
+
+template <typename T>
+json::array list(const std::vector<T>& values) {
+  return json::array(values.begin(), values.end());
+}
+
+json::value to_json(const std::optional<PortOffload>& offload) {
+  if (!offload) return nullptr;
+  return json::object{
+      {"representor", offload->representor}, {"flows", offload->flows}, {"inHardware", offload->in_hardware}};
+}
+
+json::object to_json(const PortEntry& port) {
+  json::object options;
+  for (const auto& [key, value] : port.options) options[key] = value;
+  return {{"name", port.name},
+          {"type", port.type.empty() ? "system" : port.type},
+          {"state", text_of(port.state)},
+          {"error", text_or_null(port.error)},
+          {"ofport", or_null(port.ofport)},
+          {"mac", text_or_null(port.mac)},
+          {"mtu", or_null(port.mtu)},
+          {"vlanMode", text_or_null(port.vlan_mode)},
+          {"tag", or_null(port.tag)},
+          {"trunks", list(port.trunks)},
+          {"protected", port.isolated},
+          {"interfaces", list(port.interfaces)},
+          {"options", std::move(options)},
+          {"holder", port.owner ? json::value(holder_json(*port.owner)) : json::value(nullptr)},
+          {"offload", to_json(port.offload)}};
+}
+
+json::object to_json(const MirrorEntry& mirror) {
+  return {{"name", mirror.name},
+          {"output", text_or_null(mirror.output)},
+          {"all", mirror.all},
+          {"sources", list(mirror.sources)},
+          {"destinations", list(mirror.destinations)}};
+}
+
+json::object to_json(const BridgeEntry& bridge) {
+  json::array ports, mirrors;
+  for (const PortEntry& port : bridge.ports) ports.emplace_back(to_json(port));
+  for (const MirrorEntry& mirror : bridge.mirrors) mirrors.emplace_back(to_json(mirror));
+  return {{"name", bridge.name},
+          {"datapath", bridge.datapath},
+          {"ports", std::move(ports)},
+          {"mirrors", std::move(mirrors)}};
+}
+
+}  // namespace
+
+json::object to_json(const SwitchSnapshot& snapshot) {
+  json::array bridges;
+  for (const BridgeEntry& bridge : snapshot.bridges) bridges.emplace_back(to_json(bridge));
+  return {{"format", kSnapshotFormat},        {"database", snapshot.database},
+          {"running", snapshot.running},      {"version", text_or_null(snapshot.version)},
+          {"hwOffload", snapshot.hw_offload}, {"dpdk", snapshot.dpdk},
+          {"bridges", std::move(bridges)}};
+}
+
+}  // namespace barewire::manager

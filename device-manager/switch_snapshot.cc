@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device-manager/switch_snapshot.h"
+
+#include <algorithm>
+
+#include "core/cni/life.h"
+#include "core/kernel/flower.h"
+#include "core/kernel/link.h"
+#include "ovs-plugin/bridge.h"
+#include "ovs-plugin/owner.h"
+
+namespace barewire::manager {
+
+namespace {
+
+using ovsdb::Row;
+using ovsdb::Transaction;
+using ovsdb::Uuid;
+
+constexpr std::chrono::seconds kPatience{5};
+
+/// The tables of the database, rows by their names: one transaction, so that they fit together.
+class Tables {
+ public:
+  explicit Tables(ovsdb::Connection& connection) {
+    Transaction transaction;
+    const auto root = transaction.select("Open_vSwitch", {}, {"ovs_version", "other_config", "dpdk_initialized"});
+    const auto bridges = transaction.select("Bridge", {}, {"_uuid", "name", "datapath_type", "ports", "mirrors"});
+    const auto ports = transaction.select(
+        "Port", {}, {"_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "protected", "external_ids"});
+    const auto interfaces = transaction.select(
+        "Interface", {}, {"_uuid", "name", "type", "ofport", "error", "link_state", "mac_in_use", "mtu", "options"});
+    const auto mirrors = transaction.select(
+        "Mirror", {}, {"_uuid", "name", "output_port", "select_all", "select_src_port", "select_dst_port"});
+    const auto outcome =
+        ovsdb::transact(connection, transaction, ovsdb::Clock::now() + kPatience, "reading the switch's configuration");
+    if (!outcome.rows(root).empty()) root_ = outcome.rows(root).front();
+    bridges_ = outcome.rows(bridges);
+    index(outcome.rows(ports), ports_);
+    index(outcome.rows(interfaces), interfaces_);
+    index(outcome.rows(mirrors), mirrors_);
+  }
+
+  using ByUuid = std::map<Uuid, Row>;
+  const Row& root() const { return root_; }
+  const std::vector<Row>& bridges() const { return bridges_; }
+  const Row* port(const Uuid& uuid) const { return find(ports_, uuid); }
+  const Row* interface(const Uuid& uuid) const { return find(interfaces_, uuid); }
+  const Row* mirror(const Uuid& uuid) const { return find(mirrors_, uuid); }
+
+  std::vector<std::string> port_names(const std::vector<Uuid>& uuids) const {
+    std::vector<std::string> names;
+    for (const Uuid& uuid : uuids)
+      if (const Row* row = port(uuid)) names.push_back(row->get<std::string>("name"));
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+ private:
+  static void index(const std::vector<Row>& rows, ByUuid& into) {
+    for (const Row& row : rows) into.emplace(row.get<Uuid>("_uuid"), row);
+  }
+  static const Row* find(const ByUuid& rows, const Uuid& uuid) {
+    const auto found = rows.find(uuid);
+    return found == rows.end() ? nullptr : &found->second;
+  }
+
+  Row root_;
+  std::vector<Row> bridges_;
+  ByUuid ports_, interfaces_, mirrors_;
+};
+
+PortState state_of(const PortEntry& port, const std::string& link_state) {
+  if (port.owner && is_dead(*port.owner)) return PortState::stale;
+  if (!port.error.empty()) return PortState::failed;
+  if (port.ofport.value_or(0) <= 0) return PortState::pending;
+  return link_state == "up" ? PortState::up : PortState::down;
+}
+
+/// Returns the link's state.
+std::string read_interfaces(const Tables& tables, const std::vector<Uuid>& uuids, PortEntry& port) {
+  std::string link_state;
+  for (const Uuid& uuid : uuids) {
+    const Row* row = tables.interface(uuid);
+    if (row == nullptr) continue;
+    port.interfaces.push_back(row->get<std::string>("name"));
+    if (port.interfaces.size() > 1) continue;
+    port.type = row->get<std::string>("type");
+    port.ofport = row->find<std::int64_t>("ofport");
+    port.error = row->find<std::string>("error").value_or("");
+    port.mac = row->find<std::string>("mac_in_use").value_or("");
+    port.mtu = row->find<std::int64_t>("mtu");
+    port.options = row->string_map("options");
+    link_state = row->find<std::string>("link_state").value_or("");
+  }
+  return link_state;
+}
+
+PortEntry read_port(const Tables& tables, const Row& row) {
+  PortEntry port;
+  port.name = row.get<std::string>("name");
+  port.vlan_mode = row.find<std::string>("vlan_mode").value_or("");
+  port.tag = row.find<std::int64_t>("tag");
+  port.trunks = row.all<std::int64_t>("trunks");
+  port.isolated = row.get<bool>("protected");
+  port.owner = ovs::attachment_of(row.string_map("external_ids"));
+  const std::string link_state = read_interfaces(tables, row.all<Uuid>("interfaces"), port);
+  port.state = state_of(port, link_state);
+  return port;
+}
+
+MirrorEntry read_mirror(const Tables& tables, const Row& row) {
+  MirrorEntry mirror;
+  mirror.name = row.get<std::string>("name");
+  const auto output = tables.port_names(row.all<Uuid>("output_port"));
+  if (!output.empty()) mirror.output = output.front();
+  mirror.all = row.get<bool>("select_all");
+  mirror.sources = tables.port_names(row.all<Uuid>("select_src_port"));
+  mirror.destinations = tables.port_names(row.all<Uuid>("select_dst_port"));
+  return mirror;
+}
+
+template <typename Entry>
+void sort_by_name(std::vector<Entry>& entries) {
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+}
+
+BridgeEntry read_bridge(const Tables& tables, const Row& row) {
+  BridgeEntry bridge;
+  bridge.name = row.get<std::string>("name");
+  bridge.datapath = row.get<std::string>("datapath_type");
+  if (bridge.datapath.empty()) bridge.datapath = "system";
+  for (const Uuid& uuid : row.all<Uuid>("ports"))
+    if (const Row* port = tables.port(uuid)) bridge.ports.push_back(read_port(tables, *port));
+  for (const Uuid& uuid : row.all<Uuid>("mirrors"))
+    if (const Row* mirror = tables.mirror(uuid)) bridge.mirrors.push_back(read_mirror(tables, *mirror));
+  sort_by_name(bridge.ports);
+  sort_by_name(bridge.mirrors);
+  return bridge;
+}
+
+void read_offload(kernel::NlSocket& socket, PortEntry& port) {
+  const auto link = kernel::find_link(socket, port.name);
+  if (!link) return;
+  const auto filters = kernel::list_flower_filters(socket, link->index);
+  PortOffload offload{!link->phys_switch_id.empty(), filters.size(), 0};
+  offload.in_hardware = static_cast<std::size_t>(
+      std::count_if(filters.begin(), filters.end(), [](const auto& filter) { return filter.in_hardware; }));
+  if (offload.representor || offload.flows > 0) port.offload = offload;
+}
+
+bool asks_for_owners(const Filter& filter) {
+  return !filter.networks.empty() || !filter.pods.empty() || !filter.containers.empty();
+}
+
+}  // namespace
+
+std::string_view text_of(PortState state) {
+  switch (state) {
+    case PortState::up:
+      return "up";
+    case PortState::down:
+      return "down";
+    case PortState::pending:
+      return "pending";
+    case PortState::failed:
+      return "error";
+    case PortState::stale:
+      return "stale";
+  }
+  return "";
+}
+
+SwitchSnapshot take_switch_snapshot(const ovsdb::Endpoint& endpoint) {
+  ovsdb::Connection connection = ovsdb::Connection::open(endpoint, ovsdb::Clock::now() + kPatience);
+  const Tables tables(connection);
+  SwitchSnapshot snapshot;
+  snapshot.database = endpoint.text();
+  snapshot.running = ovs::switch_is_running(connection, ovsdb::Clock::now() + kPatience);
+  if (tables.root().has("other_config")) {
+    const auto config = tables.root().string_map("other_config");
+    const auto offload = config.find("hw-offload");
+    snapshot.hw_offload = offload != config.end() && offload->second == "true";
+    snapshot.version = tables.root().find<std::string>("ovs_version").value_or("");
+    snapshot.dpdk = tables.root().get<bool>("dpdk_initialized");
+  }
+  kernel::NlSocket socket;
+  for (const Row& row : tables.bridges()) {
+    BridgeEntry bridge = read_bridge(tables, row);
+    if (snapshot.hw_offload && bridge.datapath == "system")
+      for (PortEntry& port : bridge.ports) read_offload(socket, port);
+    snapshot.bridges.push_back(std::move(bridge));
+  }
+  sort_by_name(snapshot.bridges);
+  return snapshot;
+}
+
+SwitchSnapshot apply(const Filter& filter, const std::vector<std::string>& bridges, SwitchSnapshot snapshot) {
+  if (!bridges.empty())
+    std::erase_if(snapshot.bridges, [&](const BridgeEntry& bridge) {
+      return std::find(bridges.begin(), bridges.end(), bridge.name) == bridges.end();
+    });
+  if (!asks_for_owners(filter)) return snapshot;
+  for (BridgeEntry& bridge : snapshot.bridges) {
+    std::erase_if(bridge.ports, [&](const PortEntry& port) { return !port.owner || !filter.matches(*port.owner); });
+    std::erase_if(bridge.mirrors, [&](const MirrorEntry& mirror) {
+      return std::none_of(bridge.ports.begin(), bridge.ports.end(),
+                          [&](const PortEntry& port) { return port.name == mirror.output; });
+    });
+  }
+  std::erase_if(snapshot.bridges, [](const BridgeEntry& bridge) { return bridge.ports.empty(); });
+  return snapshot;
+}
+
+bool has_problem(const SwitchSnapshot& snapshot) {
+  const auto is_bad = [](const PortEntry& port) {
+    return port.state == PortState::failed || port.state == PortState::stale;
+  };
+  return !snapshot.running || std::any_of(snapshot.bridges.begin(), snapshot.bridges.end(), [&](const auto& bridge) {
+    return std::any_of(bridge.ports.begin(), bridge.ports.end(), is_bad);
+  });
+}
+
+}  // namespace barewire::manager

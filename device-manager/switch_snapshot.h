@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Open vSwitch as its database and the kernel show it at this moment: bridges, ports, whose they are, mirrors, and
+/// what of a port's traffic is offloaded. `barewire ovs` shows it; switch_json.cc writes it as JSON.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/state/attachment.h"
+#include "device-manager/filter.h"
+#include "ovs-plugin/ovsdb/endpoint.h"
+
+namespace barewire::manager {
+
+enum class PortState {
+  up,
+  down,     ///< taken by the switch, without a link
+  pending,  ///< not taken yet
+  failed,   ///< refused by the switch
+  stale,    ///< of a pod that is gone
+};
+/// "up", "down", "pending", "error", "stale".
+std::string_view text_of(PortState state);
+
+/// Flows of a port in the traffic class layer, where the switch offloads at all.
+struct PortOffload {
+  bool representor = false;  ///< the netdev is a port of a NIC's own switch
+  std::size_t flows = 0;
+  std::size_t in_hardware = 0;
+};
+
+struct PortEntry {
+  std::string name;
+  std::string type;  ///< of its first interface; empty: a netdev of the kernel
+  std::optional<std::int64_t> ofport;
+  std::string error;  ///< ovs-vswitchd's words
+  std::string mac;    ///< in use
+  std::optional<std::int64_t> mtu;
+  std::string vlan_mode;  ///< empty: not set
+  std::optional<std::int64_t> tag;
+  std::vector<std::int64_t> trunks;
+  bool isolated = false;
+  std::map<std::string, std::string> options;  ///< of its first interface
+  std::vector<std::string> interfaces;         ///< names; several: a bond of the switch's own
+  std::optional<state::Attachment> owner;      ///< from its external_ids; plugin "ovs" or "ovs-cni"
+  PortState state = PortState::pending;
+  std::optional<PortOffload> offload;
+};
+
+struct MirrorEntry {
+  std::string name;
+  std::string output;  ///< port
+  bool all = false;
+  std::vector<std::string> sources;       ///< ports whose received packets are copied
+  std::vector<std::string> destinations;  ///< ports whose sent packets are copied
+};
+
+struct BridgeEntry {
+  std::string name;
+  std::string datapath;  ///< "system" (kernel) or "netdev" (userspace)
+  std::vector<PortEntry> ports;
+  std::vector<MirrorEntry> mirrors;
+};
+
+struct SwitchSnapshot {
+  std::string database;
+  bool running = false;  ///< an ovs-vswitchd obeys the database
+  std::string version;
+  bool hw_offload = false;
+  bool dpdk = false;
+  std::vector<BridgeEntry> bridges;
+};
+
+/// Throws Error{try_again} when the database is down, Error{ovsdb} when it contradicts itself.
+SwitchSnapshot take_switch_snapshot(const ovsdb::Endpoint& endpoint);
+
+/// `snapshot` with these bridges alone (none named: all) and what `filter` says of owners; a bridge goes with its last
+/// port when owners are asked for.
+SwitchSnapshot apply(const Filter& filter, const std::vector<std::string>& bridges, SwitchSnapshot snapshot);
+
+/// Something an administrator must see to: no ovs-vswitchd, a port refused or stale.
+bool has_problem(const SwitchSnapshot& snapshot);
+
+/// The form that docs/admin.md describes.
+boost::json::object to_json(const SwitchSnapshot& snapshot);
+
+}  // namespace barewire::manager
