@@ -76,6 +76,23 @@ TEST_F(OvsTunnelTest, PodsOfTwoNodesReachEachOtherAndTheTunnelGoesWithTheLastPod
   EXPECT_EQ(one_.ovs->configuration(), before_one_);
 }
 
+TEST_F(OvsTunnelTest, GeneveAndGreCarryThePodsPacketsToo) {
+  for (const char* name : {"a", "b"}) make_netns(name);
+  for (const char* type : {"geneve", "gre"}) {
+    const std::string a = conf(one_, "10.9.0.1/24", type), b = conf(two_, "10.9.0.2/24", type);
+    const PluginResult added = call("ADD", one_, a, "a");
+    ASSERT_TRUE(added.ok()) << type << added;
+    ASSERT_TRUE(call("ADD", two_, b, "b").ok()) << type;
+    EXPECT_TRUE(run_in("/run/netns/a", "for i in $(seq 30); do ping -c1 -W1 -n 10.9.0.2 && exit 0; done; exit 1").ok())
+        << type << one_.ovs->appctl("ovs/route/show") << one_.ovs->appctl("tnl/ports/show -v");
+    EXPECT_EQ(one_.ovs->vsctl("--bare --columns=type find Interface 'options:remote_ip=\"192.168.77.2\"'"),
+              std::string(type) + "\n");
+    EXPECT_TRUE(call("DEL", one_, a, "a").ok());
+    EXPECT_TRUE(call("DEL", two_, b, "b").ok());
+    EXPECT_EQ(one_.ovs->configuration(), before_one_) << type;
+  }
+}
+
 TEST_F(OvsTunnelTest, CheckSeesATunnelThatIsGoneAndGcCollectsOneNobodyWants) {
   make_netns("a");
   const std::string a = conf(one_, "10.9.0.1/24", "geneve");
