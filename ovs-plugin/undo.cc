@@ -125,6 +125,10 @@ void detach(const state::Store& store, const state::Attachment& attachment, cons
   if (cni::is_by_fallback(attachment)) return cni::undo_fallback(attachment, cni_path, node);
   const OvsRecord record = parse_record(attachment);
   Collector undo;
+  // Before the interface goes: a DHCP server is told through it.
+  undo.run("releasing addresses", [&] {
+    if (record.addressed) release_addresses(attachment, cni_path, node);
+  });
   undo.run("deleting the port", [&] {
     Connection connection = Connection::open(record.endpoint, soon());
     remove_ports(connection, find_ports(connection, owner_of(attachment.id), soon()));
@@ -142,9 +146,6 @@ void detach(const state::Store& store, const state::Attachment& attachment, cons
     const auto& offload = record.offload;
     if (offload && !offload->device_info.empty())
       cni::undo_device_info(offload->device_info, offload->device_info_before);
-  });
-  undo.run("releasing addresses", [&] {
-    if (record.addressed) release_addresses(attachment, cni_path, node);
   });
   undo.finish();
   state::Store(store).remove(attachment.id);

@@ -30,8 +30,9 @@ void undo(const state::Attachment& attachment, Node& node) {
   collector.run("spoof check", [&] {
     if (const auto check = SpoofCheck::from_record(attachment)) remove_spoof_check(attachment.id, *check);
   });
-  collector.run("interface", [&] { remove_pod_veth(attachment); });
+  // Before the interface goes: a DHCP server is told through it.
   collector.run("addresses", [&] { release_addresses(attachment, node); });
+  collector.run("interface", [&] { remove_pod_veth(attachment); });
   collector.finish();
 }
 

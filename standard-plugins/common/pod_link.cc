@@ -35,8 +35,9 @@ void remove_link(const state::Attachment& attachment) {
 
 void undo(const state::Attachment& attachment, Node& node) {
   Collector collector;
-  collector.run("interface", [&] { remove_link(attachment); });
+  // Before the interface goes: a DHCP server is told through it.
   collector.run("addresses", [&] { release_addresses(attachment, node); });
+  collector.run("interface", [&] { remove_link(attachment); });
   collector.finish();
 }
 

@@ -49,8 +49,9 @@ void undo(const state::Attachment& attachment, Node& node) {
   collector.run("masquerade", [&] {
     if (const auto masquerade = Masquerade::from_record(attachment)) remove_masquerade(attachment.id, *masquerade);
   });
-  collector.run("interface", [&] { remove_pod_veth(attachment); });
+  // Before the interface goes: a DHCP server is told through it.
   collector.run("addresses", [&] { release_addresses(attachment, node); });
+  collector.run("interface", [&] { remove_pod_veth(attachment); });
   collector.finish();
 }
 
