@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The address management plugins, for the programs that hold them. Keys: docs/configuration/host-local.md, static.md.
+/// The address management plugins, for the programs that hold them. Keys: docs/configuration/dhcp.md,
+/// host-local.md, static.md.
 #pragma once
 
 #include "core/cni/plugin.h"
@@ -27,6 +28,32 @@ void check(const cni::Request& request, Node& node);
 /// Throws Error{config} for a configuration ADD would refuse.
 void status(const cni::Request& request, Node& node);
 }  // namespace static_addresses
+
+namespace dhcp {
+/// A lease of the server on the pod interface's network, which the daemon keeps from then on. Throws Error{config} for a
+/// wrong key, {io} without the daemon, {ipam} when no server gives one; nothing stays then.
+cni::Result add(const cni::Request& request, Node& node);
+/// Releases the lease, through the daemon or, where none runs, from the record on disk. Succeeds when there is nothing.
+void del(const cni::Request& request, Node& node);
+/// Throws Error{drift} when there is no lease, it has run out, or "prevResult" lacks its address.
+void check(const cni::Request& request, Node& node);
+/// Releases what belongs to none of "cni.dev/valid-attachments"; nothing when that key is absent.
+void gc(const cni::Request& request, Node& node);
+/// Throws Error{not_available} when the daemon does not answer.
+void status(const cni::Request& request, Node& node);
+/// Was this program called as `dhcp daemon …`?
+bool is_daemon_call(int argc, char* const* argv);
+/// The daemon, until it is stopped: returns the exit status. ipam/dhcp/daemon_options.h has its flags.
+int daemon(int argc, char* const* argv);
+}  // namespace dhcp
+
+inline constexpr cni::Plugin kDhcp{.name = "dhcp",
+                                   .about = "takes addresses of a DHCP server on the network, and keeps them",
+                                   .add = dhcp::add,
+                                   .del = dhcp::del,
+                                   .check = dhcp::check,
+                                   .gc = dhcp::gc,
+                                   .status = dhcp::status};
 
 inline constexpr cni::Plugin kHostLocal{.name = "host-local",
                                         .about = "reserves addresses of ranges on this node, in files",

@@ -14,6 +14,7 @@ cni::PluginTable plugin_table() {
   using namespace standard;
   static const std::array plugins{kBandwidth,
                                   kBridge,
+                                  ipam::kDhcp,
                                   kDummy,
                                   kHostDevice,
                                   ipam::kHostLocal,

@@ -12,18 +12,9 @@
 #include "tests/support/command.h"
 #include "tests/support/netns_fixture.h"
 #include "tests/support/plugin_runner.h"
+#include "tests/support/within.h"
 
 namespace barewire::test {
-
-/// True once `done` is; false after `limit`.
-inline bool within(std::chrono::milliseconds limit, const std::function<bool()>& done) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (!done()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return true;
-}
 
 class AdminTest : public NetnsTest {
  protected:

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/// `dhcp daemon`: the part of the dhcp plugin that lives between calls.
+#include <unistd.h>
+
+#include "core/log.h"
+#include "ipam/dhcp/server.h"
+#include "ipam/plugins.h"
+
+namespace barewire::ipam::dhcp {
+
+namespace {
+
+constexpr int kFailed = 1, kUsage = 2;
+
+void complain(const Error& error) {
+  const std::string hint = error.hint().empty() ? "" : "\n  " + error.hint();
+  write_all(STDERR_FILENO, fmt::format("dhcp daemon: {}{}\n", error.what(), hint), "stderr");
+}
+
+int serve(const DaemonOptions& options) {
+  set_log(LogLevel::info);
+  Server server(options);
+  if (!options.pid_file.empty())
+    write_file_atomically(options.pid_file, std::to_string(::getpid()), Durability::until_reboot, 0644);
+  server.run();
+  if (!options.pid_file.empty()) remove_file(options.pid_file);
+  return 0;
+}
+
+}  // namespace
+
+bool is_daemon_call(int argc, char* const* argv) {
+  if (argc < 2 || std::string_view(argv[1]) != "daemon") return false;
+  const std::string_view program = argv[0];
+  return program.substr(program.rfind('/') + 1) == "dhcp";
+}
+
+int daemon(int argc, char* const* argv) {
+  DaemonOptions options;
+  try {
+    options = DaemonOptions::parse(std::span(argv, static_cast<std::size_t>(argc)).subspan(2));
+  } catch (const Error& error) {
+    complain(error);
+    return kUsage;
+  }
+  if (options.help) {
+    write_all(STDOUT_FILENO, daemon_usage(), "stdout");
+    return 0;
+  }
+  try {
+    return serve(options);
+  } catch (const Error& error) {
+    complain(error);
+  } catch (const std::exception& error) {
+    complain(Error(Error::Code::internal, error.what()));
+  }
+  return kFailed;
+}
+
+}  // namespace barewire::ipam::dhcp

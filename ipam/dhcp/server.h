@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The daemon's one thread: waits for calls on the unix socket, for DHCP messages, for what is due, and for the signal
+/// to stop. Source: sd_listen_fds(3), signalfd(2).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/fd.h"
+#include "ipam/dhcp/daemon_options.h"
+#include "ipam/dhcp/leases.h"
+
+namespace barewire::ipam::dhcp {
+
+/// A listening unix socket: systemd's where it hands one over, else a new one at `path`, which only root may use.
+/// What a dead daemon left there is replaced. Throws Error{held} when another daemon listens, Error{io}.
+struct Listener {
+  Fd fd;
+  bool activated = false;  ///< by systemd, which goes on listening when the daemon stops
+  static Listener open(const std::string& path);
+};
+
+class Server {
+ public:
+  /// Blocks SIGTERM and SIGINT in this thread, to read them as events.
+  explicit Server(const DaemonOptions& options);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  /// Removes the socket, unless systemd made it.
+  ~Server();
+  /// Until SIGTERM or SIGINT. The leases are kept: pods go on using them.
+  void run();
+
+ private:
+  struct Connection {
+    Fd fd;
+    std::string input{};
+    Time since{};
+    bool called = false;  ///< its call is being worked on
+    bool done = false;
+  };
+
+  std::vector<pollfd> wait() const;
+  std::optional<Time> deadline() const;
+  void accept(Time now);
+  void serve(int id, Connection& connection, short events, Time now);
+  void read(Connection& connection);
+  void call(int id, Connection& connection, Time now);
+  void answer(int id, const std::string& bytes);
+
+  std::string path_;
+  Listener listener_;
+  Fd signals_;
+  Leases leases_;
+  std::map<int, Connection> connections_;
+  int next_id_ = 0;
+};
+
+}  // namespace barewire::ipam::dhcp
