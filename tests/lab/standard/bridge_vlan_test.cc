@@ -27,7 +27,8 @@ class BridgeVlan : public StandardTest {
 };
 
 TEST_F(BridgeVlan, PutsThePortIntoItsVlansAndTheGatewayToo) {
-  const PluginResult result = add(config(R"("vlan":100,"vlanTrunk":[{"id":7},{"minID":200,"maxID":202}],"isGateway":true)"));
+  const PluginResult result =
+      add(config(R"("vlan":100,"vlanTrunk":[{"id":7},{"minID":200,"maxID":202}],"isGateway":true)"));
   const std::string vlans = vlans_of(result);
   EXPECT_THAT(vlans, HasSubstr("100 PVID Egress Untagged"));
   EXPECT_THAT(vlans, HasSubstr("200-202"));
@@ -69,10 +70,10 @@ TEST_F(BridgeVlan, CheckFindsAMissingVlan) {
   const PluginResult whole = runner_.check("bridge", with_previous(text, result));
   EXPECT_TRUE(whole.ok()) << whole;
   const std::string port(result.json.at("interfaces").as_array().at(1).at("name").as_string());
-  for (const std::string& damage :
-       {"bridge vlan del vid 7 dev " + port, "bridge vlan add vid 7 dev " + port + " && bridge vlan del vid 100 dev " + port,
-        "bridge vlan add vid 100 pvid untagged dev " + port + " && ip link del cni0.100",
-        std::string("ip link set cni0 type bridge vlan_filtering 0")}) {
+  for (const std::string& damage : {"bridge vlan del vid 7 dev " + port,
+                                    "bridge vlan add vid 7 dev " + port + " && bridge vlan del vid 100 dev " + port,
+                                    "bridge vlan add vid 100 pvid untagged dev " + port + " && ip link del cni0.100",
+                                    std::string("ip link set cni0 type bridge vlan_filtering 0")}) {
     must_run(damage);
     EXPECT_EQ(104, runner_.check("bridge", with_previous(text, result)).code()) << damage;
   }

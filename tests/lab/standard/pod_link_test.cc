@@ -15,6 +15,10 @@ INSTANTIATE_TEST_SUITE_P(Lab, PodLink,
                                                        R"("master":"up0","vlanId":101,)"}),
                          pod_link_name);
 
+INSTANTIATE_TEST_SUITE_P(Lab, PodLinkFault,
+                         ::testing::Values(PodLinkCase{"vlan", R"("master":"up0","vlanId":100,)", "vlan"}),
+                         pod_link_name);
+
 namespace {
 
 using ::testing::HasSubstr;

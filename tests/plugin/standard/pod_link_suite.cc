@@ -159,7 +159,7 @@ TEST_P(PodLink, CheckFindsEachMissingPiece) {
   }
 }
 
-TEST_P(PodLink, KilledOrFailingAtAnyStepLeavesNothingAfterDel) {
+TEST_P(PodLinkFault, KilledOrFailingAtAnyStepLeavesNothingAfterDel) {
   if (const auto why = why_tracing_is_impossible(); !why.empty()) GTEST_SKIP() << why;
   const NodeSnapshot before = NodeSnapshot::take();
   const std::string empty = pod_state();

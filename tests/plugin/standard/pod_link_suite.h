@@ -24,6 +24,9 @@ class PodLink : public StandardTest, public ::testing::WithParamInterface<PodLin
   std::string pod_state() const;
 };
 
+/// Long: for those kinds whose making differs most.
+class PodLinkFault : public PodLink {};
+
 std::string pod_link_name(const ::testing::TestParamInfo<PodLinkCase>& one);
 
 }  // namespace barewire::test

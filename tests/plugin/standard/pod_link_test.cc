@@ -5,10 +5,10 @@
 
 namespace barewire::test {
 
-INSTANTIATE_TEST_SUITE_P(Here, PodLink,
-                         ::testing::Values(PodLinkCase{"macvlan", R"("master":"up0",)", "macvlan mode bridge"},
-                                           PodLinkCase{"tap", "", "tun type tap"}),
-                         pod_link_name);
+static const auto kHere = ::testing::Values(PodLinkCase{"macvlan", R"("master":"up0",)", "macvlan mode bridge"},
+                                            PodLinkCase{"tap", "", "tun type tap"});
+INSTANTIATE_TEST_SUITE_P(Here, PodLink, kHere, pod_link_name);
+INSTANTIATE_TEST_SUITE_P(Here, PodLinkFault, kHere, pod_link_name);
 
 namespace {
 
