@@ -16,6 +16,7 @@ cni::PluginTable plugin_table() {
                                   kBridge,
                                   ipam::kDhcp,
                                   kDummy,
+                                  kFirewall,
                                   kHostDevice,
                                   ipam::kHostLocal,
                                   kIpvlan,

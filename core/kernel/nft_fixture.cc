@@ -34,26 +34,33 @@ void build(Batch& batch, const Fixture& fixture) {
 /// Those of all parts; `build_all`: also of fixtures that were whole a moment ago.
 void add_parts(NlSocket& socket, const std::vector<Part>& parts, bool build_all, std::string_view doing) {
   Batch batch(parts.front().fixture.table);
-  for (const Part& part : parts)
-    if (build_all || !is_whole(socket, part.fixture)) build(batch, part.fixture);
   for (const Part& part : parts) {
+    batch.set_table(part.fixture.table);
+    if (build_all || !is_whole(socket, part.fixture)) build(batch, part.fixture);
+  }
+  for (const Part& part : parts) {
+    batch.set_table(part.fixture.table);
     for (const Element& element : part.replaced) batch.delete_element(element);
     for (const Element& element : part.elements) batch.add_element(element);
   }
   batch.commit(socket, doing);
 }
 
-void remove_elements(NlSocket& socket, const Table& table, const std::vector<Element>& elements,
-                     std::string_view doing) {
-  Batch batch(table);
-  for (const Element& element : elements) batch.delete_element(element);
+using TableElement = std::pair<Table, Element>;
+
+void remove_elements(NlSocket& socket, const std::vector<TableElement>& elements, std::string_view doing) {
+  Batch batch(elements.front().first);
+  for (const auto& [table, element] : elements) {
+    batch.set_table(table);
+    batch.delete_element(element);
+  }
   try {
     batch.commit(socket, doing);
   } catch (const KernelError& error) {
     if (error.err() != ENOENT) throw;
     if (elements.size() <= 1) return;
     // One of them was gone and kept the others: one by one, then.
-    for (const Element& element : elements) remove_elements(socket, table, {element}, doing);
+    for (const TableElement& element : elements) remove_elements(socket, {element}, doing);
   }
 }
 
@@ -86,7 +93,8 @@ bool try_remove_fixture(NlSocket& socket, const Fixture& fixture, std::string_vi
     batch.commit(socket, doing);
     return true;
   } catch (const KernelError& error) {
-    if (error.err() == ERESTART || error.err() == ENOENT) return false;
+    // EBUSY: another fixture, which is on its way out or in, looks into one of these sets.
+    if (error.err() == ERESTART || error.err() == ENOENT || error.err() == EBUSY) return false;
     throw;
   }
 }
@@ -130,10 +138,27 @@ void drop_fixture(NlSocket& socket, const Fixture& fixture, std::string_view doi
 }  // namespace
 
 void drop(NlSocket& socket, const std::vector<Part>& parts, std::string_view doing) {
-  std::vector<Element> elements;
-  for (const Part& part : parts) elements.insert(elements.end(), part.elements.begin(), part.elements.end());
-  if (!elements.empty()) remove_elements(socket, parts.front().fixture.table, elements, doing);
-  for (const Part& part : parts) drop_fixture(socket, part.fixture, doing);
+  std::vector<TableElement> elements;
+  for (const Part& part : parts)
+    for (const Element& element : part.elements) elements.emplace_back(part.fixture.table, element);
+  if (!elements.empty()) remove_elements(socket, elements, doing);
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) drop_fixture(socket, part->fixture, doing);
+}
+
+void replace_others(NlSocket& socket, std::vector<Part>& parts) {
+  for (Part& part : parts)
+    for (const Element& element : part.elements) {
+      const auto found = find_element(socket, part.fixture.table, element);
+      if (found && found->comment != element.comment) part.replaced.push_back(element);
+    }
+}
+
+void keep_own(NlSocket& socket, std::vector<Part>& parts) {
+  for (Part& part : parts)
+    std::erase_if(part.elements, [&](const Element& element) {
+      const auto found = find_element(socket, part.fixture.table, element);
+      return !found || found->comment != element.comment;
+    });
 }
 
 namespace {

@@ -314,6 +314,15 @@ std::optional<std::uint32_t> chain_use(NlSocket& socket, const Table& table, con
   return use;
 }
 
+std::optional<std::uint32_t> chain_policy(NlSocket& socket, const Table& table, const std::string& chain) {
+  std::optional<std::uint32_t> policy;
+  NlMessage message = question(NFT_MSG_GETCHAIN, table);
+  message.put_string(NFTA_CHAIN_TABLE, table.name).put_string(NFTA_CHAIN_NAME, chain);
+  socket.get(std::move(message), "reading nftables chain " + chain,
+             [&](const nlmsghdr& header) { policy = attribute_u32(header, NFTA_CHAIN_POLICY); });
+  return policy;
+}
+
 bool has_element(NlSocket& socket, const Table& table, const Element& element) {
   NlMessage message = question(NFT_MSG_GETSETELEM, table);
   message.put_string(NFTA_SET_ELEM_LIST_TABLE, table.name).put_string(NFTA_SET_ELEM_LIST_SET, element.set);

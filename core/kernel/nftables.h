@@ -16,7 +16,7 @@
 
 namespace barewire::kernel::nft {
 
-enum class Family : std::uint8_t { inet = 1, bridge = 7 };  ///< NFPROTO_*
+enum class Family : std::uint8_t { inet = 1, ip = 2, bridge = 7, ip6 = 10 };  ///< NFPROTO_*
 
 struct Table {
   Family family = Family::inet;
@@ -58,6 +58,7 @@ NlSocket open_socket();
 class Batch {
  public:
   explicit Batch(Table table) : table_(std::move(table)) {}
+  void set_table(Table table) { table_ = std::move(table); }  ///< of the changes that follow
   void add_table(const std::string& comment);
   void delete_table();
   void add_chain(const Chain& chain);           ///< without its rules; harmless when there
@@ -87,6 +88,8 @@ std::uint32_t generation(NlSocket& socket);
 std::optional<std::uint32_t> table_use(NlSocket& socket, const Table& table);
 /// How many rules a chain has, jumps to it included; nullopt when there is no such chain.
 std::optional<std::uint32_t> chain_use(NlSocket& socket, const Table& table, const std::string& chain);
+/// Whether a base chain lets pass (NF_ACCEPT) or drops (NF_DROP) what no rule decides; nullopt without such a chain.
+std::optional<std::uint32_t> chain_policy(NlSocket& socket, const Table& table, const std::string& chain);
 bool has_element(NlSocket& socket, const Table& table, const Element& element);
 /// What a set holds under the key of `element`: the datum of a map, padded to registers, and whose it is.
 struct FoundElement {
@@ -116,13 +119,17 @@ struct Part {
 /// Adds the elements; makes the fixture, or puts it right, where it is not whole. One batch. Throws KernelError;
 /// EEXIST: a map holds another datum under that key.
 void put(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing);
-/// Several fixtures of one table, all in one batch.
+/// Several fixtures, all in one batch. The rules of one may look into the sets of those before it.
 void put(NlSocket& socket, const std::vector<Part>& parts, std::string_view doing);
 /// Removes the elements that are there; then, when the fixture's sets are empty, the fixture, and the table with its
 /// last fixture. Harmless when all is gone.
 void drop(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing);
-/// Only what `elements` of each part name; `replaced` is not looked at.
+/// Only what `elements` of each part name; `replaced` is not looked at. The last part's fixture goes first.
 void drop(NlSocket& socket, const std::vector<Part>& parts, std::string_view doing);
+/// Before put: elements that are there under another's comment, left by a pod that is gone, become `replaced`.
+void replace_others(NlSocket& socket, std::vector<Part>& parts);
+/// Before drop: keeps only elements that are there under their own comment: a late DEL takes nothing from others.
+void keep_own(NlSocket& socket, std::vector<Part>& parts);
 /// What is missing, as readable clauses; empty when all is in place.
 std::vector<std::string> compare(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements);
 

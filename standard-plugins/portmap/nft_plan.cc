@@ -195,11 +195,7 @@ void map_with_nftables(const PortmapPlan& plan, const Node& node) {
 void unmap_with_nftables(const PortmapPlan& plan) {
   std::vector<nft::Part> parts = parts_of(plan);
   kernel::NlSocket socket = nft::open_socket();
-  for (nft::Part& part : parts)
-    std::erase_if(part.elements, [&](const nft::Element& element) {
-      const auto found = nft::find_element(socket, table(), element);
-      return !found || found->comment != element.comment;
-    });
+  nft::keep_own(socket, parts);
   nft::drop(socket, parts, "no longer mapping ports to " + owner_text(plan.id));
 }
 

@@ -47,17 +47,19 @@ state_of_node() {
     grep -v -e '/lock$' -e last_reserved_ip || true
   ip -br link show type veth
   ip -br link show type ifb
-  nft list ruleset
+  nft --stateless list ruleset
 }
 
-make_node() { # make_node PLUGIN...
-  local plugin
+# The plugins of write_network, and a filter table that drops what no rule accepts, as Docker's.
+make_node() {
+  local plugin command
   mount --make-rprivate /
   mount -t tmpfs tmpfs /run
   private /var/lib/cni /etc/cni /opt/cni
   mkdir -p /etc/cni/net.d /opt/cni/bin
-  for plugin in "$@"; do ln -s "$BAREWIRE_CNI" "/opt/cni/bin/$plugin"; done
+  for plugin in bridge host-local portmap firewall bandwidth tuning; do ln -s "$BAREWIRE_CNI" "/opt/cni/bin/$plugin"; done
   ip link set lo up
+  for command in iptables ip6tables; do $command -P FORWARD DROP; done
   work=$(mktemp -d)
   mkdir -p "$work"/rootfs/{bin,proc,sys,dev,run,etc,www}
   cp "$(command -v busybox)" "$work/rootfs/bin/busybox"
@@ -72,6 +74,7 @@ write_network() { # write_network NAME CAPABILITIES
   {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
    "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
   {"type": "portmap", "capabilities": {"portMappings": true}},
+  {"type": "firewall"},
   {"type": "bandwidth", "ingressRate": 800000000, "ingressBurst": 80000000},
   {"type": "tuning", "sysctl": {"net.ipv4.conf.eth0.rp_filter": "2"}}
 ]}

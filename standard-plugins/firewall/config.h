@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The keys of the firewall plugin. docs/configuration/firewall.md describes them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/cni/request.h"
+
+namespace barewire::standard {
+
+/// Who is told to let the pod's packets through.
+enum class FirewallBackend {
+  nftables,  ///< nobody: nothing on the node drops them
+  iptables,
+  firewalld
+};
+std::string_view name_of(FirewallBackend backend);
+std::optional<FirewallBackend> parse_firewall_backend(std::string_view name);
+
+enum class IngressPolicy {
+  open,
+  same_bridge,  ///< nothing from other bridges whose pods have a policy
+  isolated      ///< nothing from its own bridge either
+};
+
+struct FirewallConfig {
+  std::optional<FirewallBackend> backend;  ///< absent: what the node uses
+  std::string admin_chain = "CNI-ADMIN";   ///< iptables alone
+  std::string zone = "trusted";            ///< firewalld alone
+  IngressPolicy policy = IngressPolicy::open;
+
+  /// Throws Error{config} naming the key.
+  static FirewallConfig parse(const JsonView& root);
+};
+
+}  // namespace barewire::standard

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/// "ingressPolicy": what does not reach a pod from other pods of this node. nftables drops it whatever the backend is:
+/// a drop is final, in whichever table it stands.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/ip.h"
+#include "core/state/attachment.h"
+#include "standard-plugins/firewall/config.h"
+
+namespace barewire::standard {
+
+struct Isolation {
+  IngressPolicy policy = IngressPolicy::same_bridge;
+  std::string bridge;                ///< or another interface of the node that leads to the pod
+  std::string port;                  ///< the pod's port of the bridge; "isolated" alone
+  std::vector<IpAddress> addresses;  ///< of the pod
+
+  static std::optional<Isolation> from_record(const state::Attachment& attachment);
+  void to_record(state::Attachment& attachment) const;
+};
+
+/// In one transaction. Throws KernelError.
+void add_isolation(const state::AttachmentId& id, const Isolation& isolation);
+/// Removes what is this attachment's own; harmless when there is nothing.
+void remove_isolation(const state::AttachmentId& id, const Isolation& isolation);
+/// What is missing, as clauses.
+std::vector<std::string> compare_isolation(const state::AttachmentId& id, const Isolation& isolation);
+
+}  // namespace barewire::standard
