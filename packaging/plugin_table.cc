@@ -17,6 +17,7 @@ cni::PluginTable plugin_table() {
                                   ipam::kDhcp,
                                   kDummy,
                                   kFirewall,
+                                  kFlannel,
                                   kHostDevice,
                                   ipam::kHostLocal,
                                   kIpvlan,

@@ -10,6 +10,7 @@ extern const cni::Plugin kBandwidth;
 extern const cni::Plugin kBridge;
 extern const cni::Plugin kDummy;
 extern const cni::Plugin kFirewall;
+extern const cni::Plugin kFlannel;
 extern const cni::Plugin kIpvlan;
 extern const cni::Plugin kLoopback;
 extern const cni::Plugin kMacvlan;
