@@ -134,8 +134,8 @@ std::string socket_path_of(const cni::Request& request) {
 Bytes client_identifier(const std::string& network, const std::string& container_id, const std::string& ifname) {
   constexpr std::size_t kMost = 254;  // one byte of the option says what kind of identifier it is
   const std::string text = fmt::format("{}/{}/{}", container_id, network, ifname).substr(0, kMost);
-  Bytes identifier = {0};
-  identifier.insert(identifier.end(), text.begin(), text.end());
+  Bytes identifier(1 + text.size());
+  std::copy(text.begin(), text.end(), identifier.begin() + 1);
   return identifier;
 }
 

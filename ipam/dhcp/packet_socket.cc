@@ -47,7 +47,7 @@ sockaddr_ll address_of(int index, const MacAddress& mac) {
   return address;
 }
 
-const MacAddress kEverybody({0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
+constexpr std::array<std::uint8_t, 6> kEverybody = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 }  // namespace
 
@@ -67,7 +67,7 @@ void PacketSocket::send(const Message& message, const std::optional<IpAddress>& 
                         const std::optional<MacAddress>& mac) const {
   const IpAddress everybody = IpAddress::v4({255, 255, 255, 255});
   const Bytes packet = datagram_to_server(message.client, server.value_or(everybody), message.encode());
-  const sockaddr_ll to = address_of(index_, mac.value_or(kEverybody));
+  const sockaddr_ll to = address_of(index_, mac.value_or(MacAddress(kEverybody)));
   if (::sendto(fd_.get(), packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0)
     throw sys_error("sending to the DHCP server");
 }
