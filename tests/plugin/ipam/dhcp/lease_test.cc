@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The dhcp plugin and its daemon against dnsmasq: leases taken, renewed, kept over a daemon's death, released, lost.
 #include "tests/plugin/ipam/dhcp/dhcp_fixture.h"
+#include "tests/support/fault.h"
 
 namespace barewire::test {
 namespace {
@@ -111,6 +112,21 @@ TEST_F(DhcpLease, OfAPodThatTheRuntimeDoesNotListIsReleasedByGc) {
   EXPECT_TRUE(within(kLong, [] { return DhcpServer::heard("DHCPRELEASE(") == 1; }));
   EXPECT_EQ(records().size(), 1U);
   EXPECT_THAT(DhcpServer::leases(), HasSubstr(kept.substr(0, kept.find('/'))));
+}
+
+TEST_F(DhcpLease, OfAnAddKilledAtAnyStepIsReleasedByDel) {
+  if (const std::string why = why_tracing_is_impossible(); !why.empty()) GTEST_SKIP() << why;
+  start_server();
+  start_daemon();
+  must_run("ip link add m0 link eth0 type macvlan mode bridge && ip link set m0 netns pod1 name eth0");
+  const std::size_t steps = for_each_mutation([&](std::size_t n) {
+    const FaultOutcome outcome = kill_at(runner_.command("ADD", "dhcp", macvlan(), pod("pod1")), n, KillTime::after);
+    EXPECT_TRUE(runner_.del("dhcp", macvlan()).ok()) << n;
+    EXPECT_TRUE(records().empty()) << n;
+    EXPECT_TRUE(within(kLong, [] { return DhcpServer::leases().empty(); })) << n << "\n" << DhcpServer::leases();
+    return outcome;
+  });
+  EXPECT_GE(steps, 2U) << "asking the daemon, and printing";
 }
 
 TEST_F(DhcpLease, ThatRanOutTakesTheInterfaceDown) {
