@@ -13,7 +13,6 @@
 
 #include "core/fd.h"
 #include "tests/lab/sriov/sriov_lab.h"
-#include "tests/support/fault.h"
 #include "tests/support/ovs_sandbox.h"
 
 namespace barewire::test {
@@ -178,18 +177,6 @@ TEST_F(OffloadedVf, WhatTheNodeDoesNotOfferIsRefusedBeforeAnythingIsTouched) {
   expect_refused(offload(0, full()), 102, "is held by attachment lan/id-b/net1");
 }
 
-TEST_F(OffloadedVf, WithoutASwitchIsServedByTheFallbackForWhatIsUnsupported) {
-  must_run("modprobe dummy");
-  runner_.install("dummy", built_program("barewire-cni"));
-  const std::string members =
-      R"(,"bridge":"br0","fallback":{"type":"dummy","when":["unsupported"],"ipam":{"type":"static","addresses":[{"address":"10.9.0.9/24"}]}})";
-  const PluginResult added = attach(offload(0, members));
-  EXPECT_TRUE(added.ok()) << added;
-  EXPECT_THAT(must_run_in(netns("a"), "ip -d link show net1"), HasSubstr("dummy"));
-  must_detach(offload(0, members));
-  EXPECT_FALSE(link_exists("a", "net1"));
-}
-
 TEST_F(OffloadedVf, RepresentorThatAnEarlierPodLeftOnABridgeIsTakenFromThere) {
   switch_to_switchdev();
   const std::string name = representor(0);
@@ -250,45 +237,6 @@ TEST_F(OffloadedVf, OnVfioStaysThereAndThePodIsTold) {
   EXPECT_FALSE(read_file(file));
   EXPECT_NODE_UNCHANGED(before);
   EXPECT_EQ(ovs_->configuration(), before_);
-}
-
-TEST_F(OffloadedVf, OnAUserspaceBridgeIsAPortOfDpdkAndNothingStaysWhenTheSwitchCannotDriveIt) {
-  if (const auto missing = OvsSandbox::missing(OvsSandbox::Datapath::dpdk)) GTEST_SKIP() << *missing;
-  ovs_->vsctl("del-br br0 -- del-br br1");
-  ovs_ = std::make_unique<OvsSandbox>(OvsSandbox::Datapath::dpdk);
-  ovs_->add_bridge("br0");
-  switch_to_switchdev();
-  const auto before = NodeSnapshot::take();
-  const PluginResult refused = attach(offload(1, full()));
-  EXPECT_EQ(108, refused.code()) << refused;
-  EXPECT_THAT(refused.msg(), HasSubstr("0000:01:00.0,representor=vf1"));
-  EXPECT_EQ(ovs_->configuration(), before_);
-  EXPECT_NODE_UNCHANGED(before);
-  // The representor's netdev is a port of the userspace datapath all the same, where that is asked for.
-  const std::string text = offload(1, full(R"(,"interface_type":"system")"));
-  const PluginResult added = attach(text);
-  EXPECT_TRUE(added.ok()) << added;
-  EXPECT_EQ("br0\n", ovs_->vsctl("port-to-br " + representor(1)));
-  must_detach(text);
-  EXPECT_NODE_UNCHANGED(before);
-}
-
-TEST_F(OffloadedVf, AddKilledAtAnyPointIsUndoneByDel) {
-  if (const auto why = why_tracing_is_impossible(); !why.empty()) GTEST_SKIP() << why;
-  switch_to_switchdev();
-  const auto before = NodeSnapshot::take_devices();
-  const std::string text = offload(0, full());
-  const std::size_t all = for_each_mutation([&](std::size_t n) {
-    const FaultOutcome outcome =
-        kill_at(runner_.command("ADD", "ovs", text, pod("a")), n, n % 2 == 0 ? KillTime::after : KillTime::before);
-    must_detach(text);
-    const std::string where = outcome.struck ? outcome.mutations.back() : "nowhere";
-    EXPECT_EQ("", lasting_difference(before, [] { return NodeSnapshot::take_devices(); }))
-        << "killed at " << n << ": " << where;
-    EXPECT_EQ(ovs_->configuration(), before_) << "killed at " << n << ": " << where;
-    return outcome;
-  });
-  EXPECT_GT(all, 20U);
 }
 
 }  // namespace
