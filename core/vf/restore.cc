@@ -39,10 +39,15 @@ class Restoration {
 
  private:
   void find_netdev(const std::string& driver) {
-    if (!record_.netdev || driver.empty() || kernel::is_userspace_driver(driver)) return;
+    if (!record_.netdev || kernel::is_userspace_driver(driver)) return;
+    if (driver.empty()) return bind_again(record_.driver);  // something died while it was binding it
     const Identity identity = identity_of(record_, pod_name_);
     located_ = await_netdev(host_, identity, pod_, kNetnsPatience);
-    if (located_) return;
+    if (!located_) bind_again(driver);
+  }
+
+  void bind_again(const std::string& driver) {
+    if (driver.empty()) return;
     log_warning("the netdev of VF {} is in no netns that can be reached; binding {} again", record_.device, driver);
     Link link = rebind(host_, record_.device, driver);
     located_ = Located{kernel::NetNs::current(), kernel::NlSocket(), std::move(link), true};
