@@ -88,7 +88,8 @@ PoolState inspect_pool(vf::Host& host, const Config& config) {
       state.missing.push_back(range.pf);
       continue;
     }
-    if (pf->link && pf->link->carrier) state.carrier = true;
+    // A driver's watchdog may give a link that has just been set down its carrier back (igb).
+    if (pf->link && pf->link->is_up() && pf->link->carrier) state.carrier = true;
     for (const vf::Vf& vf : pf->vfs)
       if (range.contains(vf.id) && is_free(host, vf)) ++state.free;
   }
