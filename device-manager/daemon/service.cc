@@ -9,23 +9,13 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/signals.h"
 #include "device-manager/plugin_call.h"
 
 namespace barewire::daemon {
 namespace {
 
 using manager::WallTime;
-
-Fd open_signals() {
-  sigset_t stop;
-  ::sigemptyset(&stop);
-  ::sigaddset(&stop, SIGTERM);
-  ::sigaddset(&stop, SIGINT);
-  if (::sigprocmask(SIG_BLOCK, &stop, nullptr) < 0) throw sys_error("blocking signals");
-  Fd fd(::signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd) throw sys_error("opening a signal descriptor");
-  return fd;
-}
 
 /// Half of what systemd allows; nullopt when no watchdog waits. Source: sd_watchdog_enabled(3).
 std::optional<std::chrono::milliseconds> watchdog_interval() {
@@ -59,7 +49,7 @@ Service::Service(const Node& node, const Options& options, std::shared_ptr<spdlo
     : node_(node),
       options_(options),
       log_(std::move(log)),
-      signals_(open_signals()),
+      signals_(open_stop_signals()),
       watcher_(node.run_dir),
       watch_(std::chrono::seconds(options.grace)) {}
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The operations of the dhcp plugin: what ipam/plugins.h promises. The daemon does the work; DEL and GC do without it.
-#include <algorithm>
 #include <filesystem>
 
+#include "core/cni/life.h"
 #include "core/log.h"
-#include "core/rollback.h"
 #include "ipam/dhcp/call.h"
 #include "ipam/dhcp/lease_record.h"
 #include "ipam/plugins.h"
@@ -77,15 +76,8 @@ void check(const cni::Request& request, Node&) {
 }
 
 void gc(const cni::Request& request, Node& node) {
-  if (!request.conf.has_valid_attachments) return;
-  const auto& valid = request.conf.valid_attachments;
-  Collector collector;
-  for (const state::Attachment& lease : lease_store(node.run_dir).list(request.conf.name)) {
-    const cni::ValidAttachment own{lease.id.container_id, lease.id.ifname};
-    if (std::find(valid.begin(), valid.end(), own) != valid.end()) continue;
-    collector.run("lease " + lease.id.text(), [&] { release_one(request, lease.id, node); });
-  }
-  collector.finish();
+  collect_unlisted(request, lease_store(node.run_dir), kPluginName,
+                   [&](const state::Attachment& lease) { release_one(request, lease.id, node); });
 }
 
 void status(const cni::Request& request, Node&) {

@@ -2,8 +2,6 @@
 #include "ipam/dhcp/server.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,6 +15,7 @@
 
 #include "core/cni/plugin.h"
 #include "core/log.h"
+#include "core/signals.h"
 #include "ipam/dhcp/call.h"
 
 namespace barewire::ipam::dhcp {
@@ -68,17 +67,6 @@ bool somebody_listens(const sockaddr_un& address) {
   return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
-Fd open_signals() {
-  sigset_t stop;
-  ::sigemptyset(&stop);
-  ::sigaddset(&stop, SIGTERM);
-  ::sigaddset(&stop, SIGINT);
-  if (::sigprocmask(SIG_BLOCK, &stop, nullptr) < 0) throw sys_error("blocking signals");
-  Fd fd(::signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd) throw sys_error("opening a signal descriptor");
-  return fd;
-}
-
 std::string socket_path(const DaemonOptions& options) {
   return options.host_prefix + (options.socket_path.empty() ? kDefaultSocketPath : options.socket_path);
 }
@@ -106,7 +94,7 @@ Listener Listener::open(const std::string& path) {
 Server::Server(const DaemonOptions& options)
     : path_(socket_path(options)),
       listener_(Listener::open(path_)),
-      signals_(open_signals()),
+      signals_(open_stop_signals()),
       leases_({.timing = options.timing,
                .host_prefix = options.host_prefix,
                .run_dir = options.host_prefix + Node().run_dir,

@@ -55,9 +55,7 @@ void call_del(const state::Attachment& attachment, const std::string& saved, Nod
     log_warning("ignoring, since it tells nothing of what was made: {}", error.what());
     return;
   }
-  cni::Environment environment = attachment.del_environment();
-  environment.command = name_of(cni::Command::del);
-  cni::call_plugin(type, environment, saved, node);
+  cni::call_plugin(type, attachment.del_environment(), saved, node);
 }
 
 /// A configuration that makes no sense by now has none of the reference's files either.
