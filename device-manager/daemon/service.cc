@@ -2,8 +2,6 @@
 #include "device-manager/daemon/service.h"
 
 #include <poll.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
