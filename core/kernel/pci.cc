@@ -60,6 +60,22 @@ bool is_uplink_port_name(std::string_view name) {
   return name.starts_with('p') && parse_number(name.substr(1), 10).has_value();
 }
 
+/// Source: Documentation/ABI/testing/sysfs-bus-pci, "driver_override"; the kernel prints "(null)" where there is none.
+std::optional<std::string> override_of(const Sysfs& sysfs, const std::string& address) {
+  const std::string name = sysfs.read(device_path(address, "driver_override")).value_or("");
+  return name.empty() || name == "(null)" ? std::nullopt : std::optional(name);
+}
+
+/// The probe tells nobody how it ended.
+void require_bound(const Sysfs& sysfs, const std::string& address, const std::string& driver) {
+  const auto bound = sysfs.link_name(device_path(address, "driver"));
+  if (bound == driver) return;
+  throw KernelError(ENODEV,
+                    fmt::format("binding {} to driver {} failed: it is {}", address, driver,
+                                bound ? "bound to " + *bound : "unbound"),
+                    fmt::format("is the module of {} loaded, and does it know this device?", driver));
+}
+
 }  // namespace
 
 std::optional<std::string> normalise_pci_address(std::string_view text) {
@@ -142,19 +158,20 @@ void unbind_driver(const Sysfs& sysfs, const std::string& address) {
 }
 
 void bind_driver(const Sysfs& sysfs, const std::string& address, const std::string& driver) {
+  const bool to_kernel = !is_userspace_driver(driver);
+  const bool chosen_by_id = to_kernel && override_of(sysfs, address).value_or(driver) == driver;
   if (sysfs.link_name(device_path(address, "driver")) != driver) {
     unbind_driver(sysfs, address);
-    sysfs.write(device_path(address, "driver_override"), driver);
-    sysfs.write("bus/pci/drivers_probe", address);
-    const auto bound = sysfs.link_name(device_path(address, "driver"));
-    if (bound != driver)
-      throw KernelError(ENODEV,
-                        fmt::format("binding {} to driver {} failed: it is {}", address, driver,
-                                    bound ? "bound to " + *bound : "unbound"),
-                        fmt::format("is the module of {} loaded, and does it know this device?", driver));
+    if (chosen_by_id) {
+      sysfs.write(fmt::format("bus/pci/drivers/{}/bind", driver), address);
+    } else {
+      sysfs.write(device_path(address, "driver_override"), driver);
+      sysfs.write("bus/pci/drivers_probe", address);
+    }
+    require_bound(sysfs, address, driver);
   }
   // The override stays only where nothing but it says which driver this device is for.
-  if (!is_userspace_driver(driver)) sysfs.write(device_path(address, "driver_override"), "\n");
+  if (to_kernel && !chosen_by_id) sysfs.write(device_path(address, "driver_override"), "\n");
 }
 
 }  // namespace barewire::kernel

@@ -47,8 +47,11 @@ std::optional<std::string> find_uplink(const Sysfs& sysfs, const std::string& pf
 /// Drivers that hand a function to user space: vfio-pci, uio_pci_generic, igb_uio.
 bool is_userspace_driver(std::string_view driver);
 
-/// Unbinds from its driver / binds through driver_override + drivers_probe. Throws KernelError.
+/// Throws KernelError.
 void unbind_driver(const Sysfs& sysfs, const std::string& address);
+/// By the driver's own "bind" where the kernel would choose that driver too, which leaves no trace; else through
+/// driver_override, which stays for a user-space driver only. Throws KernelError.
+/// Source: Documentation/ABI/testing/sysfs-bus-pci.
 void bind_driver(const Sysfs& sysfs, const std::string& address, const std::string& driver);
 
 }  // namespace barewire::kernel

@@ -127,6 +127,10 @@ Settings parse_settings(const JsonView& json) {
 
 }  // namespace
 
+bool mac_is_own(const kernel::Sysfs& sysfs, const std::string& netdev) {
+  return sysfs.read_integer("class/net/" + netdev + "/addr_assign_type").value_or(0) != 0;  // NET_ADDR_PERM is 0
+}
+
 NetdevState capture_netdev(const kernel::Sysfs& sysfs, const kernel::Link& link) {
   NetdevState state;
   state.name = link.name;
@@ -136,9 +140,7 @@ NetdevState capture_netdev(const kernel::Sysfs& sysfs, const kernel::Link& link)
   state.mac = link.mac;
   state.perm_mac = link.perm_mac;
   state.phys_port_name = link.phys_port_name;
-  // NET_ADDR_PERM (0): from the device, which for a VF means from its PF. Source:
-  // Documentation/ABI/testing/sysfs-class-net.
-  state.mac_is_own = sysfs.read_integer("class/net/" + link.name + "/addr_assign_type").value_or(0) != 0;
+  state.mac_is_own = mac_is_own(sysfs, link.name);
   state.mtu = link.mtu;
   state.tx_queue_length = link.tx_queue_length;
   state.up = link.is_up();

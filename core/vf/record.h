@@ -59,6 +59,9 @@ struct VfRecord {
   int pod_index = 0;                       ///< ifindex in the pod; 0 until it was moved there
 };
 
+/// Whether a netdev of the host gave itself its address, at random or because somebody set it; a VF that did not has it
+/// from its PF. Source: Documentation/ABI/testing/sysfs-class-net, "addr_assign_type".
+bool mac_is_own(const kernel::Sysfs& sysfs, const std::string& netdev);
 /// `link` as it is now, read for a record. `sysfs` tells who assigned the MAC (addr_assign_type).
 NetdevState capture_netdev(const kernel::Sysfs& sysfs, const kernel::Link& link);
 

@@ -91,7 +91,10 @@ class Restoration {
 
   void settle() {
     if (!home_) return;
-    if (record_.netdev->mac) settle_mac(*record_.netdev->mac);
+    if (record_.netdev->mac) {
+      settle_mac(*record_.netdev->mac);
+      settle_whose_mac(*record_.netdev->mac);
+    }
     const auto now = kernel::find_link(host_.socket, home_->index);
     // Down, it takes the new VLAN when it is opened the next time.
     if (vlan_changed_ && habits_.reopen_after_vlan && now && now->is_up()) kernel::set_down(host_.socket, *home_);
@@ -108,6 +111,16 @@ class Restoration {
     if (habits_.uses(MacAction::rebind)) return rebind_at_home(mac);
     log_error("VF {} keeps the address {}: its driver does not take {} back", record_.device, now.hardware_address,
               mac.text());
+  }
+
+  /// Whether the VF gave itself its address or has it from the PF, for the next record of it asks for that. A netdev that
+  /// set its address once is told from one that never did only by being made anew.
+  void settle_whose_mac(const MacAddress& mac) {
+    const bool is_own = mac_is_own(host_.sysfs, home_->name);
+    if (is_own == record_.netdev->mac_is_own) return;
+    if (!is_own) return kernel::set_mac(host_.socket, *home_, mac);  // the driver is not asked: it has this address
+    const bool pinned = record_.admin && record_.admin->mac == mac;
+    if (pinned && habits_.uses(MacAction::rebind)) rebind_at_home(mac);
   }
 
   void reopen_once() {

@@ -210,6 +210,8 @@ void take_vf_drivers(Items& items) {
     const fs::path driver = fs::read_symlink(device.path() / "driver", none);
     items[name + ".driver"] = none ? "(none)" : driver.filename().string();
     items[name + ".driver_override"] = read_file(device.path() / "driver_override").value_or("");
+    for (const auto& netdev : fs::directory_iterator(device.path() / "net", none))
+      items[name + ".mac"] = read_file(netdev.path() / "addr_assign_type") == "0\n" ? "from its PF" : "its own";
   }
 }
 
