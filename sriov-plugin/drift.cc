@@ -10,6 +10,7 @@
 #include "core/kernel/pci.h"
 #include "core/vf/mac.h"
 #include "core/vf/move.h"
+#include "core/vf/rate.h"
 #include "sriov-plugin/preflight.h"
 
 namespace barewire::sriov {
@@ -85,7 +86,9 @@ class Examination {
     const auto pf = vf::find_pf_port(host_, record_.pf);
     const auto now = pf ? kernel::find_vf(host_.socket, pf->index, record_.id) : std::nullopt;
     if (!now) return add(fmt::format("PF {} does not tell of VF {} any more", record_.pf, record_.id));
-    for (const vf::Difference& difference : vf::compare_admin(*now, *record_.expected, record_.settings)) {
+    kernel::VfInfo expected = *record_.expected;
+    if (const auto limit = vf::find_rate_limit(host_.store, attachment_.id)) expected.max_tx_rate = limit->limit;
+    for (const vf::Difference& difference : vf::compare_admin(*now, expected, record_.settings)) {
       add(difference.text, fmt::format("set it back through {} vf {}", pf->name, record_.id), [this, pf, difference] {
         vf::with_retries(habits_,
                          [&] { kernel::change_vf(host_.socket, pf->index, pf->name, record_.id, difference.remedy); });

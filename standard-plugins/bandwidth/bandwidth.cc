@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The bandwidth plugin, chained: limits what a pod receives and sends, at the node's end of its veth pair. What the
-/// pod receives waits in a token bucket there; what it sends is taken through an ifb device that has one.
+/// pod receives waits in a token bucket there; what it sends is taken through an ifb device that has one. A pod that has
+/// a VF is limited by the NIC.
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 #include "core/kernel/tc.h"
 #include "core/rollback.h"
 #include "standard-plugins/bandwidth/config.h"
+#include "standard-plugins/bandwidth/vf.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/plugins.h"
@@ -37,7 +39,7 @@ kernel::Link host_end(kernel::NlSocket& host, const cni::Request& request) {
     throw Error(
         Error::Code::device,
         fmt::format("limiting the bandwidth of {} failed: it is no veth pair with an end on this node", request.ifname),
-        "VFs have min_tx_rate and max_tx_rate in the sriov plugin");
+        "nor is it a VF by its pciID in prevResult; nothing else can be limited from outside the pod");
   return *peer;
 }
 
@@ -63,8 +65,9 @@ void remove_ifb(const state::Attachment& attachment) {
   if (link && link->kind == kIfbKind) kernel::delete_link(host, link->index, "removing " + link->name);
 }
 
-void undo(const state::Attachment& attachment, Node&) {
+void undo(const state::Attachment& attachment, Node& node) {
   Collector collector;
+  collector.run("rate of the VF", [&] { lift_limit(attachment, node); });
   collector.run("rates", [&] { remove_qdiscs(attachment); });
   collector.run("ifb device", [&] { remove_ifb(attachment); });
   collector.finish();
@@ -89,20 +92,29 @@ void limit(kernel::NlSocket& host, const kernel::Link& port, const BandwidthConf
   result.interfaces.push_back(interface_of(device));
 }
 
+/// Writes `attachment` before the first change.
+void limit_veth(state::Attachment& attachment, const cni::Request& request, const BandwidthConfig& config,
+                cni::Result& result, Node& node) {
+  kernel::NlSocket host;
+  const kernel::Link port = host_end(host, request);
+  attachment.data[kHostKey] = port.name;
+  attachment.data[kIfbKey] = ifb_name(attachment.id);
+  store_of(node).save(attachment);
+  limit(host, port, config, ifb_name(attachment.id), result);
+}
+
 cni::Result add(const cni::Request& request, Node& node) {
   const BandwidthConfig config = BandwidthConfig::parse(request.conf);
   cni::Result result = require_previous(request);
   if (config.empty()) return result;
   const state::FileLock lock = begin_attachment(request, node, kName, undo);
-  kernel::NlSocket host;
-  const kernel::Link port = host_end(host, request);
+  state::Attachment attachment = state::make_attachment(request, kName);
   Rollback rollback;
   rollback.add("bandwidth", [&] { undo_recorded(request, node, kName, undo); });
-  state::Attachment attachment = state::make_attachment(request, kName);
-  attachment.data[kHostKey] = port.name;
-  attachment.data[kIfbKey] = ifb_name(attachment.id);
-  store_of(node).save(attachment);
-  limit(host, port, config, ifb_name(attachment.id), result);
+  if (const auto device = find_vf(result, request.ifname, node))
+    limit_vf(attachment, *device, config, node);
+  else
+    limit_veth(attachment, request, config, result, node);
   conclude_attachment(attachment, result, node);
   rollback.keep();
   return result;
@@ -139,16 +151,28 @@ void compare_egress(std::vector<std::string>& clauses, kernel::NlSocket& host, c
     clauses.push_back(fmt::format("{} does not lead to {}", port.name, name));
 }
 
-void check(const cni::Request& request, Node&) {
-  const BandwidthConfig config = BandwidthConfig::parse(request.conf);
-  require_previous(request);
-  if (config.empty()) return;
+void compare_veth(std::vector<std::string>& clauses, const cni::Request& request, const BandwidthConfig& config) {
   kernel::NlSocket host;
   const kernel::Link port = host_end(host, request);
-  std::vector<std::string> clauses;
   if (config.ingress) compare_rate(clauses, host, port, *config.ingress);
   if (config.egress)
     compare_egress(clauses, host, port, *config.egress, ifb_name(state::attachment_id(request, kName)));
+}
+
+void check(const cni::Request& request, Node& node) {
+  const BandwidthConfig config = BandwidthConfig::parse(request.conf);
+  const cni::Result& previous = require_previous(request);
+  if (config.empty()) return;
+  std::vector<std::string> clauses;
+  if (const auto device = find_vf(previous, request.ifname, node)) {
+    const auto attachment = find_record(request, node, kName);
+    if (attachment)
+      compare_vf(clauses, *attachment, node);
+    else
+      clauses.push_back(fmt::format("there is no record of a limit of VF {}", *device));
+  } else {
+    compare_veth(clauses, request, config);
+  }
   throw_drift(request.ifname, clauses);
 }
 
