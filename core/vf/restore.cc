@@ -118,6 +118,8 @@ class Restoration {
   void settle_whose_mac(const MacAddress& mac) {
     const bool is_own = mac_is_own(host_.sysfs, home_->name);
     if (is_own == record_.netdev->mac_is_own) return;
+    const auto now = kernel::find_link(host_.socket, home_->index);
+    if (!now || now->mac != mac) return;
     if (!is_own) return kernel::set_mac(host_.socket, *home_, mac);  // the driver is not asked: it has this address
     const bool pinned = record_.admin && record_.admin->mac == mac;
     if (pinned && habits_.uses(MacAction::rebind)) rebind_at_home(mac);
