@@ -69,6 +69,56 @@ TEST_F(ByHand, AMacvlanWithoutMasterStandsOnTheInterfaceOfTheDefaultRoute) {
   EXPECT_FALSE(run_in(netns_a(), "ip link show eth0").ok());
 }
 
+/// A network on whose machine `outside` every address of these configurations lives.
+class HostLocalInAPod : public ByHand {
+ protected:
+  void SetUp() override {
+    ByHand::SetUp();
+    if (IsSkipped()) return;
+    must_run_in(outside_,
+                "ip link set lo up && ip addr add 198.51.100.9/32 dev lo && ip addr add 192.168.7.7/32 dev lo && "
+                "ip addr add 2001:db8:9::9/128 dev lo");
+  }
+  void add(const std::string& ipam, const std::string& gateways) {
+    for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+      end = gateways.find(' ', begin);
+      must_run_in(outside_, fmt::format("ip addr add {} dev eth0 nodad", gateways.substr(begin, end - begin)));
+    }
+    const PluginResult result = runner_.add(
+        "macvlan",
+        fmt::format(R"({{"cniVersion":"1.0.0","name":"net1","type":"macvlan","master":"up0","ipam":{}}})", ipam));
+    EXPECT_TRUE(result.ok()) << result;
+  }
+  bool goes(const std::string& address, const std::string& gateway) const {
+    EXPECT_THAT(must_run_in(pod_, "ip route get " + address), HasSubstr(" via " + gateway + " dev eth0"));
+    return run_in(pod_, "ping -c1 -w20 -n " + address).ok();
+  }
+};
+
+TEST_F(HostLocalInAPod, OneRangeWithAGatewayOfItsOwnAndOneOfARoute) {
+  add(R"({"type":"host-local","subnet":"10.10.0.0/16","rangeStart":"10.10.1.20","rangeEnd":"10.10.3.50","gateway":"10.10.0.254","routes":[{"dst":"0.0.0.0/0"},{"dst":"192.168.0.0/16","gw":"10.10.5.1"}],"dataDir":"/var/lib/cni/my-orchestrator/container-ipam-state"})",
+      "10.10.0.254/16 10.10.5.1/16");
+  EXPECT_TRUE(goes("198.51.100.9", "10.10.0.254"));
+  EXPECT_TRUE(goes("192.168.7.7", "10.10.5.1"));
+  const EchoServer outside(outside_, 80, "outside");
+  EXPECT_EQ("outside 10.10.1.20", ask(pod_, "192.168.7.7", 80));
+}
+
+TEST_F(HostLocalInAPod, OneRangeOfIpv6) {
+  add(R"({"type":"host-local","subnet":"3ffe:ffff:0:01ff::/64","rangeStart":"3ffe:ffff:0:01ff::0010","rangeEnd":"3ffe:ffff:0:01ff::0020","routes":[{"dst":"3ffe:ffff:0:01ff::1/64"}],"resolvConf":"/etc/resolv.conf"})",
+      "3ffe:ffff:0:1ff::1/64");
+  EXPECT_THAT(must_run_in(pod_, "ip -6 addr show eth0"), HasSubstr("inet6 3ffe:ffff:0:1ff::10/64"));
+  EXPECT_THAT(must_run_in(pod_, "ip -6 route"), HasSubstr("3ffe:ffff:0:1ff::/64 via 3ffe:ffff:0:1ff::1 dev eth0"));
+  EXPECT_TRUE(run_in(pod_, "ping -c1 -w20 -n 3ffe:ffff:0:1ff::1").ok());
+}
+
+TEST_F(HostLocalInAPod, SeveralRangesOfBothFamilies) {
+  add(R"({"type":"host-local","ranges":[[{"subnet":"10.10.0.0/16"},{"subnet":"172.16.5.0/24"}],[{"subnet":"2001:db8:1::/64"}]],"routes":[{"dst":"0.0.0.0/0"},{"dst":"::/0"}]})",
+      "10.10.0.1/16 2001:db8:1::1/64");
+  EXPECT_TRUE(goes("198.51.100.9", "10.10.0.1"));
+  EXPECT_TRUE(goes("2001:db8:9::9", "2001:db8:1::1"));
+}
+
 TEST_F(ByHand, CnitoolMakesABridgeForTheNode) {
   write_text(
       here_ / "10-mynet.conf",
