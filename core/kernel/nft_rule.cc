@@ -116,10 +116,10 @@ Rule& Rule::append(const Rule& other) {
 
 void Rule::write(NlMessage& message) const {
   message.nest(NFTA_RULE_EXPRESSIONS, [&](NlMessage& list) {
-    for (const auto& [name, fill] : expressions_)
+    for (const auto& expression : expressions_)  // clang before 16 lets no lambda capture a structured binding
       list.nest(NFTA_LIST_ELEM, [&](NlMessage& element) {
-        element.put_string(NFTA_EXPR_NAME, name);
-        element.nest(NFTA_EXPR_DATA, fill);
+        element.put_string(NFTA_EXPR_NAME, expression.first);
+        element.nest(NFTA_EXPR_DATA, expression.second);
       });
   });
 }

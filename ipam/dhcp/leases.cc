@@ -164,7 +164,8 @@ std::optional<Time> Leases::deadline() const {
 }
 
 void Leases::work(const std::vector<pollfd>& polled, Time now) {
-  for (auto& [id, lease] : leases_) {
+  for (auto& held : leases_) {
+    Lease& lease = held.second;  // clang before 16 lets no lambda capture a structured binding
     const bool readable = lease.socket && std::any_of(polled.begin(), polled.end(), [&](const pollfd& one) {
                             return one.fd == lease.socket->fd() && one.revents != 0;
                           });
