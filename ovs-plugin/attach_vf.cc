@@ -71,19 +71,6 @@ std::optional<Port> find_stale_port(Connection& connection, const std::string& n
               fmt::format("`ovs-vsctl list Port {}` shows whose it is", name));
 }
 
-/// "dpdk" where it is asked for, or where the bridge's datapath makes it the way that hardware can offload.
-bool is_by_dpdk(const OvsConfig& config, const Bridge& bridge) {
-  return config.interface_type == kDpdk || (config.interface_type.empty() && bridge.datapath_type == "netdev");
-}
-
-Bridge find_target_bridge(Work& work, Connection& connection, vf::Host& host, const Offload& offload,
-                          const std::string& pf) {
-  return with_switch([&] {
-    return work.config.bridge.empty() ? choose_bridge(connection, list_uplinks(host.sysfs, offload.uplink), pf)
-                                      : require_bridge(connection, work.config.bridge);
-  });
-}
-
 void choose_driver(Work& work, Connection& connection, vf::Host& host, const Plan& plan, const vf::VfOfPf& target) {
   if (!is_by_dpdk(work.config, plan.bridge)) return;
   work.config.use_dpdk(work.request,
@@ -111,7 +98,8 @@ OffloadRecord make_record(const Work& work, vf::Host& host, const Plan& plan, co
 Plan make_plan(Work& work, Connection& connection, vf::Host& host, const vf::VfOfPf& target) {
   vf::require_available(target);
   Plan plan{find_offload(host, target), hw::find_nic(work.node, target.pf).habits, {}};
-  plan.bridge = find_target_bridge(work, connection, host, plan.offload, target.pf.pci.address);
+  plan.bridge = with_switch(
+      [&] { return find_target_bridge(connection, work.config, host.sysfs, plan.offload, target.pf.pci.address); });
   choose_driver(work, connection, host, plan, target);
   work.record = {work.config.endpoint, plan.bridge.name, plan.offload.representor, false, {}, {}};
   if (work.config.devargs.empty())

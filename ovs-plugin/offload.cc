@@ -11,6 +11,8 @@
 #include "core/rollback.h"
 #include "core/vf/representor.h"
 #include "core/vf/restore.h"
+#include "ovs-plugin/ovs_config.h"
+#include "ovs-plugin/ready.h"
 #include "ovs-plugin/undo.h"
 
 namespace barewire::ovs {
@@ -134,6 +136,27 @@ Bridge choose_bridge(Connection& connection, const std::vector<std::string>& upl
       cni::Lack::bridge,
       fmt::format("no bridge in the database at {} holds {}", connection.endpoint().text(), fmt::join(uplinks, " or ")),
       fmt::format("`ovs-vsctl add-port BRIDGE {}`, or give the key \"bridge\"", uplinks.front()));
+}
+
+Bridge find_target_bridge(Connection& connection, const OvsConfig& config, const Sysfs& sysfs, const Offload& offload,
+                          const std::string& pf) {
+  return config.bridge.empty() ? choose_bridge(connection, list_uplinks(sysfs, offload.uplink), pf)
+                               : require_bridge(connection, config.bridge);
+}
+
+bool is_by_dpdk(const OvsConfig& config, const Bridge& bridge) {
+  return config.interface_type == kDpdk || (config.interface_type.empty() && bridge.datapath_type == "netdev");
+}
+
+void require_offload(const OvsConfig& config, Node& node) {
+  answering_status([&] {
+    vf::Host host(node);
+    const vf::VfOfPf target = vf::require_vf(host, *config.device);
+    const Offload offload = find_offload(host, target);
+    Connection connection = Connection::open(config.endpoint, soon());
+    const Bridge bridge = find_target_bridge(connection, config, host.sysfs, offload, target.pf.pci.address);
+    if (is_by_dpdk(config, bridge)) require_dpdk(connection, bridge, kPortsOfDpdk);
+  });
 }
 
 std::string representor_devargs(const Sysfs& sysfs, const Offload& offload, const std::string& pf, std::uint32_t vf) {

@@ -15,6 +15,8 @@
 
 namespace barewire::ovs {
 
+struct OvsConfig;
+
 /// A vDPA device on a VF, for a pod that drives it through vhost. Source: Documentation/ABI/testing/sysfs-bus-vdpa.
 struct Vdpa {
   std::string name;  ///< on bus vdpa
@@ -39,6 +41,17 @@ std::vector<std::string> list_uplinks(const kernel::Sysfs& sysfs, const std::str
 /// The bridge with one of these netdevs, or the port of DPDK that drives `pf`. Throws a LackError{bridge}, an
 /// Error{device}, naming what was looked for.
 Bridge choose_bridge(Connection& connection, const std::vector<std::string>& uplinks, const std::string& pf);
+
+/// config.bridge, or the one chosen by the uplink; throws as require_bridge or choose_bridge.
+Bridge find_target_bridge(Connection& connection, const OvsConfig& config, const kernel::Sysfs& sysfs,
+                          const Offload& offload, const std::string& pf);
+/// Whether DPDK drives the representor: where it is asked for, or where the bridge's datapath makes it the way that
+/// hardware can offload.
+bool is_by_dpdk(const OvsConfig& config, const Bridge& bridge);
+
+/// For STATUS of a config with a device: throws as answering_status when ADD could not find the VF, its representor or
+/// their bridge. That a pod has the VF is no failure.
+void require_offload(const OvsConfig& config, Node& node);
 
 /// How DPDK names the representor: `pf`'s address and the VF's number; for a PF in a bond the bond's first PF and which
 /// of them is meant. Source: DPDK's mlx5 guide, "representor"; ovs-vswitchd.conf.db(5), options:dpdk-devargs.

@@ -59,6 +59,7 @@ void status(const cni::Request& request, Node& node, std::string_view plugin) {
   const OvsConfig config = OvsConfig::parse(request, plugin);
   try {
     require_switch(config.endpoint, config.bridge, config.dpdk_ports());
+    if (config.device) require_offload(config, node);
   } catch (const cni::LackError& lack) {
     return cni::status_by_fallback(request, node, lack);
   }

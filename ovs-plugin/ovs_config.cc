@@ -152,7 +152,7 @@ void OvsConfig::use_dpdk(const cni::Request& request, std::string args) {
 std::string_view OvsConfig::dpdk_ports() const {
   if (vhost) return "vhost-user ports";
   if (interface_type == kAfPacket) return "af_packet ports";
-  return interface_type == kDpdk ? "ports of type dpdk" : "";
+  return interface_type == kDpdk ? kPortsOfDpdk : "";
 }
 
 ovsdb::Row OvsConfig::interface_columns(const std::string& port) const {

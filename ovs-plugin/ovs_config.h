@@ -58,6 +58,7 @@ inline constexpr const char* kDpdk = "dpdk";
 inline constexpr const char* kAfPacket =
     "af_packet";  ///< ours: DPDK's driver net_af_packet on the node's end of a veth
 inline constexpr const char* kAfXdp = "afxdp";
+inline constexpr const char* kPortsOfDpdk = "ports of type dpdk";  ///< for messages
 
 /// The keys of userspace-cni. Throws as OvsConfig::parse.
 OvsConfig parse_userspace(const cni::Request& request);

@@ -12,8 +12,8 @@ namespace barewire::ovs {
 
 namespace {
 
-[[noreturn]] void throw_not_available(cni::Lack lack, const Error& error) {
-  throw cni::LackError(lack, Error(Error::Code::not_available, error.what(), error.hint()));
+Error unavailable(const Error& error) {
+  return Error(Error::Code::not_available, error.what(), error.hint());
 }
 
 void require_running(const ovsdb::Endpoint& endpoint, const std::string& name, std::string_view dpdk_ports) {
@@ -23,7 +23,7 @@ void require_running(const ovsdb::Endpoint& endpoint, const std::string& name, s
     if (!dpdk_ports.empty()) require_dpdk(connection, bridge, dpdk_ports);
   }
   if (switch_is_running(connection, soon())) return;
-  throw Error(Error::Code::not_available, fmt::format("no ovs-vswitchd serves the database at {}", endpoint.text()),
+  throw Error(Error::Code::try_again, fmt::format("no ovs-vswitchd serves the database at {}", endpoint.text()),
               "`systemctl status openvswitch-switch` tells why");
 }
 
@@ -72,14 +72,18 @@ void require_interface_type(Connection& connection, const std::string& type) {
       fmt::format("it knows {}", fmt::join(types, ", ")));
 }
 
-void require_switch(const ovsdb::Endpoint& endpoint, const std::string& bridge, std::string_view dpdk_ports) {
+void answering_status(const std::function<void()>& step) {
   try {
-    require_running(endpoint, bridge, dpdk_ports);
+    cni::lacking(cni::Lack::vswitch, Error::Code::try_again, step);
   } catch (const cni::LackError& lack) {
-    throw_not_available(lack.lack(), lack);
+    throw cni::LackError(lack.lack(), unavailable(lack));
   } catch (const Error& error) {
-    throw_not_available(cni::Lack::vswitch, error);
+    throw unavailable(error);
   }
+}
+
+void require_switch(const ovsdb::Endpoint& endpoint, const std::string& bridge, std::string_view dpdk_ports) {
+  answering_status([&] { require_running(endpoint, bridge, dpdk_ports); });
 }
 
 }  // namespace barewire::ovs

@@ -3,6 +3,7 @@
 /// it.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -20,8 +21,12 @@ void require_dpdk(Connection& connection, const Bridge& bridge, std::string_view
 /// Throws Error{device} unless this build of the switch knows interfaces of `type`.
 void require_interface_type(Connection& connection, const std::string& type);
 
-/// For STATUS: throws LackError, an Error{not_available}, whatever is missing, since ADD could not be served. An empty
-/// `bridge` is one that ADD chooses; `dpdk_ports` as above, empty: none are wanted.
+/// Runs a step of STATUS: whatever it throws is Error{not_available}, since ADD could not be served, and a LackError
+/// where ADD would throw one.
+void answering_status(const std::function<void()>& step);
+
+/// For STATUS: throws as answering_status when no switch serves the database, or it has not got `bridge`. An empty one
+/// is chosen by ADD; `dpdk_ports` as above, empty: none are wanted.
 void require_switch(const ovsdb::Endpoint& endpoint, const std::string& bridge, std::string_view dpdk_ports = {});
 
 }  // namespace barewire::ovs

@@ -43,10 +43,14 @@ std::optional<std::string> find_device(const std::optional<JsonView>& key) {
 
 }  // namespace
 
-VfOfPf find_free_device(Host& host, const std::string& device) {
-  refuse_held(host, device);
+VfOfPf require_vf(Host& host, const std::string& device) {
   if (auto target = find_vf(host.sysfs, host.socket, device)) return std::move(*target);
   refuse_unknown(device);
+}
+
+VfOfPf find_free_device(Host& host, const std::string& device) {
+  refuse_held(host, device);
+  return require_vf(host, device);
 }
 
 Reservation reserve_device(Host& host, const std::string& device) {

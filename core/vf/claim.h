@@ -24,6 +24,8 @@ struct Reservation {
 Reservation reserve_device(Host& host, const std::string& device);
 /// As reserve_device, without a lock.
 VfOfPf find_free_device(Host& host, const std::string& device);
+/// Whoever holds it. Throws cni::LackError, an Error{device}, when `device` is no VF of this node.
+VfOfPf require_vf(Host& host, const std::string& device);
 
 /// Throws Error{device} when the VF cannot be handed over (no driver, netdev elsewhere), Error{held} when it is part of
 /// a bridge or bond.

@@ -52,5 +52,16 @@ TEST_F(OvsFallback, AnswersForStatus) {
   EXPECT_EQ(50, runner_.status("ovs", config(nowhere)).code());
 }
 
+TEST_F(OvsFallback, ServesAPodWhoseVfIsNotThere) {
+  must_run("sysctl -qw net.ipv4.ip_forward=1");
+  const std::string gone = R"(,"deviceID":"0000:ff:1f.7")";
+  expect_served_by_fallback(config(gone + fallback()));
+  expect_database_as_before();
+  EXPECT_TRUE(runner_.status("ovs", config(gone + fallback())).ok());
+  const std::string other = config(gone + fallback(R"(,"when":["no-bridge"])"));
+  EXPECT_EQ(101, add(other).code());
+  EXPECT_EQ(50, runner_.status("ovs", other).code());
+}
+
 }  // namespace
 }  // namespace barewire::test

@@ -152,6 +152,12 @@ TEST_F(OvsPluginTest, StatusIsReadyOnlyWithDatabaseBridgeAndSwitch) {
   EXPECT_THAT(down.msg(), HasSubstr(ovs->socket()));
 }
 
+TEST_F(OvsPluginTest, StatusLooksAtTheVfToo) {
+  const PluginResult gone = runner_.status("ovs", config(R"(,"deviceID":"0000:ff:1f.7")"));
+  EXPECT_EQ(gone.code(), 50) << gone;
+  EXPECT_THAT(gone.msg(), HasSubstr("0000:ff:1f.7 is not a VF of this node"));
+}
+
 TEST_F(OvsPluginTest, GcTakesDownWhatIsNotListedAndNothingElse) {
   const std::string stays = interface_name(attach("a", ""), 0), goes = interface_name(attach("b", ""), 0);
   const std::string unrecorded = interface_name(attach("c", ""), 0);
