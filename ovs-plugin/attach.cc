@@ -69,7 +69,10 @@ Link connect(Work& work, const Bridge& bridge) {
                               .mtu = work.config.mtu};
   const Link host_end = kernel::create_veth(work.host, work.pod, pair);
   make_checksums(work, bridge);
-  kernel::set_up(work.inside, kernel::get_link(work.inside, work.request.ifname));
+  const Link pod_end = kernel::get_link(work.inside, work.request.ifname);
+  if (const auto rate = work.config.pod_rate(bridge.datapath_type))
+    kernel::set_token_bucket(work.inside, pod_end.index, *rate);
+  kernel::set_up(work.inside, pod_end);
   return host_end;
 }
 

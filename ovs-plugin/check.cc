@@ -109,12 +109,13 @@ void compare_qos(Connection& connection, const Qos& expected, const Port& port, 
   }
 }
 
-void compare_database(const cni::Request& request, const OvsConfig& config, Clauses& clauses) {
+/// Returns the bridge that the port is on.
+std::optional<Bridge> compare_database(const cni::Request& request, const OvsConfig& config, Clauses& clauses) {
   Connection connection = Connection::open(config.endpoint, soon());
   const auto port = find_own_port(connection, request);
   if (!port) {
     clauses.push_back(fmt::format("it has no port in the database at {}", config.endpoint.text()));
-    return;
+    return std::nullopt;
   }
   const auto bridge = find_bridge_of_port(connection, port->name, soon());
   if (!bridge || (!config.bridge.empty() && bridge->name != config.bridge))
@@ -125,6 +126,7 @@ void compare_database(const cni::Request& request, const OvsConfig& config, Clau
   compare_qos(connection, config.qos, *port, clauses);
   Clauses tunnels = compare_tunnels(connection, bridge ? bridge->name : config.bridge, config.tunnels);
   std::move(tunnels.begin(), tunnels.end(), std::back_inserter(clauses));
+  return bridge;
 }
 
 void compare_link(const kernel::Link& link, const cni::Interface& expected, const OvsConfig& config, Clauses& clauses) {
@@ -160,6 +162,13 @@ void compare_pod(const cni::Request& request, const cni::Result& previous, const
   compare_link(*link, previous.interfaces.at(static_cast<std::size_t>(position)), config, clauses);
   Clauses addresses = cni::compare_interface(inside, *link, previous, position);
   std::move(addresses.begin(), addresses.end(), std::back_inserter(clauses));
+}
+
+void compare_pod_rate(const cni::Request& request, const kernel::TokenBucket& rate, Clauses& clauses) {
+  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  const auto link = kernel::find_link(inside, request.ifname);
+  auto clause = link ? kernel::explain_rate(inside, link->index, link->name, rate) : std::nullopt;
+  if (clause) clauses.push_back(*std::move(clause));
 }
 
 /// The pod's program makes and removes its own socket as it likes; one of the switch must be there.
@@ -199,7 +208,7 @@ void check_attachment(const cni::Request& request, const std::optional<state::At
   OvsConfig config = OvsConfig::parse(request, plugin);
   const auto offload = apply_record(request, attachment, config);
   Clauses clauses;
-  compare_database(request, config, clauses);
+  const auto bridge = compare_database(request, config, clauses);
   if (config.vhost) {
     compare_socket(*request.conf.previous, *config.vhost, clauses);
   } else if (offload) {
@@ -207,6 +216,8 @@ void check_attachment(const cni::Request& request, const std::optional<state::At
   } else {
     compare_pod(request, *request.conf.previous, config, clauses);
     compare_host(*request.conf.previous, config, clauses);
+    const auto rate = bridge ? config.pod_rate(bridge->datapath_type) : std::nullopt;
+    if (rate) compare_pod_rate(request, *rate, clauses);
   }
   if (!clauses.empty())
     throw Error(Error::Code::drift, fmt::format("{}: {}", request.ifname, fmt::join(clauses, "; ")),

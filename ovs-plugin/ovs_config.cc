@@ -155,6 +155,11 @@ std::string_view OvsConfig::dpdk_ports() const {
   return interface_type == kDpdk ? kPortsOfDpdk : "";
 }
 
+std::optional<kernel::TokenBucket> OvsConfig::pod_rate(const std::string& datapath_type) const {
+  if (device || datapath_type != "netdev" || !dpdk_ports().empty()) return std::nullopt;
+  return sending_bucket(qos);
+}
+
 ovsdb::Row OvsConfig::interface_columns(const std::string& port) const {
   ovsdb::StringMap ids = external_ids;
   if (!ovn_port.empty()) ids["iface-id"] = ovn_port;

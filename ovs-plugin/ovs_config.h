@@ -50,15 +50,18 @@ struct OvsConfig {
   /// Which ports of DPDK are wanted, for messages; empty: none.
   std::string_view dpdk_ports() const;
 
+  /// Of the pod's end of a veth pair on a bridge of that datapath; nullopt where the port's columns limit it.
+  std::optional<kernel::TokenBucket> pod_rate(const std::string& datapath_type) const;
+
   /// Columns of the rows to insert, but for the owner: what CHECK compares too.
   ovsdb::Row port_columns() const;
   ovsdb::Row interface_columns(const std::string& port) const;
 };
 inline constexpr const char* kDpdk = "dpdk";
+inline constexpr const char* kPortsOfDpdk = "ports of type dpdk";  ///< for messages
 inline constexpr const char* kAfPacket =
     "af_packet";  ///< ours: DPDK's driver net_af_packet on the node's end of a veth
 inline constexpr const char* kAfXdp = "afxdp";
-inline constexpr const char* kPortsOfDpdk = "ports of type dpdk";  ///< for messages
 
 /// The keys of userspace-cni. Throws as OvsConfig::parse.
 OvsConfig parse_userspace(const cni::Request& request);

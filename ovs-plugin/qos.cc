@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max() / 8;
 constexpr std::int64_t kKilo = 1000, kBitsPerByte = 8;
-constexpr std::int64_t kLargestQueue = 61439;  // linux-htb's classes. Source: ovs-vswitchd.conf.db(5), "linux-htb".
+constexpr std::int64_t kDefaultBurstKb = 8000;  // ovs-vswitchd.conf.db(5), ingress_policing_burst
+constexpr std::int64_t kLargestQueue = 61439;   // linux-htb's classes. Source: ovs-vswitchd.conf.db(5), "linux-htb".
 constexpr std::int64_t kLargestDscp = 63;
 constexpr const char* kHtb = "linux-htb";
 constexpr const char* kPolicer = "egress-policer";
@@ -74,6 +75,13 @@ QosRequest parse_shaping(const JsonView& qos, bool by_dpdk) {
 }
 
 }  // namespace
+
+std::optional<kernel::TokenBucket> sending_bucket(const Qos& qos) {
+  if (qos.policing_kbps == 0) return std::nullopt;
+  const std::int64_t burst = qos.policing_burst_kb != 0 ? qos.policing_burst_kb : kDefaultBurstKb;
+  return kernel::make_token_bucket(static_cast<std::uint64_t>(qos.policing_kbps * kKilo),
+                                   static_cast<std::uint64_t>(burst * kKilo));
+}
 
 Qos parse_qos(const cni::Request& request, const LayeredConfig& config, bool by_dpdk) {
   Qos qos;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/cni/request.h"
+#include "core/kernel/tc.h"
 #include "ovs-plugin/layered_config.h"
 #include "ovs-plugin/port.h"
 
@@ -19,6 +20,10 @@ struct Qos {
   std::int64_t policing_burst_kb = 0;  ///< kilobits; 0: the switch's default
   std::optional<QosRequest> shaping;   ///< what the pod receives
 };
+
+/// The same of what the pod sends as a queue at its own end, for the userspace datapath: that reads packets before the
+/// node's end could police them. nullopt: no limit. Source: packet(7); lib/netdev-linux.c netdev_linux_set_policing.
+std::optional<kernel::TokenBucket> sending_bucket(const Qos& qos);
 
 /// Keys `ingress_policing`, `qos`, and over them runtimeConfig.bandwidth. `by_dpdk`: the port is DPDK's, which knows no
 /// qdisc. Throws Error{config}.

@@ -2,6 +2,7 @@
 #include "core/kernel/tc.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <limits>
 #include <string>
 
@@ -89,7 +91,21 @@ bool redirects_to(const NlAttributes& filter, int to) {
   return found;
 }
 
+/// The kernel keeps the burst as a time, in ticks.
+bool is_alike(const TokenBucket& wanted, const TokenBucket& present) {
+  const auto burst_difference = std::abs(std::int64_t{wanted.burst} - std::int64_t{present.burst});
+  const auto bytes_per_tick = static_cast<std::int64_t>(wanted.rate * kNanosecondsPerTick / kNanoseconds) + 1;
+  return wanted.rate == present.rate && burst_difference <= 2 * bytes_per_tick && wanted.limit == present.limit;
+}
+
 }  // namespace
+
+TokenBucket make_token_bucket(std::uint64_t rate_bits, std::uint64_t burst_bits) {
+  constexpr std::uint64_t kBitsPerByte = 8, kWaitPerSecond = 40;  // 25 ms
+  const std::uint64_t rate = std::max<std::uint64_t>(rate_bits / kBitsPerByte, 1);
+  const std::uint64_t burst = std::max<std::uint64_t>(burst_bits / kBitsPerByte, 1);
+  return {.rate = rate, .burst = at_most_32_bits(burst), .limit = at_most_32_bits(rate / kWaitPerSecond + burst)};
+}
 
 void set_token_bucket(NlSocket& socket, int index, const TokenBucket& bucket) {
   NlMessage message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE);
@@ -120,6 +136,15 @@ std::optional<TokenBucket> find_token_bucket(NlSocket& socket, int index) {
                bucket->limit = parameters->limit;
              });
   return bucket;
+}
+
+std::optional<std::string> explain_rate(NlSocket& socket, int index, const std::string& name,
+                                        const TokenBucket& wanted) {
+  const auto present = find_token_bucket(socket, index);
+  if (!present) return fmt::format("{} has no rate", name);
+  if (is_alike(wanted, *present)) return std::nullopt;
+  return fmt::format("the rate of {} is {} bytes per second with a burst of {}, not {} with {}", name, present->rate,
+                     present->burst, wanted.rate, wanted.burst);
 }
 
 bool remove_root_qdisc(NlSocket& socket, int index) {

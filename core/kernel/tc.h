@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "core/kernel/netlink.h"
 
@@ -19,10 +20,17 @@ struct TokenBucket {
   friend bool operator==(const TokenBucket&, const TokenBucket&) = default;
 };
 
+/// Of bits per second and bits. What may wait is what passes in 25 ms, and the burst. Source: the reference plugin's
+/// queue.
+TokenBucket make_token_bucket(std::uint64_t rate_bits, std::uint64_t burst_bits);
+
 /// Makes it the root qdisc, in place of what is there. Throws KernelError.
 void set_token_bucket(NlSocket& socket, int index, const TokenBucket& bucket);
 /// nullopt when the root qdisc is another. The burst is what the kernel makes of it: a few bytes less or more.
 std::optional<TokenBucket> find_token_bucket(NlSocket& socket, int index);
+/// How the rate of interface `index` differs from `wanted`, for a message that calls it `name`; nullopt: it does not.
+std::optional<std::string> explain_rate(NlSocket& socket, int index, const std::string& name,
+                                        const TokenBucket& wanted);
 /// False when the root qdisc was the default one.
 bool remove_root_qdisc(NlSocket& socket, int index);
 

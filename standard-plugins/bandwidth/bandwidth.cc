@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The bandwidth plugin, chained: limits what a pod receives and sends, at the node's end of its veth pair. What the
-/// pod receives waits in a token bucket there; what it sends is taken through an ifb device that has one. A pod that has
-/// a VF is limited by the NIC.
+/// pod receives waits in a token bucket there; what it sends is taken through an ifb device that has one. Ports of Open
+/// vSwitch have both at the pod's end (switch_port.h); a pod that has a VF is limited by the NIC (vf.h).
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 
 #include "core/kernel/link.h"
 #include "core/kernel/new_link.h"
 #include "core/kernel/tc.h"
 #include "core/rollback.h"
 #include "standard-plugins/bandwidth/config.h"
+#include "standard-plugins/bandwidth/switch_port.h"
 #include "standard-plugins/bandwidth/vf.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
@@ -22,7 +22,8 @@ namespace {
 
 constexpr std::string_view kName = "bandwidth";
 constexpr const char* kIfbKind = "ifb";
-constexpr const char* kHostKey = "hostInterface";
+constexpr const char* kHostKey = "hostInterface";  ///< where the rates are, on the node …
+constexpr const char* kPodKey = "podInterface";    ///< … or in the pod's netns
 constexpr const char* kIfbKey = "ifb";
 
 std::string ifb_name(const state::AttachmentId& id) {
@@ -48,28 +49,35 @@ std::string recorded(const state::Attachment& attachment, const char* key) {
   return name != nullptr && name->is_string() ? std::string(name->get_string()) : std::string();
 }
 
-/// The qdiscs go with the pair too, but the pair may stay: when ADD fails, and when the chain changes.
-void remove_qdiscs(const state::Attachment& attachment) {
-  const std::string name = recorded(attachment, kHostKey);
-  if (name.empty()) return;
-  kernel::NlSocket host;
-  const auto link = kernel::find_link(host, name);
-  if (!link || link->kind != "veth") return;
-  if (kernel::find_token_bucket(host, link->index)) kernel::remove_root_qdisc(host, link->index);
-  kernel::remove_ingress_qdisc(host, link->index);
+/// Where the rates are; nullopt when they went with the pod's netns.
+std::optional<kernel::NlSocket> socket_of(const state::Attachment& attachment) {
+  if (recorded(attachment, kPodKey).empty()) return kernel::NlSocket();
+  const auto netns = netns_of(attachment);
+  if (!netns) return std::nullopt;
+  return kernel::NlSocket::in(*netns);
 }
 
-void remove_ifb(const state::Attachment& attachment) {
-  kernel::NlSocket host;
-  const auto link = kernel::find_link(host, ifb_name(attachment.id));
-  if (link && link->kind == kIfbKind) kernel::delete_link(host, link->index, "removing " + link->name);
+/// The qdiscs go with the pair too, but the pair may stay: when ADD fails, and when the chain changes.
+void remove_qdiscs(kernel::NlSocket& socket, const std::string& name) {
+  const auto link = name.empty() ? std::nullopt : kernel::find_link(socket, name);
+  if (!link || link->kind != "veth") return;
+  if (kernel::find_token_bucket(socket, link->index)) kernel::remove_root_qdisc(socket, link->index);
+  kernel::remove_ingress_qdisc(socket, link->index);
+}
+
+void remove_ifb(kernel::NlSocket& socket, const state::Attachment& attachment) {
+  const auto link = kernel::find_link(socket, ifb_name(attachment.id));
+  if (link && link->kind == kIfbKind) kernel::delete_link(socket, link->index, "removing " + link->name);
 }
 
 void undo(const state::Attachment& attachment, Node& node) {
   Collector collector;
   collector.run("rate of the VF", [&] { lift_limit(attachment, node); });
-  collector.run("rates", [&] { remove_qdiscs(attachment); });
-  collector.run("ifb device", [&] { remove_ifb(attachment); });
+  if (auto socket = socket_of(attachment)) {
+    collector.run("rates",
+                  [&] { remove_qdiscs(*socket, recorded(attachment, kHostKey) + recorded(attachment, kPodKey)); });
+    collector.run("ifb device", [&] { remove_ifb(*socket, attachment); });
+  }
   collector.finish();
 }
 
@@ -82,25 +90,46 @@ kernel::Link create_ifb(kernel::NlSocket& host, const std::string& name, const k
   return kernel::get_link(host, name);
 }
 
-void limit(kernel::NlSocket& host, const kernel::Link& port, const BandwidthConfig& config, const std::string& ifb,
-           cni::Result& result) {
+/// Returns the ifb device, if one is needed.
+std::optional<kernel::Link> limit(kernel::NlSocket& host, const kernel::Link& port, const BandwidthConfig& config,
+                                  const std::string& ifb) {
   if (config.ingress) kernel::set_token_bucket(host, port.index, *config.ingress);
-  if (!config.egress) return;
+  if (!config.egress) return std::nullopt;
   const kernel::Link device = create_ifb(host, ifb, port);
   kernel::set_token_bucket(host, device.index, *config.egress);
   kernel::redirect_ingress(host, port.index, device.index);
-  result.interfaces.push_back(interface_of(device));
+  return device;
+}
+
+/// The interface that has both rates.
+struct Place {
+  kernel::NlSocket socket;
+  kernel::Link link;
+  bool in_pod = false;
+
+  const char* key() const { return in_pod ? kPodKey : kHostKey; }
+  /// What a pod sends leaves its own end of the pair and arrives at the other.
+  BandwidthConfig seen_from_here(const BandwidthConfig& config) const {
+    return in_pod ? BandwidthConfig{.ingress = config.egress, .egress = config.ingress} : config;
+  }
+};
+
+Place place_of(const cni::Request& request, Node& node) {
+  if (auto port = find_switch_port(request, node)) return {std::move(port->socket), std::move(port->link), true};
+  Place place;
+  place.link = host_end(place.socket, request);
+  return place;
 }
 
 /// Writes `attachment` before the first change.
 void limit_veth(state::Attachment& attachment, const cni::Request& request, const BandwidthConfig& config,
                 cni::Result& result, Node& node) {
-  kernel::NlSocket host;
-  const kernel::Link port = host_end(host, request);
-  attachment.data[kHostKey] = port.name;
+  Place place = place_of(request, node);
+  attachment.data[place.key()] = place.link.name;
   attachment.data[kIfbKey] = ifb_name(attachment.id);
   store_of(node).save(attachment);
-  limit(host, port, config, ifb_name(attachment.id), result);
+  const auto device = limit(place.socket, place.link, place.seen_from_here(config), ifb_name(attachment.id));
+  if (device) result.interfaces.push_back(interface_of(*device, place.in_pod ? request.netns : ""));
 }
 
 cni::Result add(const cni::Request& request, Node& node) {
@@ -124,21 +153,9 @@ void del(const cni::Request& request, Node& node) {
   delete_attachment(request, node, kName, undo);
 }
 
-/// The kernel keeps the burst as a time, in ticks of 64 ns.
-bool is_alike(const kernel::TokenBucket& wanted, const kernel::TokenBucket& present) {
-  const auto burst_difference = std::abs(std::int64_t{wanted.burst} - std::int64_t{present.burst});
-  const std::int64_t bytes_per_tick = static_cast<std::int64_t>(wanted.rate / 15625000) + 1;
-  return wanted.rate == present.rate && burst_difference <= 2 * bytes_per_tick && wanted.limit == present.limit;
-}
-
-void compare_rate(std::vector<std::string>& clauses, kernel::NlSocket& host, const kernel::Link& link,
+void compare_rate(std::vector<std::string>& clauses, kernel::NlSocket& socket, const kernel::Link& link,
                   const kernel::TokenBucket& wanted) {
-  const auto present = kernel::find_token_bucket(host, link.index);
-  if (!present)
-    clauses.push_back(fmt::format("{} has no rate", link.name));
-  else if (!is_alike(wanted, *present))
-    clauses.push_back(fmt::format("the rate of {} is {} bytes per second with a burst of {}, not {} with {}", link.name,
-                                  present->rate, present->burst, wanted.rate, wanted.burst));
+  if (auto clause = kernel::explain_rate(socket, link.index, link.name, wanted)) clauses.push_back(*std::move(clause));
 }
 
 void compare_egress(std::vector<std::string>& clauses, kernel::NlSocket& host, const kernel::Link& port,
@@ -151,12 +168,13 @@ void compare_egress(std::vector<std::string>& clauses, kernel::NlSocket& host, c
     clauses.push_back(fmt::format("{} does not lead to {}", port.name, name));
 }
 
-void compare_veth(std::vector<std::string>& clauses, const cni::Request& request, const BandwidthConfig& config) {
-  kernel::NlSocket host;
-  const kernel::Link port = host_end(host, request);
-  if (config.ingress) compare_rate(clauses, host, port, *config.ingress);
-  if (config.egress)
-    compare_egress(clauses, host, port, *config.egress, ifb_name(state::attachment_id(request, kName)));
+void compare_veth(std::vector<std::string>& clauses, const cni::Request& request, const BandwidthConfig& config,
+                  Node& node) {
+  Place place = place_of(request, node);
+  const BandwidthConfig here = place.seen_from_here(config);
+  if (here.ingress) compare_rate(clauses, place.socket, place.link, *here.ingress);
+  if (here.egress)
+    compare_egress(clauses, place.socket, place.link, *here.egress, ifb_name(state::attachment_id(request, kName)));
 }
 
 void check(const cni::Request& request, Node& node) {
@@ -171,7 +189,7 @@ void check(const cni::Request& request, Node& node) {
     else
       clauses.push_back(fmt::format("there is no record of a limit of VF {}", *device));
   } else {
-    compare_veth(clauses, request, config);
+    compare_veth(clauses, request, config, node);
   }
   throw_drift(request.ifname, clauses);
 }

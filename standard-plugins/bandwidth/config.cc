@@ -8,21 +8,7 @@ namespace barewire::standard {
 
 namespace {
 
-constexpr std::uint64_t kBitsPerByte = 8;
 constexpr std::int64_t kLargestBurst = std::int64_t{std::numeric_limits<std::uint32_t>::max()} * 8;  // 4 GB in bits
-
-/// What may wait is what passes in this time. Source: the reference plugin's queue.
-constexpr std::uint64_t kWaitPerSecond = 40;  // 25 ms
-
-kernel::TokenBucket bucket_of(std::uint64_t rate_bits, std::uint64_t burst_bits) {
-  const std::uint64_t rate = std::max<std::uint64_t>(rate_bits / kBitsPerByte, 1);
-  const std::uint64_t burst = std::max<std::uint64_t>(burst_bits / kBitsPerByte, 1);
-  const std::uint64_t limit = rate / kWaitPerSecond + burst;
-  return {
-      .rate = rate,
-      .burst = static_cast<std::uint32_t>(burst),
-      .limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(limit, std::numeric_limits<std::uint32_t>::max()))};
-}
 
 std::optional<kernel::TokenBucket> parse_bucket(const JsonView& keys, const char* rate_key, const char* burst_key) {
   const auto rate = keys.integer_or(rate_key, 0, std::numeric_limits<std::int64_t>::max(), "bits per second", 0);
@@ -30,7 +16,7 @@ std::optional<kernel::TokenBucket> parse_bucket(const JsonView& keys, const char
   if (rate == 0 && burst == 0) return std::nullopt;
   if (burst == 0) keys.at(rate_key).reject(fmt::format("a value together with {}", burst_key));
   if (rate == 0) keys.at(burst_key).reject(fmt::format("a value together with {}", rate_key));
-  return bucket_of(static_cast<std::uint64_t>(rate), static_cast<std::uint64_t>(burst));
+  return kernel::make_token_bucket(static_cast<std::uint64_t>(rate), static_cast<std::uint64_t>(burst));
 }
 
 bool has_own_keys(const JsonView& root) {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "standard-plugins/bandwidth/switch_port.h"
+
+#include "core/cni/fallback.h"
+#include "standard-plugins/common/lifecycle.h"
+
+namespace barewire::standard {
+
+namespace {
+
+bool was_added_by_switch_plugin(const cni::Request& request, const Node& node) {
+  for (const char* plugin : {"ovs", "userspace"}) {
+    const auto record = find_record(request, node, plugin);
+    if (record && !cni::is_by_fallback(*record)) return true;
+  }
+  return false;
+}
+
+bool is_in_kernel_datapath(const kernel::Link& pod_end) {
+  kernel::NlSocket host;
+  const auto peer = kernel::find_link(host, pod_end.parent);
+  const auto master = peer && peer->master != 0 ? kernel::find_link(host, peer->master) : std::nullopt;
+  return master && master->kind == "openvswitch";
+}
+
+}  // namespace
+
+std::optional<SwitchPort> find_switch_port(const cni::Request& request, const Node& node) {
+  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  const auto link = kernel::find_link(inside, request.ifname);
+  const bool added_by_us = was_added_by_switch_plugin(request, node);
+  if (!link && added_by_us)
+    throw Error(
+        Error::Code::device,
+        fmt::format("limiting the bandwidth of {} failed: it is a socket, which no qdisc can limit", request.ifname),
+        "declare \"capabilities\": {\"bandwidth\": true} of the ovs plugin instead: it sets the rates of the port");
+  if (!link || link->kind != "veth") return std::nullopt;
+  if (!added_by_us && !is_in_kernel_datapath(*link)) return std::nullopt;
+  return SwitchPort{std::move(inside), *link};
+}
+
+}  // namespace barewire::standard
