@@ -126,6 +126,15 @@ void tell_device(const VhostUser& vhost, const VhostRecord& record) {
   cni::write_device_info(record.device_info, info);
 }
 
+[[noreturn]] void throw_not_linked(const VhostUser& vhost, const std::string& made, const VhostRecord& record) {
+  if (errno != EXDEV) throw sys_error("linking the switch's socket {} to {}", made, record.socket);
+  throw Error(Error::Code::device,
+              fmt::format("linking the switch's socket {} to {} failed: they are on different file systems", made,
+                          record.socket),
+              fmt::format("give a \"socket_dir\" on that of {}, or the interface_type {}", vhost.switch_directory,
+                          kVhostClient));
+}
+
 }  // namespace
 
 std::string VhostUser::path(const std::string& port) const {
@@ -214,7 +223,7 @@ void publish(const VhostUser& vhost, const VhostRecord& record, const std::strin
     const std::string made = fmt::format("{}/{}", vhost.switch_directory, port);
     give_to_pod(made, vhost);
     if (made != record.socket && ::link(made.c_str(), record.socket.c_str()) != 0)
-      throw sys_error("linking the switch's socket {} to {}", made, record.socket);
+      throw_not_linked(vhost, made, record);
   }
   if (!record.device_info.empty()) tell_device(vhost, record);
 }

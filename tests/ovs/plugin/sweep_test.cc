@@ -24,11 +24,11 @@ class OvsSweep : public OvsPluginTest {
   void expect_clean(const NodeSnapshot& before, const FaultOutcome& outcome) const {
     const std::string where = outcome.mutations.empty() ? "" : outcome.mutations.back();
     must_call("DEL");
-    EXPECT_EQ("", before.difference(NodeSnapshot::take_files({"/run/barewire", "/run/pods"}))) << "struck at " << where;
+    EXPECT_EQ("", before.difference(NodeSnapshot::take_files({"/run/barewire", pods_}))) << "struck at " << where;
     EXPECT_EQ(ovs->configuration(), before_) << "struck at " << where;
   }
   void sweep_add() const {
-    const NodeSnapshot before = NodeSnapshot::take_files({"/run/barewire", "/run/pods"});
+    const NodeSnapshot before = NodeSnapshot::take_files({"/run/barewire", pods_});
     const std::size_t killed = for_each_mutation([&](std::size_t n) {
       const FaultOutcome outcome = kill_at(command("ADD"), n, n % 2 == 0 ? KillTime::after : KillTime::before);
       expect_clean(before, outcome);
@@ -43,7 +43,7 @@ class OvsSweep : public OvsPluginTest {
     EXPECT_GT(failed, 5U);
   }
   void sweep_del() const {
-    const NodeSnapshot before = NodeSnapshot::take_files({"/run/barewire", "/run/pods"});
+    const NodeSnapshot before = NodeSnapshot::take_files({"/run/barewire", pods_});
     const std::size_t killed = for_each_mutation([&](std::size_t n) {
       must_call("ADD");
       const FaultOutcome outcome = kill_at(command("DEL"), n, KillTime::before);
@@ -53,7 +53,7 @@ class OvsSweep : public OvsPluginTest {
     EXPECT_GT(killed, 2U);
   }
 
-  std::string plugin_ = "ovs", conf_;
+  std::string plugin_ = "ovs", conf_, pods_ = "/run/pods";
 };
 
 class MirrorSweep : public OvsSweep {
@@ -89,12 +89,19 @@ class VhostSweep : public OvsSweep {
  protected:
   VhostSweep() { datapath = OvsSandbox::Datapath::dpdk; }
   void prepare(const char* type) {
-    must_run("mkdir -p /run/pods");
-    conf_ = config(fmt::format(R"(,"interface_type":"{}","ovs_run_dir":"{}","socket_dir":"/run/pods/{{containerID}}",)"
-                               R"("socket_mode":"0770","runtimeConfig":{{"CNIDeviceInfoFile":"/run/pods/info"}})",
-                               type, ovs->file("")));
+    pods_ = ovs->file("pods");  // where the switch's own sockets can be linked to
+    must_run("mkdir -p " + pods_);
+    conf_ = config(fmt::format(R"(,"interface_type":"{0}","ovs_run_dir":"{1}","socket_dir":"{2}/{{containerID}}",)"
+                               R"("socket_mode":"0770","runtimeConfig":{{"CNIDeviceInfoFile":"{2}/info"}})",
+                               type, ovs->file(""), pods_));
   }
 };
+
+TEST_F(VhostSweep, APortOfTheServerThatDiesOrFailsAnywhereLeavesNothing) {
+  prepare("dpdkvhostuser");
+  sweep_add();
+  sweep_del();
+}
 
 TEST_F(VhostSweep, APortOfTheClientThatDiesOrFailsAnywhereLeavesNothing) {
   prepare("dpdkvhostuserclient");
