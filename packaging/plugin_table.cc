@@ -34,7 +34,8 @@ cni::PluginTable plugin_table() {
                                   kTap,
                                   kTuning,
                                   kUserspace,
-                                  kVlan};
+                                  kVlan,
+                                  kVrf};
   return cni::PluginTable(plugins);
 }
 

@@ -20,5 +20,6 @@ extern const cni::Plugin kSbr;
 extern const cni::Plugin kTap;
 extern const cni::Plugin kTuning;
 extern const cni::Plugin kVlan;
+extern const cni::Plugin kVrf;
 
 }  // namespace barewire::standard
