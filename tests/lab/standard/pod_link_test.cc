@@ -15,8 +15,10 @@ INSTANTIATE_TEST_SUITE_P(Lab, PodLink,
                                                        R"("master":"up0","vlanId":101,)"}),
                          pod_link_name);
 
+/// At every third step: it is the code that macvlan goes through at every step where there is no guest to wait for.
 INSTANTIATE_TEST_SUITE_P(Lab, PodLinkFault,
-                         ::testing::Values(PodLinkCase{"vlan", R"("master":"up0","vlanId":100,)", "vlan"}),
+                         ::testing::Values(PodLinkCase{"vlan", R"("master":"up0","vlanId":100,)", "vlan",
+                                                       R"("master":"up0","vlanId":101,)", 3}),
                          pod_link_name);
 
 namespace {
@@ -53,6 +55,32 @@ TEST_F(PodLinkKeys, IpvlanHasTheModeAskedForAndReachesTheOutside) {
     EXPECT_TRUE(runner_.check("ipvlan", with_previous(text, result)).ok());
     EXPECT_TRUE(runner_.del("ipvlan", text).ok());
   }
+}
+
+/// On layer 3 the node's routes are those of its pods, beyond the network they share.
+TEST_F(PodLinkKeys, IpvlanConnectsPodsAndTheOutsideAsWrittenInTheExample) {
+  const std::string text =
+      R"({"cniVersion":"0.3.1","name":"mynet","type":"ipvlan","master":"eth0","mode":"l3","ipam":{"type":"host-local","subnet":"10.1.2.0/24"}})";
+  must_run(
+      "ip link set up0 down && ip link set up0 name eth0 && ip link set eth0 up && "
+      "ip route add 10.1.2.200 via 192.0.2.2");
+  must_run_in(
+      outside_,
+      "ip link set lo up && ip addr add 10.1.2.200/32 dev lo && ip route add 10.1.2.0/24 via 192.0.2.1 src 10.1.2.200");
+  const std::string other = make_netns("pod2");
+  const NodeSnapshot before = NodeSnapshot::take();
+  const PluginResult first = runner_.add("ipvlan", text);
+  const PluginResult second = runner_.add("ipvlan", text, pod("pod2"));
+  ASSERT_TRUE(first.ok() && second.ok()) << first << second;
+  EXPECT_EQ(boost::json::serialize(first.json.at("ips")),
+            R"([{"version":"4","interface":0,"address":"10.1.2.2/24","gateway":"10.1.2.1"}])");
+  EXPECT_THAT(must_run_in(pod_, "ip -d link show eth0"), HasSubstr("mode l3 "));
+  for (const auto& [netns, address] : std::vector<std::pair<std::string, std::string>>{
+           {pod_, "10.1.2.3"}, {other, "10.1.2.2"}, {pod_, "10.1.2.200"}, {outside_, "10.1.2.3"}})
+    EXPECT_TRUE(run_in(netns, "ping -c1 -w20 -n " + address).ok()) << netns << " to " << address;
+  EXPECT_TRUE(runner_.del("ipvlan", text).ok());
+  EXPECT_TRUE(runner_.del("ipvlan", text, pod("pod2")).ok());
+  EXPECT_NODE_UNCHANGED(before);
 }
 
 TEST_F(PodLinkKeys, IpvlanInAChainStandsOnTheInterfaceBeforeAndTakesItsAddresses) {

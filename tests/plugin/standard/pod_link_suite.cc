@@ -172,8 +172,10 @@ TEST_P(PodLinkFault, KilledOrFailingAtAnyStepLeavesNothingAfterDel) {
     EXPECT_EQ(empty, pod_state()) << "struck at " << where;
     return outcome;
   };
-  EXPECT_GT(for_each_mutation([&](std::size_t n) { return attempt(kill_at(command, n, KillTime::after)); }), 10U);
-  EXPECT_GT(for_each_mutation([&](std::size_t n) { return attempt(fail_at(command, n, EIO)); }), 10U);
+  const auto killed = [&](std::size_t n) { return attempt(kill_at(command, n, KillTime::after)); };
+  const auto failed = [&](std::size_t n) { return attempt(fail_at(command, n, EIO)); };
+  EXPECT_GT(for_each_mutation(killed, GetParam().fault_stride), 10U);
+  EXPECT_GT(for_each_mutation(failed, GetParam().fault_stride), 10U);
 }
 
 }  // namespace barewire::test

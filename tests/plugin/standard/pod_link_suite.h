@@ -12,6 +12,7 @@ struct PodLinkCase {
   const char* keys;  ///< of its own, with a comma after the last; "master" is an interface `up0` of the node
   const char* kind;  ///< as `ip -d link` shows it
   const char* other_keys = keys;  ///< for a second pod beside the first
+  std::size_t fault_stride = 1;   ///< of the steps where PodLinkFault strikes, every how manieth
 };
 
 class PodLink : public StandardTest, public ::testing::WithParamInterface<PodLinkCase> {
