@@ -13,6 +13,7 @@ namespace barewire {
 cni::PluginTable plugin_table() {
   using namespace standard;
   static const std::array plugins{kBandwidth,
+                                  kBond,
                                   kBridge,
                                   ipam::kDhcp,
                                   kDummy,

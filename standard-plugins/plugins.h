@@ -7,6 +7,7 @@
 namespace barewire::standard {
 
 extern const cni::Plugin kBandwidth;
+extern const cni::Plugin kBond;
 extern const cni::Plugin kBridge;
 extern const cni::Plugin kDummy;
 extern const cni::Plugin kFirewall;

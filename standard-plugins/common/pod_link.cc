@@ -14,37 +14,33 @@ namespace {
 constexpr int kPosition = 0;  ///< in the result: the one interface
 constexpr const char* kKindKey = "linkKind";
 constexpr const char* kIndexKey = "ifindex";
+constexpr const char* kNameKey = "linkName";
 
 /// By its number, since a pod may rename it; by its name where ADD died before it knew the number.
 std::optional<kernel::Link> find_recorded(kernel::NlSocket& inside, const state::Attachment& attachment) {
   if (const boost::json::value* index = attachment.data.if_contains(kIndexKey); index != nullptr && index->is_int64())
     return kernel::find_link(inside, static_cast<int>(index->get_int64()));
   if (const auto link = kernel::find_link(inside, transit_name(attachment.id))) return link;
-  return kernel::find_link(inside, attachment.id.ifname);
-}
-
-void remove_link(const state::Attachment& attachment) {
-  const boost::json::value* kind = attachment.data.if_contains(kKindKey);
-  const auto netns = netns_of(attachment);
-  if (kind == nullptr || !netns) return;
-  kernel::NlSocket inside = kernel::NlSocket::in(*netns);
-  const auto link = find_recorded(inside, attachment);
-  if (link && link->kind == kind->as_string())
-    kernel::delete_link(inside, link->index, fmt::format("removing {} of {}", link->name, netns->path()));
+  const boost::json::value* name = attachment.data.if_contains(kNameKey);
+  return kernel::find_link(inside, name == nullptr ? attachment.id.ifname : std::string(name->as_string()));
 }
 
 void undo(const state::Attachment& attachment, Node& node) {
   Collector collector;
   // Before the interface goes: a DHCP server is told through it.
   collector.run("addresses", [&] { release_addresses(attachment, node); });
-  collector.run("interface", [&] { remove_link(attachment); });
+  collector.run("interface", [&] { remove_pod_link(attachment); });
   collector.finish();
 }
 
-void require_free_name(kernel::NlSocket& inside, const cni::Request& request) {
-  if (kernel::find_link(inside, request.ifname))
-    throw Error(Error::Code::held, fmt::format("creating {} in {} failed: there is an interface of that name",
-                                               request.ifname, request.netns));
+Undo undo_of(const PodLinkKind& kind) {
+  return kind.undo == nullptr ? undo : kind.undo;
+}
+
+void require_free_name(kernel::NlSocket& inside, const std::string& name, const std::string& netns) {
+  if (kernel::find_link(inside, name))
+    throw Error(Error::Code::held,
+                fmt::format("creating {} in {} failed: there is an interface of that name", name, netns));
 }
 
 cni::Result addresses_for(const PodLinkKind& kind, const cni::Request& request, Node& node) {
@@ -65,20 +61,23 @@ struct Work {
 };
 
 /// The record says what to remove before there is anything to remove.
-kernel::Link make_link(Work& work, const PodLinkKind& kind, const CreateLink& create) {
-  require_free_name(work.inside, work.request);
+kernel::Link make_link(Work& work, const PodLinkKind& kind, const CreateLink& create, const PrepareLink& prepare) {
+  const std::string name = pod_link_name(kind, work.request.conf, work.request.ifname);
+  require_free_name(work.inside, name, work.request.netns);
   state::Store store = store_of(work.node);
   work.attachment.data[kKindKey] = kind.kind;
+  work.attachment.data[kNameKey] = name;
+  if (prepare) prepare(work.attachment, work.inside);
   store.save(work.attachment);
   create(work.netns, work.inside);
-  const kernel::Link link = kernel::get_link(work.inside, work.request.ifname);
+  const kernel::Link link = kernel::get_link(work.inside, name);
   work.attachment.data[kIndexKey] = link.index;
   store.save(work.attachment);
   return link;
 }
 
-cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create) {
-  const kernel::Link link = make_link(work, kind, create);
+cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create, const PrepareLink& prepare) {
+  const kernel::Link link = make_link(work, kind, create, prepare);
   cni::Result result = addresses_for(kind, work.request, work.node);
   result.interfaces = {interface_of(link, work.request.netns)};
   cni::assign_addresses_to(result, kPosition);
@@ -99,7 +98,7 @@ void delete_unrecorded(const PodLinkKind& kind, const cni::Request& request) {
   const auto netns = kernel::NetNs::try_open(request.netns);
   if (!netns) return;
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
-  const auto link = kernel::find_link(inside, request.ifname);
+  const auto link = kernel::find_link(inside, pod_link_name(kind, request.conf, request.ifname));
   if (link && link->kind == kind.kind)
     kernel::delete_link(inside, link->index, fmt::format("removing {} of {}", link->name, netns->path()));
 }
@@ -111,15 +110,31 @@ std::string transit_name(const state::AttachmentId& id) {
   return "bw" + hash_name(owner_text(id)).substr(0, kDigits);
 }
 
+void remove_pod_link(const state::Attachment& attachment) {
+  const boost::json::value* kind = attachment.data.if_contains(kKindKey);
+  const auto netns = netns_of(attachment);
+  if (kind == nullptr || !netns) return;
+  kernel::NlSocket inside = kernel::NlSocket::in(*netns);
+  const auto link = find_recorded(inside, attachment);
+  if (link && link->kind == kind->as_string())
+    kernel::delete_link(inside, link->index, fmt::format("removing {} of {}", link->name, netns->path()));
+}
+
+std::string pod_link_name(const PodLinkKind& kind, const cni::NetConf& conf, const std::string& ifname) {
+  const std::string named = kind.name_key == nullptr ? "" : conf.root().string_or(kind.name_key, "");
+  return named.empty() ? ifname : named;
+}
+
 void require_ipam_type(const cni::Request& request) {
   if (request.conf.ipam_type.empty()) request.conf.root().at("ipam").at("type").reject("the name of an IPAM plugin");
 }
 
-cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CreateLink& create) {
+cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CreateLink& create,
+                         const PrepareLink& prepare) {
   cni::require_ipam(request);
-  const state::FileLock lock = begin_attachment(request, node, kind.plugin, undo);
+  const state::FileLock lock = begin_attachment(request, node, kind.plugin, undo_of(kind));
   Rollback rollback;
-  rollback.add("attachment", [&] { undo_recorded(request, node, kind.plugin, undo); });
+  rollback.add("attachment", [&] { undo_recorded(request, node, kind.plugin, undo_of(kind)); });
   kernel::NetNs netns = kernel::NetNs::open(request.netns);
   kernel::NlSocket inside = kernel::NlSocket::in(netns);
   Work work{.request = request,
@@ -127,23 +142,25 @@ cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, N
             .netns = std::move(netns),
             .inside = std::move(inside),
             .attachment = state::make_attachment(request, kind.plugin)};
-  cni::Result result = build(work, kind, create);
+  cni::Result result = build(work, kind, create, prepare);
   rollback.keep();
   return result;
 }
 
 void delete_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node) {
   const bool recorded = find_record(request, node, kind.plugin).has_value();
-  delete_attachment(request, node, kind.plugin, undo);
+  delete_attachment(request, node, kind.plugin, undo_of(kind));
   if (!recorded) delete_unrecorded(kind, request);
 }
 
 void check_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CompareLink& compare) {
   const cni::Result& previous = require_previous(request);
   cni::ipam_check(request, node);
-  const int position = cni::find_position(previous, request.ifname);
+  cni::Request named = request;
+  named.ifname = pod_link_name(kind, request.conf, request.ifname);
+  const int position = cni::find_position(previous, named.ifname);
   kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
-  const kernel::Link link = check_container_interface(inside, request, previous, position);
+  const kernel::Link link = check_container_interface(inside, named, previous, position);
   if (link.kind != kind.kind) throw_drift(link.name, {fmt::format("it is no {} link", kind.kind)});
   std::vector<std::string> clauses = compare(inside, link);
   if (!link.is_up()) clauses.emplace_back("it is down");
@@ -153,7 +170,7 @@ void check_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& 
 
 void collect_pod_links(const PodLinkKind& kind, const cni::Request& request, Node& node) {
   Collector collector;
-  collector.run("attachments", [&] { collect_unlisted(request, node, kind.plugin, undo); });
+  collector.run("attachments", [&] { collect_unlisted(request, node, kind.plugin, undo_of(kind)); });
   collector.run("addresses", [&] { cni::ipam_gc(request, node); });
   collector.finish();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The life of an attachment that is one virtual link in the pod and nothing on the node: dummy, ipvlan, macvlan, tap
-/// and vlan differ only in how the link is made and compared.
+/// The life of an attachment that is one virtual link in the pod and nothing on the node: bond, dummy, ipvlan, macvlan,
+/// tap and vlan differ only in how the link is made and compared, and bond in what it is made of.
 #pragma once
 
 #include <functional>
@@ -12,6 +12,7 @@
 #include "core/kernel/link.h"
 #include "core/kernel/netns.h"
 #include "core/state/attachment.h"
+#include "standard-plugins/common/lifecycle.h"
 
 namespace barewire::standard {
 
@@ -22,10 +23,20 @@ struct PodLinkKind {
   bool has_carrier = true;  ///< false: not before a user-space program opens the link
   /// Where addresses come from when the configuration has no "ipam".
   enum class Without { nothing, previous_result } without_ipam = Without::nothing;
+  const char* name_key = nullptr;  ///< a key that may name the link otherwise than CNI_IFNAME
+  Undo undo = nullptr;             ///< absent: the link goes, then the addresses are released
 };
 
-/// Makes the link `request.ifname` in `netns`; `inside` is a socket of it. May leave the link up or down.
+/// The link that the record tells of; harmless when it is gone.
+void remove_pod_link(const state::Attachment& attachment);
+
+/// CNI_IFNAME, unless the kind's key names it otherwise.
+std::string pod_link_name(const PodLinkKind& kind, const cni::NetConf& conf, const std::string& ifname);
+
+/// Makes the link `pod_link_name` in `netns`; `inside` is a socket of it. May leave the link up or down.
 using CreateLink = std::function<void(const kernel::NetNs& netns, kernel::NlSocket& inside)>;
+/// Changes nothing: writes into the record what `create` is going to change besides the link.
+using PrepareLink = std::function<void(state::Attachment& attachment, kernel::NlSocket& inside)>;
 /// How `link` differs from what the configuration asks for, as clauses.
 using CompareLink = std::function<std::vector<std::string>(kernel::NlSocket& inside, const kernel::Link& link)>;
 
@@ -37,7 +48,8 @@ void require_ipam_type(const cni::Request& request);
 
 /// ADD: record, link, addresses and routes, up. Throws Error{held} when the name is taken in the pod; what
 /// `create` throws.
-cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CreateLink& create);
+cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CreateLink& create,
+                         const PrepareLink& prepare = {});
 /// DEL.
 void delete_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node);
 /// CHECK: the link, its kind, what `compare` finds, addresses and routes. Throws Error{drift}.
