@@ -27,17 +27,17 @@ class Error : public std::runtime_error {
     config = 7,
     invalid_netns = 8,
     try_again = 11,
-    not_available = 50,        ///< STATUS: ADD cannot be served
-    limited_connectivity = 51, ///< STATUS: containers may lose connectivity
-    kernel = 100,              ///< the kernel refused a request
-    device = 101,              ///< the device is missing or is not what the configuration says
-    held = 102,                ///< the device or name belongs to someone else
-    unsupported_by_nic = 103,  ///< this NIC or its driver cannot do what is asked
-    drift = 104,               ///< CHECK: the kernel differs from what ADD made
-    ipam = 105,                ///< address management failed
-    delegate = 106,            ///< a delegated plugin could not be found or run
-    state = 107,               ///< a record of ours is unreadable
-    ovsdb = 108,               ///< the Open vSwitch database refused or contradicts
+    not_available = 50,         ///< STATUS: ADD cannot be served
+    limited_connectivity = 51,  ///< STATUS: containers may lose connectivity
+    kernel = 100,               ///< the kernel refused a request
+    device = 101,               ///< the device is missing or is not what the configuration says
+    held = 102,                 ///< the device or name belongs to someone else
+    unsupported_by_nic = 103,   ///< this NIC or its driver cannot do what is asked
+    drift = 104,                ///< CHECK: the kernel differs from what ADD made
+    ipam = 105,                 ///< address management failed
+    delegate = 106,             ///< a delegated plugin could not be found or run
+    state = 107,                ///< a record of ours is unreadable
+    ovsdb = 108,                ///< the Open vSwitch database refused or contradicts
     internal = 999,
   };
 

@@ -29,8 +29,12 @@ std::optional<std::uint8_t> hex_digit(char c) {
 
 }  // namespace
 
-IpAddress IpAddress::v4(const std::array<std::uint8_t, 4>& bytes) { return from_bytes(bytes.data(), 4); }
-IpAddress IpAddress::v6(const std::array<std::uint8_t, 16>& bytes) { return from_bytes(bytes.data(), 16); }
+IpAddress IpAddress::v4(const std::array<std::uint8_t, 4>& bytes) {
+  return from_bytes(bytes.data(), 4);
+}
+IpAddress IpAddress::v6(const std::array<std::uint8_t, 16>& bytes) {
+  return from_bytes(bytes.data(), 16);
+}
 
 IpAddress IpAddress::from_bytes(const void* data, std::size_t size) {
   IpAddress address;
@@ -48,12 +52,16 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   return from_bytes(bytes.data(), 16);
 }
 
-int IpAddress::family() const noexcept { return v4_ ? AF_INET : AF_INET6; }
+int IpAddress::family() const noexcept {
+  return v4_ ? AF_INET : AF_INET6;
+}
 
 bool IpAddress::is_unspecified() const noexcept {
   return std::all_of(bytes_.begin(), bytes_.end(), [](std::uint8_t b) { return b == 0; });
 }
-bool IpAddress::is_multicast() const noexcept { return v4_ ? (bytes_[0] & 0xf0) == 0xe0 : bytes_[0] == 0xff; }
+bool IpAddress::is_multicast() const noexcept {
+  return v4_ ? (bytes_[0] & 0xf0) == 0xe0 : bytes_[0] == 0xff;
+}
 bool IpAddress::is_loopback() const noexcept {
   if (v4_) return bytes_[0] == 127;
   return std::all_of(bytes_.begin(), bytes_.end() - 1, [](std::uint8_t b) { return b == 0; }) && bytes_[15] == 1;
@@ -116,9 +124,13 @@ bool IpPrefix::contains(const IpAddress& other) const {
   return other.is_v4() == address.is_v4() && IpPrefix{other, length}.network() == network();
 }
 
-bool IpPrefix::overlaps(const IpPrefix& other) const { return contains(other.address) || other.contains(address); }
+bool IpPrefix::overlaps(const IpPrefix& other) const {
+  return contains(other.address) || other.contains(address);
+}
 
-std::string IpPrefix::text() const { return fmt::format("{}/{}", address.text(), length); }
+std::string IpPrefix::text() const {
+  return fmt::format("{}/{}", address.text(), length);
+}
 
 std::optional<MacAddress> MacAddress::parse(std::string_view text) {
   // Three notations: 17 characters with ':' or '-' after each byte, 14 with '.' after every second byte.

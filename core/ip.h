@@ -25,7 +25,7 @@ class IpAddress {
 
   bool is_v4() const noexcept { return v4_; }
   bool is_v6() const noexcept { return !v4_; }
-  int family() const noexcept;                             ///< AF_INET or AF_INET6
+  int family() const noexcept;                                ///< AF_INET or AF_INET6
   std::size_t size() const noexcept { return v4_ ? 4 : 16; }  ///< bytes
   const std::uint8_t* data() const noexcept { return bytes_.data(); }
   bool is_unspecified() const noexcept;

@@ -62,7 +62,9 @@ void set_log(LogLevel level, const std::string& file) {
   }
 }
 
-bool log_enabled(LogLevel level) noexcept { return level <= process_log().level; }
+bool log_enabled(LogLevel level) noexcept {
+  return level <= process_log().level;
+}
 
 void write_log(LogLevel level, std::string_view line) noexcept {
   try {
@@ -70,7 +72,8 @@ void write_log(LogLevel level, std::string_view line) noexcept {
         fmt::format("{} {}: {}\n", timestamp(), kLevelNames[static_cast<std::size_t>(level)], line);
     const Log& log = process_log();
     // One write per line, so that lines of parallel calls do not mix; a full disk must not fail the call.
-    [[maybe_unused]] const ssize_t written = ::write(log.file ? log.file.get() : STDERR_FILENO, text.data(), text.size());
+    [[maybe_unused]] const ssize_t written =
+        ::write(log.file ? log.file.get() : STDERR_FILENO, text.data(), text.size());
   } catch (...) {  // out of memory: a line is lost, the call goes on
   }
 }

@@ -14,8 +14,8 @@ class PluginTable;
 struct Node {
   const cni::PluginTable* plugins = nullptr;  ///< for delegation inside this program; nullptr: always execute
   std::string sysfs = "/sys";
-  std::string run_dir = "/run/barewire";      ///< records, claims, locks: gone with the boot
-  std::string cni_state_dir = "/var/lib/cni"; ///< the peers' records, host-local's reservations
+  std::string run_dir = "/run/barewire";       ///< records, claims, locks: gone with the boot
+  std::string cni_state_dir = "/var/lib/cni";  ///< the peers' records, host-local's reservations
   std::string profile_dir = "/etc/barewire/hw-profiles";
 };
 

@@ -19,7 +19,8 @@ class LiveNetNs {
   static LiveNetNs scan(const std::string& proc = "/proc");
 
   /// False only when it is certain that nothing of the attachment's netns is left: another boot, or neither its path
-  /// leads to it nor a process is in it. An inode that another netns has by now does not count. A record that does not say which netns it was is alive while its path opens.
+  /// leads to it nor a process is in it. An inode that another netns has by now does not count. A record that does not
+  /// say which netns it was is alive while its path opens.
   bool is_alive(const state::Attachment& attachment, const std::string& boot_id) const;
 
  private:

@@ -30,8 +30,8 @@ void status(const cni::Request& request, Node& node);
 }  // namespace static_addresses
 
 namespace dhcp {
-/// A lease of the server on the pod interface's network, which the daemon keeps from then on. Throws Error{config} for a
-/// wrong key, {io} without the daemon, {ipam} when no server gives one; nothing stays then.
+/// A lease of the server on the pod interface's network, which the daemon keeps from then on. Throws Error{config} for
+/// a wrong key, {io} without the daemon, {ipam} when no server gives one; nothing stays then.
 cni::Result add(const cni::Request& request, Node& node);
 /// Releases the lease, through the daemon or, where none runs, from the record on disk. Succeeds when there is nothing.
 void del(const cni::Request& request, Node& node);

@@ -113,7 +113,8 @@ int main(int argc, char** argv) {
     perform(app.get_subcommands().front()->get_name(), network, netns);
     return 0;
   } catch (const Error& error) {
-    write_all(STDERR_FILENO, fmt::format("cnitool: {}{}{}\n", error.what(), error.hint().empty() ? "" : "\n  ", error.hint()),
+    write_all(STDERR_FILENO,
+              fmt::format("cnitool: {}{}{}\n", error.what(), error.hint().empty() ? "" : "\n  ", error.hint()),
               "stderr");
   } catch (const std::exception& error) {
     write_all(STDERR_FILENO, fmt::format("cnitool: {}\n", error.what()), "stderr");

@@ -11,9 +11,8 @@ namespace barewire::cni {
 namespace {
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 }  // namespace
@@ -47,7 +46,8 @@ void Args::require_known(std::initializer_list<std::string_view> known) const {
   for (const auto& [name, value] : pairs_) {
     const std::string_view key = name;
     const bool common = equal_ignoring_case(key, "IgnoreUnknown") || key.substr(0, 8) == "K8S_POD_";
-    if (common || std::any_of(known.begin(), known.end(), [&](auto k) { return equal_ignoring_case(k, key); })) continue;
+    if (common || std::any_of(known.begin(), known.end(), [&](auto k) { return equal_ignoring_case(k, key); }))
+      continue;
     throw Error(Error::Code::environment, fmt::format("CNI_ARGS has the unknown key \"{}\"", name),
                 "add IgnoreUnknown=1 to CNI_ARGS to have unknown keys ignored");
   }

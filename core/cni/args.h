@@ -18,8 +18,8 @@ class Args {
   static Args parse(std::string_view text);
   std::optional<std::string> find(std::string_view key) const;
   bool empty() const noexcept { return pairs_.empty(); }
-  /// Throws Error{environment} when a key other than `known` and the common ones (IgnoreUnknown, K8S_POD_*) is there and
-  /// IgnoreUnknown is not 1 or true; as the reference library does in plugins that read CNI_ARGS.
+  /// Throws Error{environment} when a key other than `known` and the common ones (IgnoreUnknown, K8S_POD_*) is there
+  /// and IgnoreUnknown is not 1 or true; as the reference library does in plugins that read CNI_ARGS.
   void require_known(std::initializer_list<std::string_view> known) const;
 
  private:

@@ -109,8 +109,11 @@ void gc(const ConfList& list, const std::string& path, const std::vector<ValidAt
     if (list.cni_version < k110) break;
     json::object config = execution_config(list, plugin, {}, std::nullopt);
     config["cni.dev/valid-attachments"] = listed;
-    collector.run(fmt::format("GC by plugin {}", plugin.at("type").as_string().c_str()),
-                  [&] { call(Command::gc, {.container_id = "", .netns = "", .ifname = "", .args = "", .path = path, .capability_args = {}}, config, node); });
+    collector.run(fmt::format("GC by plugin {}", plugin.at("type").as_string().c_str()), [&] {
+      call(Command::gc,
+           {.container_id = "", .netns = "", .ifname = "", .args = "", .path = path, .capability_args = {}}, config,
+           node);
+    });
   }
   collector.finish();
 }
@@ -118,7 +121,8 @@ void gc(const ConfList& list, const std::string& path, const std::vector<ValidAt
 void status(const ConfList& list, const std::string& path, Node& node) {
   if (list.cni_version < k110) return;
   for (const json::object& plugin : list.plugins)
-    call(Command::status, {.container_id = "", .netns = "", .ifname = "", .args = "", .path = path, .capability_args = {}},
+    call(Command::status,
+         {.container_id = "", .netns = "", .ifname = "", .args = "", .path = path, .capability_args = {}},
          execution_config(list, plugin, {}, std::nullopt), node);
 }
 

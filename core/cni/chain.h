@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Running a configuration list against a netns, as a runtime does: each plugin in turn, the result of one handed to the
-/// next, remembered for DEL, CHECK and GC.
-/// Source: CNI spec 1.1.0 section 3, "Execution of Network Configurations".
+/// Running a configuration list against a netns, as a runtime does: each plugin in turn, the result of one handed to
+/// the next, remembered for DEL, CHECK and GC. Source: CNI spec 1.1.0 section 3, "Execution of Network Configurations".
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -19,9 +18,9 @@ struct Attach {
   std::string container_id;
   std::string netns;
   std::string ifname;
-  std::string args;                         ///< CNI_ARGS
-  std::string path;                         ///< CNI_PATH
-  boost::json::object capability_args;      ///< by capability: "portMappings", "mac", …
+  std::string args;                     ///< CNI_ARGS
+  std::string path;                     ///< CNI_PATH
+  boost::json::object capability_args;  ///< by capability: "portMappings", "mac", …
 };
 
 /// Where results are remembered: the reference library's place and format, so that either can end what the other began.

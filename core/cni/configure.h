@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Giving an interface the addresses and routes of a Result, and telling where an interface and a Result differ. Shared by
-/// every plugin that makes or moves an interface; works on what core/kernel offers.
+/// Giving an interface the addresses and routes of a Result, and telling where an interface and a Result differ. Shared
+/// by every plugin that makes or moves an interface; works on what core/kernel offers.
 #pragma once
 
 #include <chrono>
@@ -21,12 +21,12 @@ inline constexpr std::chrono::seconds kDadTimeout{10};
 /// with what IPAM answered.
 void assign_addresses_to(Result& result, int position);
 
-/// Gives `link`, which is `result.interfaces[position]`, its addresses (IPv6 is enabled first where it is off), brings it
-/// up, waits for duplicate address detection where an IPv6 gateway needs it, and adds the routes: one without a gateway
-/// takes the first gateway of its family. `socket` is of `netns`; `link` may be up or down.
-/// Throws Error{config} when an address names no interface, KernelError naming the object, Error{ipam} when an address is
-/// in use by another host (duplicate address detection failed).
-/// Source: CNI spec 1.1.0 "Success"; Documentation/networking/ip-sysctl.rst (disable_ipv6, keep_addr_on_down).
+/// Gives `link`, which is `result.interfaces[position]`, its addresses (IPv6 is enabled first where it is off), brings
+/// it up, waits for duplicate address detection where an IPv6 gateway needs it, and adds the routes: one without a
+/// gateway takes the first gateway of its family. `socket` is of `netns`; `link` may be up or down. Throws
+/// Error{config} when an address names no interface, KernelError naming the object, Error{ipam} when an address is in
+/// use by another host (duplicate address detection failed). Source: CNI spec 1.1.0 "Success";
+/// Documentation/networking/ip-sysctl.rst (disable_ipv6, keep_addr_on_down).
 void configure_interface(const kernel::NetNs& netns, kernel::NlSocket& socket, const kernel::Link& link,
                          const Result& result, int position);
 

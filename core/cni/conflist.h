@@ -20,7 +20,8 @@ struct ConfList {
   std::vector<boost::json::object> plugins;  ///< as written, in order
   std::string bytes;                         ///< the file, for the cache
 
-  /// A list ("plugins") or a single plugin's configuration (".conf"), which becomes a list of one. Plugins in the folder
+  /// A list ("plugins") or a single plugin's configuration (".conf"), which becomes a list of one. Plugins in the
+  /// folder
   /// `<directory>/<name>/` are appended unless "loadOnlyInlinedPlugins". Throws Error naming file and key.
   static ConfList load_file(const std::string& path);
 };

@@ -41,9 +41,10 @@ std::string find_on_path(const std::string& type, const std::string& path) {
 }
 
 bool is_this_program(const std::string& path) {
-  struct stat theirs {}, ours {};
-  return ::stat(path.c_str(), &theirs) == 0 && ::stat("/proc/self/exe", &ours) == 0 &&
-         theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+  struct stat theirs = {};
+  struct stat ours = {};
+  return ::stat(path.c_str(), &theirs) == 0 && ::stat("/proc/self/exe", &ours) == 0 && theirs.st_dev == ours.st_dev &&
+         theirs.st_ino == ours.st_ino;
 }
 
 /// This process's environment with the CNI_* variables of `environment`; an empty one is left out.
@@ -142,8 +143,8 @@ Error delegate_error(const std::string& type, const Outcome& outcome) {
     const int code = static_cast<int>(view.integer_or("code", 0, 1'000'000, "a CNI error code", 999));
     return Error(code, view.at("msg").string(), view.string_or("details", ""));
   } catch (const Error&) {
-    return Error(Error::Code::delegate, fmt::format("plugin {} failed with exit status {} and no CNI error", type,
-                                                    outcome.exit_status),
+    return Error(Error::Code::delegate,
+                 fmt::format("plugin {} failed with exit status {} and no CNI error", type, outcome.exit_status),
                  outcome.output.substr(0, 400));
   }
 }
@@ -170,7 +171,8 @@ bool does_not_know_command(const Error& error) {
 
 Result parse_ipam_result(const Request& request, const std::string& printed) {
   const auto document = parse_json(printed, fmt::format("the result of IPAM plugin {}", request.conf.ipam_type));
-  const Result result = Result::parse(JsonView(document, "IPAM result key", Error::Code::ipam), request.conf.cni_version);
+  const Result result =
+      Result::parse(JsonView(document, "IPAM result key", Error::Code::ipam), request.conf.cni_version);
   if (result.ips.empty())
     throw Error(Error::Code::ipam,
                 fmt::format("IPAM plugin {} returned missing IP config: no address", request.conf.ipam_type),

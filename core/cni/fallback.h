@@ -64,8 +64,8 @@ struct Fallback {
 /// anything.
 void require_fallback(const Request& request);
 
-/// Serves the ADD by the fallback, or throws `lack` on when there is none for it. `plugin` keeps the record. Throws what
-/// the fallback's plugin throws, after its DEL.
+/// Serves the ADD by the fallback, or throws `lack` on when there is none for it. `plugin` keeps the record. Throws
+/// what the fallback's plugin throws, after its DEL.
 Result add_by_fallback(const Request& request, Node& node, std::string_view plugin, const LackError& lack);
 
 /// How an attachment came to be served by its fallback, from its record.

@@ -34,7 +34,8 @@ std::string version_output(const Plugin& plugin) {
 
 /// Whether CNI_NETNS leads to the netns this process is in. A path that leads nowhere is the plugin's to judge.
 bool is_own_netns(const std::string& path) {
-  struct stat theirs {}, ours {};
+  struct stat theirs = {};
+  struct stat ours = {};
   if (path.empty() || ::stat(path.c_str(), &theirs) < 0 || ::stat("/proc/self/ns/net", &ours) < 0) return false;
   return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
@@ -56,8 +57,7 @@ void apply_log_keys(const Request& request) {
     const auto found = root.find(key);
     if (!found || found->string().empty()) continue;
     const auto parsed = parse_log_level(found->string());
-    if (!parsed && request.command == Command::add)
-      found->reject("one of panic, error, warning, info, debug, verbose");
+    if (!parsed && request.command == Command::add) found->reject("one of panic, error, warning, info, debug, verbose");
     level = parsed.value_or(level);
   }
   if (const auto debug = root.find("debug"); debug && debug->value().is_bool() && debug->boolean())
@@ -98,7 +98,8 @@ std::string run_add(const Plugin& plugin, const Request& request, Node& node) {
 
 std::string perform(const Plugin& plugin, const Request& request, Node& node) {
   switch (request.command) {
-    case Command::add: return plugin.add ? run_add(plugin, request, node) : "";
+    case Command::add:
+      return plugin.add ? run_add(plugin, request, node) : "";
     case Command::del:
       if (plugin.del) run_del(plugin, request, node);
       return "";
@@ -111,7 +112,8 @@ std::string perform(const Plugin& plugin, const Request& request, Node& node) {
     case Command::status:
       if (plugin.status) plugin.status(request, node);
       return "";
-    case Command::version: return version_output(plugin);
+    case Command::version:
+      return version_output(plugin);
   }
   return "";
 }

@@ -49,7 +49,8 @@ Outcome run(const Plugin& plugin, const Environment& environment, std::string st
 std::string error_json(const Error& error, const Version& version);
 
 /// A whole plugin program: acts by the base name of argv[0] (or, called by the program's own name, prints what it
-/// holds; with --names, the bare names for an installer), reads environment and stdin, writes stdout: the only writer of it. Returns the exit status.
+/// holds; with --names, the bare names for an installer), reads environment and stdin, writes stdout: the only writer
+/// of it. Returns the exit status.
 int plugin_main(int argc, char** argv, const PluginTable& plugins);
 
 }  // namespace barewire::cni

@@ -55,18 +55,19 @@ bool is_identifier(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   };
   return !text.empty() && alphanumeric(static_cast<unsigned char>(text[0])) &&
-         std::all_of(text.begin(), text.end(), [&](unsigned char c) {
-           return alphanumeric(c) || c == '_' || c == '.' || c == '-';
-         });
+         std::all_of(text.begin(), text.end(),
+                     [&](unsigned char c) { return alphanumeric(c) || c == '_' || c == '.' || c == '-'; });
 }
 
 void validate_network_name(const NetConf& conf) {
   if (conf.name.empty())
     throw Error(Error::Code::config, "missing network name", "give the network configuration a \"name\"");
   if (!is_identifier(conf.name))
-    throw Error(Error::Code::config, "invalid characters found in network name",
-                fmt::format("config key \"name\" is \"{}\"; expected letters, digits, '_', '.', '-', the first a letter "
-                            "or digit", conf.name));
+    throw Error(
+        Error::Code::config, "invalid characters found in network name",
+        fmt::format("config key \"name\" is \"{}\"; expected letters, digits, '_', '.', '-', the first a letter "
+                    "or digit",
+                    conf.name));
 }
 
 void validate_container_id(const std::string& id) {
@@ -160,8 +161,8 @@ NetConf NetConf::parse(std::string_view bytes) {
   if (const auto version = root.find("cniVersion")) {
     const auto parsed = Version::parse(version->string());
     if (!parsed)
-      throw Error(Error::Code::decode, fmt::format("config key \"cniVersion\" is \"{}\"; expected a version, as 1.0.0",
-                                                   version->string()));
+      throw Error(Error::Code::decode,
+                  fmt::format("config key \"cniVersion\" is \"{}\"; expected a version, as 1.0.0", version->string()));
     conf.cni_version = *parsed;
   }
   if (const auto ipam = root.find("ipam")) conf.ipam_type = ipam->string_or("type", "");
@@ -233,8 +234,7 @@ std::optional<MacAddress> requested_mac(const Request& request) {
   if (!text) return std::nullopt;
   const auto mac = MacAddress::parse(*text);
   if (!mac || mac->is_zero() || mac->is_multicast())
-    throw Error(code,
-                fmt::format("{} is \"{}\"; expected a unicast MAC address, as 02:00:00:00:00:01", source, *text));
+    throw Error(code, fmt::format("{} is \"{}\"; expected a unicast MAC address, as 02:00:00:00:00:01", source, *text));
   return mac;
 }
 

@@ -45,7 +45,7 @@ struct NetConf {
   std::string type;
   std::string ipam_type;  ///< "ipam.type"; empty = no address management
   Dns dns;
-  std::optional<Result> previous;  ///< "prevResult"
+  std::optional<Result> previous;      ///< "prevResult"
   bool has_valid_attachments = false;  ///< GC: the key is there (an empty list is meaningful)
   std::vector<ValidAttachment> valid_attachments;
   std::shared_ptr<const boost::json::value> document;
@@ -60,14 +60,14 @@ struct NetConf {
 
 struct Request {
   Command command = Command::version;
-  std::string container_id;       ///< empty for GC and STATUS
-  std::string netns;              ///< may be empty for DEL
+  std::string container_id;  ///< empty for GC and STATUS
+  std::string netns;         ///< may be empty for DEL
   std::string ifname;
   std::vector<std::string> path;  ///< directories of CNI_PATH
   Args args;
   NetConf conf;
-  std::string stdin_bytes;        ///< as received: handed to IPAM byte for byte
-  Environment environment;        ///< as received
+  std::string stdin_bytes;  ///< as received: handed to IPAM byte for byte
+  Environment environment;  ///< as received
 
   /// Validates everything a plugin may rely on. `oldest` is the oldest cniVersion the plugin speaks.
   /// Throws Error{environment}, {decode}, {config}, {incompatible_version} in the order the reference skeleton does.

@@ -79,7 +79,8 @@ json::object to_json_02(const Result& result, const Version& version) {
   if (object.size() == 1)
     throw Error(Error::Code::unsupported_field,
                 fmt::format("printing a result without addresses as cniVersion {} failed: cannot convert: no valid IP "
-                            "addresses", version.text()),
+                            "addresses",
+                            version.text()),
                 "use cniVersion 0.3.0 or newer for a network without addresses");
   object["dns"] = dns_to_json(result.dns);
   return object;
@@ -140,8 +141,13 @@ Dns Dns::parse(const JsonView& dns) {
 }
 
 Route parse_route(const JsonView& json) {
-  Route route{.destination = parse_prefix(json.at("dst")), .gateway = find_address(json, "gw"), .mtu = {},
-              .advmss = {}, .priority = {}, .table = {}, .scope = {}};
+  Route route{.destination = parse_prefix(json.at("dst")),
+              .gateway = find_address(json, "gw"),
+              .mtu = {},
+              .advmss = {},
+              .priority = {},
+              .table = {},
+              .scope = {}};
   route.mtu = find_u32(json, "mtu", "bytes");
   route.advmss = find_u32(json, "advmss", "bytes");
   route.priority = find_u32(json, "priority", "a route metric");

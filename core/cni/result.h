@@ -42,9 +42,7 @@ struct Dns {
   std::string domain;
   std::vector<std::string> search;
   std::vector<std::string> options;
-  bool empty() const noexcept {
-    return nameservers.empty() && domain.empty() && search.empty() && options.empty();
-  }
+  bool empty() const noexcept { return nameservers.empty() && domain.empty() && search.empty() && options.empty(); }
   static Dns parse(const JsonView& dns);
 };
 

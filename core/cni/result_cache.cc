@@ -57,8 +57,12 @@ std::string args_of(const JsonView& entry) {
 }
 
 Attach attach_of(const JsonView& entry) {
-  Attach attach{.container_id = entry.at("containerId").string(), .netns = entry.string_or("netns", ""),
-                .ifname = entry.at("ifName").string(), .args = args_of(entry), .path = "", .capability_args = {}};
+  Attach attach{.container_id = entry.at("containerId").string(),
+                .netns = entry.string_or("netns", ""),
+                .ifname = entry.at("ifName").string(),
+                .args = args_of(entry),
+                .path = "",
+                .capability_args = {}};
   if (const auto capabilities = entry.find("capabilityArgs"); capabilities && capabilities->is_object())
     attach.capability_args = capabilities->value().get_object();
   return attach;
@@ -93,7 +97,9 @@ std::optional<json::value> ResultCache::find(const std::string& network, const A
   return result ? std::optional(result->value()) : std::nullopt;
 }
 
-void ResultCache::remove(const std::string& network, const Attach& attach) const { remove_file(path(network, attach)); }
+void ResultCache::remove(const std::string& network, const Attach& attach) const {
+  remove_file(path(network, attach));
+}
 
 std::vector<Attach> ResultCache::list(const std::string& network) const {
   std::vector<Attach> attachments;

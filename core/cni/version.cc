@@ -22,7 +22,9 @@ std::optional<Version> Version::parse(std::string_view text) {
   return Version{numbers[0], numbers[1], numbers[2]};
 }
 
-std::string Version::text() const { return fmt::format("{}.{}.{}", major, minor, patch); }
+std::string Version::text() const {
+  return fmt::format("{}.{}.{}", major, minor, patch);
+}
 
 bool is_supported(const Version& version) {
   return std::find(kSupportedVersions.begin(), kSupportedVersions.end(), version) != kSupportedVersions.end();

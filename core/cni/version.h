@@ -18,9 +18,9 @@ struct Version {
   friend auto operator<=>(const Version&, const Version&) = default;
 };
 
-inline constexpr std::array<Version, 7> kSupportedVersions = {
-    Version{0, 1, 0}, Version{0, 2, 0}, Version{0, 3, 0}, Version{0, 3, 1},
-    Version{0, 4, 0}, Version{1, 0, 0}, Version{1, 1, 0}};
+inline constexpr std::array<Version, 7> kSupportedVersions = {Version{0, 1, 0}, Version{0, 2, 0}, Version{0, 3, 0},
+                                                              Version{0, 3, 1}, Version{0, 4, 0}, Version{1, 0, 0},
+                                                              Version{1, 1, 0}};
 inline constexpr Version kLatestVersion = kSupportedVersions.back();
 
 bool is_supported(const Version& version);

@@ -39,11 +39,13 @@ struct Devlink {
   }
 };
 
-std::string text_of(const DevlinkHandle& handle) { return fmt::format("{}/{}", handle.bus, handle.device); }
+std::string text_of(const DevlinkHandle& handle) {
+  return fmt::format("{}/{}", handle.bus, handle.device);
+}
 
 /// Source: enum devlink_port_flavour in include/uapi/linux/devlink.h.
 std::string flavour_name(std::uint16_t flavour) {
-  constexpr std::array<std::string_view, 8> kNames = {"physical", "cpu",   "dsa",     "pcipf",
+  constexpr std::array<std::string_view, 8> kNames = {"physical", "cpu",     "dsa",    "pcipf",
                                                       "pcivf",    "virtual", "unused", "pcisf"};
   return flavour < kNames.size() ? std::string(kNames[flavour]) : fmt::format("flavour {}", flavour);
 }
@@ -62,7 +64,8 @@ DevlinkPort read_port(const NlAttributes& attributes) {
 
 /// Whether a dump's message is about `handle`: kernels before 6.4 list every device's ports.
 bool is_about(const NlAttributes& attributes, const DevlinkHandle& handle) {
-  return attributes.text(DEVLINK_ATTR_BUS_NAME) == handle.bus && attributes.text(DEVLINK_ATTR_DEV_NAME) == handle.device;
+  return attributes.text(DEVLINK_ATTR_BUS_NAME) == handle.bus &&
+         attributes.text(DEVLINK_ATTR_DEV_NAME) == handle.device;
 }
 
 }  // namespace
@@ -72,12 +75,12 @@ std::optional<EswitchMode> find_eswitch_mode(const DevlinkHandle& handle) {
   if (!devlink) return std::nullopt;
   std::optional<EswitchMode> mode;
   try {
-    devlink->socket.get(devlink->message(DEVLINK_CMD_ESWITCH_GET, handle), "reading the eswitch mode of " + text_of(handle),
-                        [&](const nlmsghdr& answer) {
-                          const auto value =
-                              NlAttributes(answer, sizeof(genlmsghdr)).value<std::uint16_t>(DEVLINK_ATTR_ESWITCH_MODE);
-                          if (value) mode = *value == DEVLINK_ESWITCH_MODE_SWITCHDEV ? EswitchMode::switchdev : EswitchMode::legacy;
-                        });
+    devlink->socket.get(
+        devlink->message(DEVLINK_CMD_ESWITCH_GET, handle), "reading the eswitch mode of " + text_of(handle),
+        [&](const nlmsghdr& answer) {
+          const auto value = NlAttributes(answer, sizeof(genlmsghdr)).value<std::uint16_t>(DEVLINK_ATTR_ESWITCH_MODE);
+          if (value) mode = *value == DEVLINK_ESWITCH_MODE_SWITCHDEV ? EswitchMode::switchdev : EswitchMode::legacy;
+        });
   } catch (const KernelError& error) {
     if (error.err() != EOPNOTSUPP && error.err() != EINVAL) throw;  // a device without an eswitch
   }
@@ -86,7 +89,8 @@ std::optional<EswitchMode> find_eswitch_mode(const DevlinkHandle& handle) {
 
 void set_eswitch_mode(const DevlinkHandle& handle, EswitchMode mode) {
   const bool switchdev = mode == EswitchMode::switchdev;
-  const std::string doing = fmt::format("setting the eswitch mode of {} to {}", text_of(handle), switchdev ? "switchdev" : "legacy");
+  const std::string doing =
+      fmt::format("setting the eswitch mode of {} to {}", text_of(handle), switchdev ? "switchdev" : "legacy");
   auto devlink = Devlink::find();
   if (!devlink) throw KernelError(EOPNOTSUPP, doing + " failed: this kernel has no devlink", "");
   NlMessage message = devlink->message(DEVLINK_CMD_ESWITCH_SET, handle);
@@ -98,13 +102,13 @@ std::vector<DevlinkPort> list_devlink_ports(const DevlinkHandle& handle) {
   std::vector<DevlinkPort> ports;
   auto devlink = Devlink::find();
   if (!devlink) return ports;
-  devlink->socket.dump(
-      devlink->message(DEVLINK_CMD_PORT_GET, handle), "listing the devlink ports of " + text_of(handle),
-      [&](const nlmsghdr& answer) {
-        const NlAttributes attributes(answer, sizeof(genlmsghdr));
-        if (is_about(attributes, handle)) ports.push_back(read_port(attributes));
-      },
-      {ENODEV});
+  devlink->socket.dump(devlink->message(DEVLINK_CMD_PORT_GET, handle),
+                       "listing the devlink ports of " + text_of(handle),
+                       [&](const nlmsghdr& answer) {
+                         const NlAttributes attributes(answer, sizeof(genlmsghdr));
+                         if (is_about(attributes, handle)) ports.push_back(read_port(attributes));
+                       },
+                       {ENODEV});
   return ports;
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ethtool questions of devlink.h and the settings of ethtool.h, through the ioctl that every kernel has. Source: include/uapi/linux/ethtool.h.
+// The ethtool questions of devlink.h and the settings of ethtool.h, through the ioctl that every kernel has. Source:
+// include/uapi/linux/ethtool.h.
+#include "core/kernel/ethtool.h"
+
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -11,7 +14,6 @@
 #include "core/error.h"
 #include "core/fd.h"
 #include "core/kernel/devlink.h"
-#include "core/kernel/ethtool.h"
 
 namespace barewire::kernel {
 
@@ -34,7 +36,9 @@ std::vector<std::uint64_t> buffer_for(std::size_t count, std::size_t size) {
   return std::vector<std::uint64_t>((sizeof(Header) + count * size + 7) / 8);
 }
 
-std::string text_of(const char* bytes, std::size_t size) { return {bytes, ::strnlen(bytes, size)}; }
+std::string text_of(const char* bytes, std::size_t size) {
+  return {bytes, ::strnlen(bytes, size)};
+}
 
 std::uint32_t feature_count(const std::string& netdev) {
   auto buffer = buffer_for<ethtool_sset_info>(1, sizeof(std::uint32_t));
@@ -52,7 +56,8 @@ std::optional<std::uint32_t> feature_index(const std::string& netdev, const std:
   strings->len = count;
   if (!ask(netdev, strings)) return std::nullopt;
   for (std::uint32_t i = 0; i < strings->len; ++i)
-    if (text_of(reinterpret_cast<const char*>(strings->data) + std::size_t{i} * ETH_GSTRING_LEN, ETH_GSTRING_LEN) == feature)
+    if (text_of(reinterpret_cast<const char*>(strings->data) + std::size_t{i} * ETH_GSTRING_LEN, ETH_GSTRING_LEN) ==
+        feature)
       return i;
   return std::nullopt;
 }

@@ -7,8 +7,8 @@
 
 namespace barewire::kernel {
 
-/// Whether the kernel leaves the checksums of what it sends to the device, or makes them itself (off); segmentation goes
-/// off with them. In the calling thread's netns. Throws Error{io}. Source: ethtool(8), "-K DEVICE tx".
+/// Whether the kernel leaves the checksums of what it sends to the device, or makes them itself (off); segmentation
+/// goes off with them. In the calling thread's netns. Throws Error{io}. Source: ethtool(8), "-K DEVICE tx".
 void set_tx_checksum(const std::string& netdev, bool on);
 
 }  // namespace barewire::kernel

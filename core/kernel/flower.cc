@@ -46,12 +46,11 @@ std::vector<FlowerFilter> list_flower_filters(NlSocket& socket, int index) {
   NlMessage message(RTM_GETTFILTER, 0);
   message.header(header);
   std::vector<FlowerFilter> filters;
-  socket.dump(
-      std::move(message), fmt::format("listing the filters of link {}", index),
-      [&](const nlmsghdr& answer) {
-        if (const auto filter = parse_filter(answer)) filters.push_back(*filter);
-      },
-      {EINVAL, ENODEV, ENOENT});
+  socket.dump(std::move(message), fmt::format("listing the filters of link {}", index),
+              [&](const nlmsghdr& answer) {
+                if (const auto filter = parse_filter(answer)) filters.push_back(*filter);
+              },
+              {EINVAL, ENODEV, ENOENT});
   return filters;
 }
 

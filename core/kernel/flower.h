@@ -13,9 +13,9 @@ namespace barewire::kernel {
 struct FlowerFilter {
   std::uint16_t priority = 0;
   std::uint32_t handle = 0;
-  bool in_hardware = false;       ///< the driver has taken it
-  bool not_in_hardware = false;   ///< the driver was asked, and refused
-  bool skip_hardware = false;     ///< the driver was never to be asked
+  bool in_hardware = false;      ///< the driver has taken it
+  bool not_in_hardware = false;  ///< the driver was asked, and refused
+  bool skip_hardware = false;    ///< the driver was never to be asked
 };
 
 /// Those on the ingress of link `index`; empty when it has no ingress queueing discipline. Throws KernelError.

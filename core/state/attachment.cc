@@ -41,7 +41,9 @@ std::string current_boot_id() {
   return id;
 }
 
-std::string AttachmentId::text() const { return fmt::format("{}/{}/{}", network, container_id, ifname); }
+std::string AttachmentId::text() const {
+  return fmt::format("{}/{}/{}", network, container_id, ifname);
+}
 
 AttachmentId attachment_id(const cni::Request& request, std::string_view plugin) {
   return {request.conf.name, request.container_id, request.ifname, std::string(plugin)};
@@ -118,9 +120,11 @@ Attachment parse_attachment(std::string_view bytes, const std::string& path) {
     if (const auto data = view.find("data"); data && data->is_object()) attachment.data = data->value().get_object();
     return attachment;
   } catch (const Error& error) {
-    throw Error(Error::Code::state, error.what(),
-                fmt::format("the record is damaged; `barewire list` shows what the kernel knows. Correct {} or, once the "
-                            "device is back, remove it", path));
+    throw Error(
+        Error::Code::state, error.what(),
+        fmt::format("the record is damaged; `barewire list` shows what the kernel knows. Correct {} or, once the "
+                    "device is back, remove it",
+                    path));
   }
 }
 

@@ -33,16 +33,16 @@ struct Pod {
 
 struct Attachment {
   AttachmentId id;
-  std::string netns;                              ///< path at ADD
-  std::optional<kernel::NetNsId> netns_id;        ///< what the path led to then
-  std::string boot_id;                            ///< /proc/sys/kernel/random/boot_id at ADD
-  std::string since;                              ///< RFC 3339, UTC
+  std::string netns;                        ///< path at ADD
+  std::optional<kernel::NetNsId> netns_id;  ///< what the path led to then
+  std::string boot_id;                      ///< /proc/sys/kernel/random/boot_id at ADD
+  std::string since;                        ///< RFC 3339, UTC
   Pod pod;
-  std::string cni_args;                           ///< CNI_ARGS at ADD
-  std::string cni_path;                           ///< CNI_PATH at ADD
+  std::string cni_args;  ///< CNI_ARGS at ADD
+  std::string cni_path;  ///< CNI_PATH at ADD
   std::string ipam_type;
-  std::string config;                             ///< stdin of ADD, byte for byte
-  boost::json::object data;                       ///< what the plugin itself keeps
+  std::string config;        ///< stdin of ADD, byte for byte
+  boost::json::object data;  ///< what the plugin itself keeps
 
   /// The environment to call IPAM's DEL with, as ADD's was.
   cni::Environment del_environment() const;

@@ -25,7 +25,8 @@ bool try_lock(int fd, const std::string& path) {
 
 /// A holder whose file goes has removed it while we waited for it: what we locked then is no longer the lock.
 bool is_still_at(int fd, const std::string& path) {
-  struct stat ours {}, there {};
+  struct stat ours = {};
+  struct stat there = {};
   return ::fstat(fd, &ours) == 0 && ::stat(path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
          ours.st_dev == there.st_dev;
 }

@@ -50,7 +50,9 @@ std::string file_name(std::string device) {
 }
 
 /// One name for all writers of a record, which its lock keeps apart: the next can clear what a killed one left.
-std::string temporary_of(const std::string& path) { return path + ".tmp"; }
+std::string temporary_of(const std::string& path) {
+  return path + ".tmp";
+}
 
 /// As write_file_atomically, by way of that name.
 void replace_record(const std::string& path, const std::string& bytes) {
@@ -88,7 +90,9 @@ void Store::save(const Attachment& attachment) {
   replace_record(path_of(attachment.id), boost::json::serialize(to_json(attachment)) + "\n");
 }
 
-void Store::remove(const AttachmentId& id) { remove_file(path_of(id)); }
+void Store::remove(const AttachmentId& id) {
+  remove_file(path_of(id));
+}
 
 std::vector<Attachment> Store::list(std::vector<std::pair<std::string, std::string>>* unreadable) const {
   std::vector<Attachment> result;

@@ -37,8 +37,8 @@ class Store {
   std::vector<Attachment> list(std::vector<std::pair<std::string, std::string>>* unreadable = nullptr) const;
   std::vector<Attachment> list(const std::string& network) const;
 
-  /// Makes `id` the holder of `device` (a PCI address or netdev name). False when another attachment holds it; true also
-  /// when `id` held it already. A claim whose record is gone (its ADD died before writing it) is taken over.
+  /// Makes `id` the holder of `device` (a PCI address or netdev name). False when another attachment holds it; true
+  /// also when `id` held it already. A claim whose record is gone (its ADD died before writing it) is taken over.
   bool claim(const std::string& device, const AttachmentId& id);
   /// Only a claim held by `id` is released; another's stays.
   void release(const std::string& device, const AttachmentId& id);

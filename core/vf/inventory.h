@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Every SR-IOV NIC of the node and its VFs, as sysfs, rtnetlink and our records show them at this moment. Shared by the
-/// sriov plugin (claiming from a pool), the ovs plugin and the admin's command.
+/// Every SR-IOV NIC of the node and its VFs, as sysfs, rtnetlink and our records show them at this moment. Shared by
+/// the sriov plugin (claiming from a pool), the ovs plugin and the admin's command.
 #pragma once
 
 #include <cstdint>
@@ -32,11 +32,11 @@ struct Pf {
 };
 
 enum class UseOfVf {
-  free,            ///< in this netns or on a user-space driver, claimed by no one, not enslaved, down or without address
-  held,            ///< one of our records holds it
-  used_elsewhere,  ///< no record of ours, yet its netdev is in another netns, enslaved, addressed or carries other links,
-                   ///< its vfio group is open, or a peer's record holds it
-  unbound,         ///< no driver is bound to it: there is nothing to hand over
+  free,  ///< in this netns or on a user-space driver, claimed by no one, not enslaved, down or without address
+  held,  ///< one of our records holds it
+  used_elsewhere,  ///< no record of ours, yet its netdev is in another netns, enslaved, addressed or carries other
+                   ///< links, its vfio group is open, or a peer's record holds it
+  unbound,  ///< no driver is bound to it: there is nothing to hand over
 };
 
 /// All PFs that have or can have VFs, sorted by PCI address. `socket` is of the host's netns.
@@ -52,8 +52,9 @@ std::optional<VfOfPf> find_vf(const kernel::Sysfs& sysfs, kernel::NlSocket& sock
 
 /// Where others leave signs that they use a VF.
 struct ForeignState {
-  std::string peer_state_dir = "/var/lib/cni/sriov";  ///< sriov-cni's: pci/<address> names a netns; counts while it lives
-  std::string vfio_dir = "/dev/vfio";                 ///< a group that is open answers EBUSY to a second open
+  std::string peer_state_dir =
+      "/var/lib/cni/sriov";            ///< sriov-cni's: pci/<address> names a netns; counts while it lives
+  std::string vfio_dir = "/dev/vfio";  ///< a group that is open answers EBUSY to a second open
 };
 
 /// What a VF is used for, and how one can tell: `why` is a clause such as "it is enslaved to br0"; empty when free.

@@ -34,7 +34,8 @@ bool is_in_pod(const Link& link, const Identity& identity) {
   return link.name == identity.pod_name && link.mac == identity.mac;
 }
 
-/// A virtual netdev is known by its name here; one that was made anew under that name has neither its index nor its MAC.
+/// A virtual netdev is known by its name here; one that was made anew under that name has neither its index nor its
+/// MAC.
 bool is_on_host(const Link& link, const Identity& identity) {
   if (!identity.parent_device.empty()) return is_child(link, identity);
   if (link.name != identity.host_name || link.kind != identity.kind) return false;

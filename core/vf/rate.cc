@@ -28,11 +28,8 @@ void set_rate(Host& host, const PfPort& pf, std::uint32_t id, std::uint32_t rate
 }  // namespace
 
 void put(boost::json::object& data, const RateLimit& limit) {
-  data[kKey] = {{"device", limit.device},
-                {"pf", limit.pf},
-                {"vf", limit.id},
-                {"before", limit.before},
-                {"limit", limit.limit}};
+  data[kKey] = {
+      {"device", limit.device}, {"pf", limit.pf}, {"vf", limit.id}, {"before", limit.before}, {"limit", limit.limit}};
 }
 
 std::optional<RateLimit> find_rate_limit(const boost::json::object& data) {

@@ -39,7 +39,7 @@ struct NetdevState {
   std::optional<MacAddress> mac;  ///< effective; absent: no Ethernet (InfiniBand)
   std::optional<MacAddress> perm_mac;
   std::string phys_port_name;  ///< which of the netdevs of its device (representors, ports); empty: not told
-  bool mac_is_own = false;  ///< the VF gave itself its address; the PF only repeats it
+  bool mac_is_own = false;     ///< the VF gave itself its address; the PF only repeats it
   std::uint32_t mtu = 0;
   std::uint32_t tx_queue_length = 0;
   bool up = false;

@@ -34,8 +34,7 @@ std::optional<Representor> find_by_devlink(const kernel::DevlinkHandle& handle, 
   std::erase_if(found, [&](const DevlinkPort& port) {
     return port.flavour != "pcivf" || port.vf != vf || port.netdev.empty() || !is_of_this_host(port);
   });
-  if (found.size() > 1)
-    std::erase_if(found, [&](const DevlinkPort& port) { return port.pf && *port.pf != pf_number; });
+  if (found.size() > 1) std::erase_if(found, [&](const DevlinkPort& port) { return port.pf && *port.pf != pf_number; });
   if (found.size() != 1) return std::nullopt;
   return Representor{found.front().netdev, Representor::FoundBy::devlink_port};
 }

@@ -113,8 +113,8 @@ class Restoration {
               mac.text());
   }
 
-  /// Whether the VF gave itself its address or has it from the PF, for the next record of it asks for that. A netdev that
-  /// set its address once is told from one that never did only by being made anew.
+  /// Whether the VF gave itself its address or has it from the PF, for the next record of it asks for that. A netdev
+  /// that set its address once is told from one that never did only by being made anew.
   void settle_whose_mac(const MacAddress& mac) {
     const bool is_own = mac_is_own(host_.sysfs, home_->name);
     if (is_own == record_.netdev->mac_is_own) return;

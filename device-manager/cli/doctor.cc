@@ -49,9 +49,8 @@ json::object document(const manager::Findings& findings) {
 std::string table(const manager::Findings& findings, const Terminal& terminal) {
   Table lines({{"VERDICT"}, {"PART"}, {"FOUND"}});
   for (const Finding& finding : findings) {
-    lines.add_row({{std::string(manager::text_of(finding.verdict)), style_of(finding.verdict)},
-                   finding.part,
-                   finding.text});
+    lines.add_row(
+        {{std::string(manager::text_of(finding.verdict)), style_of(finding.verdict)}, finding.part, finding.text});
     if (!finding.next.empty()) lines.add_note({"-> " + finding.next, Style::bold});
   }
   return lines.render(terminal);

@@ -27,13 +27,14 @@ bool is_of_a_switch_chip(const kernel::Link& link) {
 }
 
 Finding judge(const kernel::Link& port, const std::vector<kernel::FlowerFilter>& filters) {
-  const auto in_hardware = std::count_if(filters.begin(), filters.end(), [](const auto& each) { return each.in_hardware; });
-  const auto kept_away = std::count_if(filters.begin(), filters.end(), [](const auto& each) { return each.skip_hardware; });
+  const auto in_hardware =
+      std::count_if(filters.begin(), filters.end(), [](const auto& each) { return each.in_hardware; });
+  const auto kept_away =
+      std::count_if(filters.begin(), filters.end(), [](const auto& each) { return each.skip_hardware; });
   const auto total = static_cast<std::ptrdiff_t>(filters.size());
   const std::string text = fmt::format("{} of {} offloaded flows are in hardware", in_hardware, total);
   if (in_hardware == total) return {Verdict::good, port.name, text, ""};
-  if (!is_of_a_switch_chip(port))
-    return {Verdict::note, port.name, text + ": it is no port of a switching NIC", ""};
+  if (!is_of_a_switch_chip(port)) return {Verdict::note, port.name, text + ": it is no port of a switching NIC", ""};
   if (kept_away > 0) return {Verdict::warning, port.name, text + ": they are marked skip_hw", "look at tc-policy"};
   return {Verdict::warning, port.name, text + ": the driver refused the others",
           fmt::format("tc -s filter show dev {} ingress | grep -B20 not_in_hw; dmesg tells what the driver lacks",

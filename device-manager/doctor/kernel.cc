@@ -17,11 +17,9 @@ struct Module {
   const char* name;
   const char* purpose;
 };
-constexpr std::array kOffload = {Module{"sch_ingress", "the hook filters hang on"},
-                                 Module{"cls_flower", "matches of offloaded flows"},
-                                 Module{"act_mirred", "output to a port"},
-                                 Module{"act_vlan", "VLAN tags"},
-                                 Module{"act_tunnel_key", "tunnels"}};
+constexpr std::array kOffload = {
+    Module{"sch_ingress", "the hook filters hang on"}, Module{"cls_flower", "matches of offloaded flows"},
+    Module{"act_mirred", "output to a port"}, Module{"act_vlan", "VLAN tags"}, Module{"act_tunnel_key", "tunnels"}};
 
 bool is_listed(const std::string& file, const std::string& module) {
   const auto text = read_file(file);

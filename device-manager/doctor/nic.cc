@@ -30,8 +30,8 @@ class NicExamination {
     if (mode == kernel::EswitchMode::switchdev) return examine_switchdev();
     const bool can = profile_.switchdev.capability.support != hw::Capability::Support::no;
     if (!mode && !can)
-      return add(Verdict::note, fmt::format("{} has no eswitch mode: its VFs go into pods without a bridge",
-                                            profile_.description()));
+      return add(Verdict::note,
+                 fmt::format("{} has no eswitch mode: its VFs go into pods without a bridge", profile_.description()));
     if (!mode)
       return add(use.hw_offload ? Verdict::warning : Verdict::note,
                  fmt::format("driver {} tells no eswitch mode", pf_.pci.driver), "update its driver or firmware");

@@ -51,8 +51,9 @@ void examine_offload(const SwitchState& state, const ChainInUse& use, Findings& 
     add(Verdict::broken, "keeps flows away from hardware: tc-policy is skip_hw",
         "ovs-vsctl remove Open_vSwitch . other_config tc-policy, then restart ovs-vswitchd");
   if (state.hw_offload && state.tc_policy == "skip_sw")
-    add(Verdict::note, "keeps flows out of the software classifier (tc-policy is skip_sw): what hardware refuses goes "
-                       "through the datapath");
+    add(Verdict::note,
+        "keeps flows out of the software classifier (tc-policy is skip_sw): what hardware refuses goes "
+        "through the datapath");
 }
 
 }  // namespace
@@ -77,15 +78,15 @@ void examine_switch(const SwitchState& state, const ChainInUse& use, Findings& f
     return add(use.switchdev ? Verdict::broken : Verdict::note, state.why_not,
                "systemctl status openvswitch-switch; another socket: --socket");
   if (!state.running)
-    add(Verdict::broken, "its database is served, and no ovs-vswitchd obeys it",
-        "systemctl status ovs-vswitchd");
+    add(Verdict::broken, "its database is served, and no ovs-vswitchd obeys it", "systemctl status ovs-vswitchd");
   else
     add(Verdict::good, fmt::format("{} is running", state.version.empty() ? "ovs-vswitchd" : state.version));
   examine_offload(state, use, findings);
   if (state.dpdk_wanted)
     add(state.dpdk_initialised ? Verdict::good : Verdict::broken,
         state.dpdk_initialised ? "has started DPDK" : "is told to start DPDK, and could not",
-        state.dpdk_initialised ? "" : "the log of ovs-vswitchd says why: grep EAL /var/log/openvswitch/ovs-vswitchd.log");
+        state.dpdk_initialised ? ""
+                               : "the log of ovs-vswitchd says why: grep EAL /var/log/openvswitch/ovs-vswitchd.log");
   for (const auto& [interface, error] : state.interface_errors)
     add(Verdict::broken, fmt::format("interface {}: {}", interface, error),
         fmt::format("ovs-vsctl --columns=name,type,options,error list Interface {}", interface));

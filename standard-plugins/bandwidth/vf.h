@@ -16,8 +16,8 @@ namespace barewire::standard {
 std::optional<std::string> find_vf(const cni::Result& previous, const std::string& ifname, const Node& node);
 
 /// Limits `device` and writes `attachment` before it does. Throws Error{config} when the rate is less than the 1 Mb/s
-/// that NICs count in, Error{unsupported_by_nic} when this one has no such limit, or the config limits what is received,
-/// too. Nothing was touched then. Throws KernelError.
+/// that NICs count in, Error{unsupported_by_nic} when this one has no such limit, or the config limits what is
+/// received, too. Nothing was touched then. Throws KernelError.
 void limit_vf(state::Attachment& attachment, const std::string& device, const BandwidthConfig& config, Node& node);
 
 /// Harmless when the record has no VF.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "standard-plugins/common/masquerade.h"
 
-#include <netinet/in.h>  // before the kernel's header of the same types
-
 #include <linux/netfilter.h>
+#include <netinet/in.h>  // before the kernel's header of the same types
 
 #include <boost/json/array.hpp>
 

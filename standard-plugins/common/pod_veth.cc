@@ -80,7 +80,8 @@ void wait_for_pod_veth(kernel::NlSocket& host, const kernel::Link& port, kernel:
                        const kernel::Link& link) {
   for (auto& [socket, end] : {std::pair{&host, &port}, std::pair{&inside, &link}})
     if (!wait_until_operational(*socket, end->index))
-      throw Error(Error::Code::device, fmt::format("waiting for {} to pass packets failed: it is still down", end->name),
+      throw Error(Error::Code::device,
+                  fmt::format("waiting for {} to pass packets failed: it is still down", end->name),
                   "both ends of the pair are up; has something else on this node taken one down?");
 }
 

@@ -34,9 +34,9 @@ struct Cost {
 struct Contender {
   std::string name;
   std::string program;
-  std::string config;  ///< file
-  std::map<std::string, std::vector<Cost>> costs = {};     ///< by command
-  std::map<std::string, long> system_calls = {};           ///< by command
+  std::string config;                                   ///< file
+  std::map<std::string, std::vector<Cost>> costs = {};  ///< by command
+  std::map<std::string, long> system_calls = {};        ///< by command
 };
 
 struct Options {
@@ -53,7 +53,9 @@ struct Run {
   std::string output;
 };
 
-double milliseconds(const timeval& time) { return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3; }
+double milliseconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3;
+}
 
 /// A plugin finds its own suite's IPAM first: the one that lies beside it.
 std::string cni_path(const Contender& contender, const Options& options) {
@@ -100,8 +102,9 @@ Run run(std::vector<std::string> words, std::vector<std::string> variables, cons
   std::string printed = read_all(output.get(), "its output");
   if (status != 0)
     throw Error(Error::Code::delegate, fmt::format("{} failed with status {}: {}", words[0], status, printed));
-  return {{wall.count(), milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss)},
-          std::move(printed)};
+  return {
+      {wall.count(), milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss)},
+      std::move(printed)};
 }
 
 /// The configuration with what ADD printed as "prevResult", as a runtime sends it to CHECK; in a file of its own.
@@ -158,11 +161,13 @@ void print(const std::vector<Contender>& contenders) {
     for (const Contender& contender : contenders) {
       if (!contender.costs.contains(command)) continue;
       const auto& costs = contender.costs.at(command);
-      const auto least = std::min_element(costs.begin(), costs.end(), [](auto& a, auto& b) { return a.wall_ms < b.wall_ms; });
+      const auto least =
+          std::min_element(costs.begin(), costs.end(), [](auto& a, auto& b) { return a.wall_ms < b.wall_ms; });
       const auto calls = contender.system_calls.find(command);
       fmt::print("| {} | {} | {:.2f} ({:.2f}) | {:.2f} | {:.0f} | {} | {:.2f} |\n", contender.name, command,
                  median_of(costs, &Cost::wall_ms), least->wall_ms, median_of(costs, &Cost::cpu_ms),
-                 median_of(costs, &Cost::peak_kib), calls == contender.system_calls.end() ? "–" : std::to_string(calls->second),
+                 median_of(costs, &Cost::peak_kib),
+                 calls == contender.system_calls.end() ? "–" : std::to_string(calls->second),
                  ratio(contenders.front().costs.at(command), costs));
     }
   }
@@ -172,7 +177,9 @@ Contender parse_contender(const std::string& text) {
   const auto first = text.find('='), second = text.find('=', first + 1);
   if (first == std::string::npos || second == std::string::npos)
     throw CLI::ValidationError("CONTENDER", "\"" + text + "\" is not NAME=PROGRAM=CONFIG");
-  return {.name = text.substr(0, first), .program = text.substr(first + 1, second - first - 1), .config = text.substr(second + 1)};
+  return {.name = text.substr(0, first),
+          .program = text.substr(first + 1, second - first - 1),
+          .config = text.substr(second + 1)};
 }
 
 void measure(std::vector<Contender>& contenders, const Options& options) {
@@ -182,7 +189,8 @@ void measure(std::vector<Contender>& contenders, const Options& options) {
   if (!options.count_calls) return;
   for (Contender& contender : contenders)
     for (const char* command : {"ADD", "DEL"})
-      contender.system_calls[command] = count_system_calls(contender, environment(contender, options, command, "bench-calls"));
+      contender.system_calls[command] =
+          count_system_calls(contender, environment(contender, options, command, "bench-calls"));
 }
 
 }  // namespace

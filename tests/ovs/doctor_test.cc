@@ -16,14 +16,14 @@ class DoctorTest : public OvsTest {
  protected:
   /// The findings about `part`: "<verdict>: <text>", a line each.
   std::string findings_of(const std::string& part) const {
-    const CommandResult result = run(command_of(
-        built_program("barewire"), {"doctor", "-o", "json", "--socket", "unix:" + ovs->socket()}, ""));
+    const CommandResult result =
+        run(command_of(built_program("barewire"), {"doctor", "-o", "json", "--socket", "unix:" + ovs->socket()}, ""));
     std::string lines;
     const boost::json::value document = boost::json::parse(result.out);
     for (const auto& finding : document.at("findings").as_array())
       if (finding.at("part") == part.c_str())
-        lines += fmt::format("{}: {}\n", finding.at("verdict").as_string().c_str(),
-                             finding.at("text").as_string().c_str());
+        lines +=
+            fmt::format("{}: {}\n", finding.at("verdict").as_string().c_str(), finding.at("text").as_string().c_str());
     return lines;
   }
 };

@@ -291,8 +291,8 @@ TEST_F(PortTest, CostsTheSameBytesWithAThousandPortsOnTheBridge) {
   ovs->start_vswitchd();
   const auto full = bytes_of_one_life(*ovs, "counted1");
   EXPECT_GT(empty.first, 500U);
-  // next_cfg and the numbers of requests may have more digits, and ovs-vswitchd may report in one step or in several, by
-  // about 300 bytes each. The ports alone, once read, would be 36 bytes each.
+  // next_cfg and the numbers of requests may have more digits, and ovs-vswitchd may report in one step or in several,
+  // by about 300 bytes each. The ports alone, once read, would be 36 bytes each.
   EXPECT_NEAR(static_cast<double>(full.first), static_cast<double>(empty.first), 20);
   EXPECT_LT(full.second, empty.second + 3000);
   RecordProperty("bytes_to_server", static_cast<int>(full.first));

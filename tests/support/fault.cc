@@ -21,8 +21,8 @@ namespace barewire::test {
 
 namespace {
 
-// A sanitizer looks at the code that undoes, which is the same from one step to its neighbour; each call takes five times
-// as long there. What ships is tried at every step.
+// A sanitizer looks at the code that undoes, which is the same from one step to its neighbour; each call takes five
+// times as long there. What ships is tried at every step.
 #ifdef __SANITIZE_ADDRESS__
 constexpr std::size_t kStrideOfBuild = 3;
 #else

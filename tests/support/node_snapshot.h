@@ -36,8 +36,8 @@ std::ostream& operator<<(std::ostream& out, const NodeSnapshot& snapshot);
 
 /// `before.difference(take())`, once that is empty or has stayed for some seconds: the kernel takes its time to give a
 /// link its link-local address back, and to forget routes.
-std::string lasting_difference(const NodeSnapshot& before,
-                               const std::function<NodeSnapshot()>& take = [] { return NodeSnapshot::take(); });
+std::string lasting_difference(
+    const NodeSnapshot& before, const std::function<NodeSnapshot()>& take = [] { return NodeSnapshot::take(); });
 
 /// Fails the test with the differences: EXPECT_NODE_UNCHANGED(before).
 #define EXPECT_NODE_UNCHANGED(before) \

@@ -33,9 +33,10 @@ class Netdevsim : public ::testing::Test {
     if (std::getenv("BAREWIRE_LAB") == nullptr) GTEST_SKIP() << "this test needs the lab's guest (docs/lab.md)";
   }
   void make(int ports, std::uint32_t vfs) {
-    must_run(fmt::format("modprobe netdevsim && echo '10 {}' > /sys/bus/netdevsim/new_device && "
-                         "echo {} > /sys/kernel/debug/netdevsim/netdevsim10/max_vfs && echo {} > {}/sriov_numvfs",
-                         ports, vfs, vfs, kDevice));
+    must_run(
+        fmt::format("modprobe netdevsim && echo '10 {}' > /sys/bus/netdevsim/new_device && "
+                    "echo {} > /sys/kernel/debug/netdevsim/netdevsim10/max_vfs && echo {} > {}/sriov_numvfs",
+                    ports, vfs, vfs, kDevice));
     for (const auto& entry : std::filesystem::directory_iterator(std::string(kDevice) + "/net")) {
       const std::string name = entry.path().filename();
       if (pf_.empty() || name < pf_) pf_ = name;

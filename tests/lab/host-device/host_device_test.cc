@@ -57,14 +57,13 @@ class HostDeviceLab : public ::testing::Test {
     EXPECT_TRUE(result.ok()) << result;
   }
   static bool pings(const std::string& name, const std::string& address) {
-    return run_in("/run/netns/" + name, "for i in 1 2 3 4 5 6 7 8; do ping -c1 -W1 -n " + address +
-                                            " && exit 0; done; exit 1")
+    return run_in("/run/netns/" + name,
+                  "for i in 1 2 3 4 5 6 7 8; do ping -c1 -W1 -n " + address + " && exit 0; done; exit 1")
         .ok();
   }
 
   std::vector<Vf> vfs_;
-  PluginRunner runner_{built_program("barewire-cni"),
-                       fs::path(built_program("barewire-cni")).parent_path().string()};
+  PluginRunner runner_{built_program("barewire-cni"), fs::path(built_program("barewire-cni")).parent_path().string()};
 };
 
 TEST_F(HostDeviceLab, TwoVfsCarryTrafficBetweenPodsAndComeBackAsTheyWere) {
@@ -108,9 +107,10 @@ TEST_F(HostDeviceLab, ThatVanishedWithItsVfsNeedsNothingAtDel) {
 }
 
 TEST_F(HostDeviceLab, OnVfioGetsItsAddressAndStaysWhereItIs) {
-  must_run(fmt::format("modprobe vfio-pci; cd /sys/bus/pci/devices/{0}; echo vfio-pci > driver_override;"
-                       "echo {0} > driver/unbind; echo {0} > /sys/bus/pci/drivers_probe",
-                       vfs_[0].address));
+  must_run(
+      fmt::format("modprobe vfio-pci; cd /sys/bus/pci/devices/{0}; echo vfio-pci > driver_override;"
+                  "echo {0} > driver/unbind; echo {0} > /sys/bus/pci/drivers_probe",
+                  vfs_[0].address));
   const auto before = NodeSnapshot::take();
   const PluginResult added = must_add(config(0, 1), "a");
   EXPECT_THAT(added.out, HasSubstr("10.60.0.1/24"));

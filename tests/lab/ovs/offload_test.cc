@@ -35,9 +35,10 @@ class Offload : public OvsTest {
     before_ = ovs->configuration();
   }
   std::string config(int vlan, int host) const {
-    return fmt::format(R"({{"cniVersion":"1.1.0","name":"lan","type":"ovs","bridge":"br0","socket_file":"{}","vlan":{},)"
-                       R"("ipam":{{"type":"static","addresses":[{{"address":"10.9.0.{}/24"}}]}}}})",
-                       ovs->socket(), vlan, host);
+    return fmt::format(
+        R"({{"cniVersion":"1.1.0","name":"lan","type":"ovs","bridge":"br0","socket_file":"{}","vlan":{},)"
+        R"("ipam":{{"type":"static","addresses":[{{"address":"10.9.0.{}/24"}}]}}}})",
+        ovs->socket(), vlan, host);
   }
   static CniCall pod(const std::string& name) {
     return {.container_id = name, .netns = "/run/netns/" + name, .ifname = "eth0", .args = {}, .netns_override = {}};
@@ -51,14 +52,14 @@ class Offload : public OvsTest {
     return std::string(added.json.at("interfaces").at(0).at("name").as_string());
   }
   std::string doctor(const std::string& part) const {
-    const CommandResult result = run(
-        command_of(built_program("barewire"), {"doctor", "-o", "json", "--socket", "unix:" + ovs->socket()}, ""));
+    const CommandResult result =
+        run(command_of(built_program("barewire"), {"doctor", "-o", "json", "--socket", "unix:" + ovs->socket()}, ""));
     std::string lines;
     const boost::json::value document = boost::json::parse(result.out);
     for (const auto& finding : document.at("findings").as_array())
       if (finding.at("part") == part.c_str())
-        lines += fmt::format("{}: {}\n", finding.at("verdict").as_string().c_str(),
-                             finding.at("text").as_string().c_str());
+        lines +=
+            fmt::format("{}: {}\n", finding.at("verdict").as_string().c_str(), finding.at("text").as_string().c_str());
     return lines;
   }
   static bool reaches(const std::string& name, int host) {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A gtest executable built on the host runs in the guest as it is, one case per command.
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace {
 

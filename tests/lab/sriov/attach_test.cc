@@ -95,8 +95,9 @@ TEST_F(Attach, RequestedMacBecomesEffectiveOnAVfWhoseAdministratorPinnedAnother)
 
 TEST_F(Attach, MacBecomesEffectiveByBindingTheDriverWhereTheProfileSaysSo) {
   std::filesystem::create_directories("/etc/barewire/hw-profiles");
-  must_run("cd /etc/barewire/hw-profiles; sed 's/\"set-in-pod\", \"reopen\", \"rebind\"/\"rebind\"/' " BAREWIRE_SOURCE_DIR
-           "/hw-profiles/intel-igb.json > igb.json; grep '\"make_effective\": {\"value\": .\"rebind\"' igb.json");
+  must_run(
+      "cd /etc/barewire/hw-profiles; sed 's/\"set-in-pod\", \"reopen\", \"rebind\"/\"rebind\"/' " BAREWIRE_SOURCE_DIR
+      "/hw-profiles/intel-igb.json > igb.json; grep '\"make_effective\": {\"value\": .\"rebind\"' igb.json");
   // A pinned MAC makes the VF refuse to take an address itself, so that nothing but binding helps.
   must_run("ip link set pf0 vf 0 mac 02:00:00:00:0a:0a");
   const PluginResult added = must_add(config(0, R"(,"mac":"02:00:00:00:00:0a")"), pod("a"));

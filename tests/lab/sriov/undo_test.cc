@@ -93,9 +93,10 @@ TEST_F(Undo, DelUnpinsAMacThatWasTheVfsOwn) {
 }
 
 TEST_F(Undo, DelPinsAgainTheMacThatThePfGaveItsVf) {
-  must_run(fmt::format("ip link set pf0 vf 0 mac 02:00:00:00:0a:0a; cd /sys/bus/pci/drivers/igbvf;"
-                       "echo {0} > unbind; echo {0} > bind",
-                       vf(0).address));
+  must_run(
+      fmt::format("ip link set pf0 vf 0 mac 02:00:00:00:0a:0a; cd /sys/bus/pci/drivers/igbvf;"
+                  "echo {0} > unbind; echo {0} > bind",
+                  vf(0).address));
   await_netdev(0);
   const auto before = NodeSnapshot::take();
   for (int round = 0; round < 2; ++round) {

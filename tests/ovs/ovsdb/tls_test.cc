@@ -24,12 +24,14 @@ class TlsTest : public OvsTest {
   }
   void make_authority(const std::string& name) {
     must_run(
-        fmt::format("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN={0} -keyout {1}.key -out {1}.pem 2>&1",
+        fmt::format("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN={0} "
+                    "-keyout {1}.key -out {1}.pem 2>&1",
                     name, ovs->file(name)));
   }
   void make_certificate(const std::string& name, const std::string& authority) {
     must_run(fmt::format(
-        "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN={0} -keyout {1}.key -out {1}.csr 2>&1 && "
+        "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN={0} -keyout {1}.key -out "
+        "{1}.csr 2>&1 && "
         "openssl x509 -req -in {1}.csr -CA {2}.pem -CAkey {2}.key -CAcreateserial -days 2 -out {1}.pem 2>&1",
         name, ovs->file(name), ovs->file(authority)));
   }

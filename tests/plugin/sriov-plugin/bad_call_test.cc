@@ -65,8 +65,8 @@ TEST_F(BadCallTest, ListOfValidAttachmentsIsLookedAtByGc) {
   must_add(device());
   const auto before = NodeSnapshot::take();
   for (const Plugin& plugin : kPlugins)
-    for (const char* list : {"\"x\"", "5", "[5]", "[{}]", R"([{"containerID":"pod1"}])",
-                             R"([{"containerID":5,"ifname":"eth0"}])"})
+    for (const char* list :
+         {"\"x\"", "5", "[5]", "[{}]", R"([{"containerID":"pod1"}])", R"([{"containerID":5,"ifname":"eth0"}])"})
       expect_error(runner_.gc(plugin.name, text(plugin, std::string("\"cni.dev/valid-attachments\":") + list)), list, 7,
                    "valid-attachments");
   EXPECT_NODE_UNCHANGED(before);

@@ -8,8 +8,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr const char* kPtp =
-    R"(,"fallback":{"type":"ptp"},"ipam":{"type":"host-local","subnet":"10.40.0.0/24"})";
+constexpr const char* kPtp = R"(,"fallback":{"type":"ptp"},"ipam":{"type":"host-local","subnet":"10.40.0.0/24"})";
 
 class Fallback : public HostDeviceTest {
  protected:
@@ -84,17 +83,17 @@ TEST_F(Fallback, IsAskedOnlyForTheReasonsGiven) {
   EXPECT_EQ(11, refused.code()) << refused;
   EXPECT_THAT(refused.msg(), HasSubstr("no VF of pool \"ens9f0\" is free"));
   EXPECT_NODE_UNCHANGED(before);
-  const std::string given = text(
-      R"(,"fallback":{"type":"ptp","When":["no-device"]},"ipam":{"type":"host-local","subnet":"10.40.0.0/24"})");
+  const std::string given =
+      text(R"(,"fallback":{"type":"ptp","When":["no-device"]},"ipam":{"type":"host-local","subnet":"10.40.0.0/24"})");
   EXPECT_TRUE(add(given).ok());
   expect_del(given);
   EXPECT_NODE_UNCHANGED(before);
 }
 
 TEST_F(Fallback, HasAddressesOfItsOwnWhereItSaysSo) {
-  const std::string own = text(
-      R"(,"ipam":{"type":"host-local","subnet":"10.40.0.0/24"},"fallback":{"type":"ptp","ipam":{"type":"static",)"
-      R"("addresses":[{"address":"10.77.0.9/24"}]}})");
+  const std::string own =
+      text(R"(,"ipam":{"type":"host-local","subnet":"10.40.0.0/24"},"fallback":{"type":"ptp","ipam":{"type":"static",)"
+           R"("addresses":[{"address":"10.77.0.9/24"}]}})");
   const PluginResult added = add(own);
   ASSERT_TRUE(added.ok()) << added;
   EXPECT_EQ("10.77.0.9/24", added.json.at("ips").at(0).at("address").as_string());

@@ -38,9 +38,10 @@ class HostDeviceTest : public NetnsTest {
   static void make_link(const std::string& name, const std::string& mac) {
     std::string peer = name;
     peer.back() = '1';
-    must_run(fmt::format("ip link add {0} address {1} type veth peer name {2} && "
-                         "sysctl -qw net.ipv6.conf.{2}.disable_ipv6=1 && ip link set {2} up",
-                         name, mac, peer));
+    must_run(
+        fmt::format("ip link add {0} address {1} type veth peer name {2} && "
+                    "sysctl -qw net.ipv6.conf.{2}.disable_ipv6=1 && ip link set {2} up",
+                    name, mac, peer));
   }
   static std::string config(const std::string& members, const std::string& version = "1.1.0",
                             const std::string& name = "lan") {

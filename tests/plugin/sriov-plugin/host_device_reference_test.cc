@@ -49,8 +49,7 @@ TEST_F(Beside, SameResultForTheSameConfiguration) {
       R"("gateway":"10.40.0.1"},{"address":"2001:db8::2/64"}],"routes":[{"dst":"0.0.0.0/0"},{"dst":"10.50.0.0/16",)"
       R"("gw":"10.40.0.9"}],"dns":{"nameservers":["10.2.2.2"],"domain":"example.com"}})";
   for (const char* version : {"0.3.1", "0.4.0", "1.0.0"})
-    for (const std::string& more :
-         {std::string(), std::string(kHostLocal), rich}) {
+    for (const std::string& more : {std::string(), std::string(kHostLocal), rich}) {
       expect_same(config(R"(,"device":"v0")" + more, version));
       if (HasFatalFailure()) return;
     }
@@ -62,9 +61,9 @@ TEST_F(Beside, SameResultForEveryWayToNameTheDevice) {
   sysfs.add({.address = "0000:3b:02.2", .driver = "vfio-pci", .netdev = ""});
   sysfs.tree().write("devices/pci0000:3a/0000:3b:02.1/net/v0/address", "");
   show_as_sysfs(sysfs);
-  for (const char* members : {R"(,"hwaddr":"02:00:00:00:0a:01")", R"(,"pciBusID":"0000:3b:02.1")",
-                              R"(,"kernelpath":"/sys/devices/pci0000:3a/0000:3b:02.1")",
-                              R"(,"runtimeConfig":{"deviceID":"0000:3b:02.1"})"}) {
+  for (const char* members :
+       {R"(,"hwaddr":"02:00:00:00:0a:01")", R"(,"pciBusID":"0000:3b:02.1")",
+        R"(,"kernelpath":"/sys/devices/pci0000:3a/0000:3b:02.1")", R"(,"runtimeConfig":{"deviceID":"0000:3b:02.1"})"}) {
     expect_same(config(members, "1.0.0"));
     if (HasFatalFailure()) return;
   }

@@ -14,9 +14,10 @@ using HostDeviceDel = HostDeviceTest;
 TEST_F(HostDeviceDel, FindsTheLinkThatThePodHasRenamedAndChanged) {
   const auto before = NodeSnapshot::take();
   must_add(device());
-  must_run_in(pod_, "ip link set eth0 down && ip link set eth0 name lan7 address 02:00:00:00:0a:99 mtu 1300 "
-                    "txqueuelen 5 alias mine promisc on allmulticast on && ip link property add dev lan7 altname v0 "
-                    "altname other && ip link set lan7 up");
+  must_run_in(pod_,
+              "ip link set eth0 down && ip link set eth0 name lan7 address 02:00:00:00:0a:99 mtu 1300 "
+              "txqueuelen 5 alias mine promisc on allmulticast on && ip link property add dev lan7 altname v0 "
+              "altname other && ip link set lan7 up");
   must_del(device());
   EXPECT_NODE_UNCHANGED(before);
 }
@@ -63,8 +64,8 @@ TEST_F(HostDeviceDel, FindsANetnsThatLivesOnWithoutItsPath) {
   sleeper.netns = pod_;
   const ChildProcess holds_it(sleeper);
   // The child enters the netns after its fork.
-  for (int i = 0; i < 100 && run_shell(fmt::format("ip netns identify {} | grep -q pod1", holds_it.pid())).ok() == false;
-       ++i)
+  for (int i = 0;
+       i < 100 && run_shell(fmt::format("ip netns identify {} | grep -q pod1", holds_it.pid())).ok() == false; ++i)
     must_run("sleep 0.05");
   delete_netns("pod1");
   must_del(device(kHostLocal));

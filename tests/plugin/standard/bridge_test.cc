@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The bridge plugin on the real kernel: every key, right and wrong, traffic, CHECK, DEL, GC. Its VLANs: tests/lab/standard.
+/// The bridge plugin on the real kernel: every key, right and wrong, traffic, CHECK, DEL, GC. Its VLANs:
+/// tests/lab/standard.
 #include "tests/plugin/standard/standard_fixture.h"
 
 namespace barewire::test {
@@ -66,7 +67,8 @@ TEST_F(Bridge, ServesBothFamiliesAndConnectsPods) {
 }
 
 TEST_F(Bridge, ListsBridgeHostAndContainerInTheResult) {
-  const PluginResult result = add(config(std::string(R"("isGateway":true,"mtu":1400,"mac":"02:00:00:00:00:05",)") + kIpam));
+  const PluginResult result =
+      add(config(std::string(R"("isGateway":true,"mtu":1400,"mac":"02:00:00:00:00:05",)") + kIpam));
   const auto& interfaces = result.json.at("interfaces").as_array();
   ASSERT_EQ(interfaces.size(), 3U);
   EXPECT_EQ(interfaces.at(0).at("name").as_string(), "cni0");
@@ -86,7 +88,8 @@ TEST_F(Bridge, TakesTheMacOfTheRuntimeBeforeThatOfTheArguments) {
     return std::string(result.json.at("interfaces").as_array().at(2).at("mac").as_string());
   };
   EXPECT_EQ(mac("", "IgnoreUnknown=1;MAC=02:00:00:00:00:01"), "02:00:00:00:00:01");
-  EXPECT_EQ(mac(R"("args":{"cni":{"mac":"02:00:00:00:00:02"}},)", "IgnoreUnknown=1;MAC=02:00:00:00:00:01"), "02:00:00:00:00:02");
+  EXPECT_EQ(mac(R"("args":{"cni":{"mac":"02:00:00:00:00:02"}},)", "IgnoreUnknown=1;MAC=02:00:00:00:00:01"),
+            "02:00:00:00:00:02");
   EXPECT_EQ(mac(R"("runtimeConfig":{"mac":"02:00:00:00:00:03"},"args":{"cni":{"mac":"02:00:00:00:00:02"}},)", ""),
             "02:00:00:00:00:03");
 }
@@ -180,9 +183,9 @@ TEST_F(Bridge, RefusesASecondAddAndAnInterfaceThatExists) {
 }
 
 TEST_F(Bridge, CheckFindsEachMissingPiece) {
-  const std::string text = config(
-      R"("isDefaultGateway":true,"ipMasq":true,"macspoofchk":true,"hairpinMode":true,"portIsolation":true,)" +
-      std::string(kIpam));
+  const std::string text =
+      config(R"("isDefaultGateway":true,"ipMasq":true,"macspoofchk":true,"hairpinMode":true,"portIsolation":true,)" +
+             std::string(kIpam));
   struct Damage {
     std::string netns, command, part;
   };
@@ -265,7 +268,8 @@ TEST_F(Bridge, StatusAsksIpam) {
 TEST_F(Bridge, MasqueradesWithIptablesWhereAsked) {
   if (!run_in("", "iptables -t nat -L").ok()) GTEST_SKIP() << "the iptables command does not work here";
   make_outside();
-  const std::string text = config(std::string(R"("isDefaultGateway":true,"ipMasq":true,"ipMasqBackend":"iptables",)") + kIpam);
+  const std::string text =
+      config(std::string(R"("isDefaultGateway":true,"ipMasq":true,"ipMasqBackend":"iptables",)") + kIpam);
   const PluginResult result = add(text);
   EXPECT_TRUE(reaches(pod_, "192.0.2.2"));
   EXPECT_THAT(must_run("iptables -t nat -S"), HasSubstr("CNI-BW-"));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// bridge and ptp killed, or made to fail, at each system call by which they change something.
-#include "tests/plugin/standard/standard_fixture.h"
 #include "tests/support/fault.h"
+
+#include "tests/plugin/standard/standard_fixture.h"
 
 namespace barewire::test {
 namespace {

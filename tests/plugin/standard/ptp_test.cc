@@ -31,7 +31,8 @@ TEST_F(Ptp, RoutesBothFamiliesToTheOutsideAndBetweenPods) {
   ASSERT_TRUE(runner_.add("ptp", kBoth).ok());
   const PluginResult second = runner_.add("ptp", kBoth, pod("pod2"));
   ASSERT_TRUE(second.ok()) << second;
-  for (const char* address : {"10.1.1.1", "10.1.1.3", "192.0.2.2", "2001:db8:1::1", "2001:db8:1::3", "2001:db8:ffff::2"})
+  for (const char* address :
+       {"10.1.1.1", "10.1.1.3", "192.0.2.2", "2001:db8:1::1", "2001:db8:1::3", "2001:db8:ffff::2"})
     EXPECT_TRUE(reaches(pod_, address)) << address;
   EXPECT_THAT(must_run_in(pod_, "ip route"), HasSubstr("10.1.1.0/24 via 10.1.1.1 dev eth0"));
   EXPECT_THAT(must_run("ip route"), HasSubstr("10.1.1.2 dev veth"));
@@ -50,7 +51,8 @@ TEST_F(Ptp, GcReturnsWhatIsNotListed) {
   ASSERT_TRUE(runner_.add("ptp", kBoth).ok());
   const PluginResult gc = runner_.gc("ptp", with_valid(kBoth, "[]"));
   EXPECT_TRUE(gc.ok()) << gc;
-  EXPECT_THAT(must_run("nft list ruleset; ip route"), Not(::testing::AnyOf(HasSubstr("barewire"), HasSubstr("10.1.1.2"))));
+  EXPECT_THAT(must_run("nft list ruleset; ip route"),
+              Not(::testing::AnyOf(HasSubstr("barewire"), HasSubstr("10.1.1.2"))));
 }
 
 TEST_F(Ptp, CheckFindsEachMissingPiece) {
@@ -59,7 +61,8 @@ TEST_F(Ptp, CheckFindsEachMissingPiece) {
       {pod_, "ip route del 10.1.1.0/24", "10.1.1.0/24"},
       {pod_, "ip route del default", "0.0.0.0/0"},
       {"", "ip route del 10.1.1.2", "10.1.1.2/32"},
-      {"", "ip addr del 10.1.1.1/32 dev $(ls /sys/class/net | grep veth || ip -o link | grep -o 'veth[0-9a-f]*' | head -1)",
+      {"",
+       "ip addr del 10.1.1.1/32 dev $(ls /sys/class/net | grep veth || ip -o link | grep -o 'veth[0-9a-f]*' | head -1)",
        "10.1.1.1"},
       {"", "nft delete table inet barewire", "missing"},
       {"", "sysctl -qw net.ipv4.ip_forward=0", "ip_forward"}};

@@ -88,7 +88,8 @@ class Reference : public StandardTest, public ::testing::WithParamInterface<Case
   /// What newer versions of the reference tell and Debian's does not, and empty objects.
   static std::string comparable(json::value result) {
     json::object& object = result.as_object();
-    if (const json::value* dns = object.if_contains("dns"); dns != nullptr && dns->as_object().empty()) object.erase("dns");
+    if (const json::value* dns = object.if_contains("dns"); dns != nullptr && dns->as_object().empty())
+      object.erase("dns");
     if (json::value* interfaces = object.if_contains("interfaces"))
       for (json::value& interface : interfaces->as_array()) interface.as_object().erase("mtu");
     return without_random_parts(json::serialize(result));

@@ -28,10 +28,12 @@ class StandardTest : public NetnsTest {
   /// A machine at 192.0.2.2 and 2001:db8:ffff::2 beside the node.
   void make_outside() {
     outside_ = make_netns("outside");
-    must_run("ip link add up0 type veth peer name eth0 netns outside && ip link set up0 up && "
-             "ip addr add 192.0.2.1/24 dev up0 && ip addr add 2001:db8:ffff::1/64 dev up0 nodad");
-    must_run_in(outside_, "ip link set eth0 up && ip addr add 192.0.2.2/24 dev eth0 && "
-                          "ip addr add 2001:db8:ffff::2/64 dev eth0 nodad");
+    must_run(
+        "ip link add up0 type veth peer name eth0 netns outside && ip link set up0 up && "
+        "ip addr add 192.0.2.1/24 dev up0 && ip addr add 2001:db8:ffff::1/64 dev up0 nodad");
+    must_run_in(outside_,
+                "ip link set eth0 up && ip addr add 192.0.2.2/24 dev eth0 && "
+                "ip addr add 2001:db8:ffff::2/64 dev eth0 nodad");
   }
 
   static CniCall pod(const std::string& name, const std::string& ifname = "eth0", const std::string& args = {}) {

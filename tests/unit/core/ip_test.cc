@@ -10,7 +10,8 @@ TEST(IpAddress, ReadsAndPrintsBothFamilies) {
   EXPECT_EQ(IpAddress::parse("10.1.2.3")->text(), "10.1.2.3");
   EXPECT_EQ(IpAddress::parse("2001:DB8:0:0::1")->text(), "2001:db8::1");
   EXPECT_TRUE(IpAddress::parse("::ffff:10.0.0.1")->is_v4());
-  for (const char* bad : {"", "10.1.2", "10.1.2.256", "10.1.2.3 ", "g::1", "1:2"}) EXPECT_FALSE(IpAddress::parse(bad)) << bad;
+  for (const char* bad : {"", "10.1.2", "10.1.2.256", "10.1.2.3 ", "g::1", "1:2"})
+    EXPECT_FALSE(IpAddress::parse(bad)) << bad;
 }
 
 TEST(IpAddress, CountsUpAndDownAcrossBytes) {
@@ -45,7 +46,8 @@ TEST(IpPrefix, RefusesWhatIsNoPrefix) {
 TEST(MacAddress, ReadsTheThreeNotations) {
   for (const char* text : {"0A:58:0a:01:02:03", "0a-58-0a-01-02-03", "0a58.0a01.0203"})
     EXPECT_EQ(MacAddress::parse(text).value_or(MacAddress()).text(), "0a:58:0a:01:02:03") << text;
-  for (const char* bad : {"", "0a:58:0a:01:02", "0a:58:0a:01:02:0g", "0a:58-0a:01:02:03", "0a58.0a01:0203", "0a580a010203"})
+  for (const char* bad :
+       {"", "0a:58:0a:01:02", "0a:58:0a:01:02:0g", "0a:58-0a:01:02:03", "0a58.0a01:0203", "0a580a010203"})
     EXPECT_FALSE(MacAddress::parse(bad)) << bad;
   EXPECT_TRUE(MacAddress::parse("01:00:5e:00:00:01")->is_multicast());
   EXPECT_TRUE(MacAddress().is_zero());

@@ -19,7 +19,9 @@ using ::testing::IsEmpty;
 auto Says(Verdict verdict, const std::string& text) {
   return AllOf(Field(&Finding::verdict, verdict), Field(&Finding::text, HasSubstr(text)));
 }
-auto Advises(const std::string& command) { return Field(&Finding::next, HasSubstr(command)); }
+auto Advises(const std::string& command) {
+  return Field(&Finding::next, HasSubstr(command));
+}
 
 class Doctor : public ::testing::Test {
  protected:
@@ -85,7 +87,8 @@ TEST_F(Doctor, SaysWhatTheSwitchLacks) {
               Contains(AllOf(Says(Verdict::broken, "not told to offload"), Advises("other_config:hw-offload=true"))));
   state.hw_offload = true;
   state.tc_policy = "skip_hw";
-  EXPECT_THAT(vswitch(state, {.hw_offload = true}), Contains(AllOf(Says(Verdict::broken, "skip_hw"), Advises("ovs-vsctl"))));
+  EXPECT_THAT(vswitch(state, {.hw_offload = true}),
+              Contains(AllOf(Says(Verdict::broken, "skip_hw"), Advises("ovs-vsctl"))));
   state.running = false;
   EXPECT_THAT(vswitch(state, {}), Contains(Says(Verdict::broken, "no ovs-vswitchd")));
 }
@@ -108,7 +111,8 @@ TEST_F(Doctor, ASwitchThatIsNotThereIsANoteUnlessACardWaitsForIt) {
 
 TEST_F(Doctor, CountsHugePagesOnlyWhereDpdkIsWanted) {
   EXPECT_THAT(memory({}), IsEmpty());
-  EXPECT_THAT(memory({.dpdk = true}), Contains(AllOf(Says(Verdict::warning, "no huge pages"), Advises("vm.nr_hugepages"))));
+  EXPECT_THAT(memory({.dpdk = true}),
+              Contains(AllOf(Says(Verdict::warning, "no huge pages"), Advises("vm.nr_hugepages"))));
   sysfs_.tree().write("kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "512\n");
   sysfs_.tree().write("kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "500\n");
   EXPECT_THAT(memory({.dpdk = true}), Contains(Says(Verdict::good, "512 huge pages, 500 of them free")));

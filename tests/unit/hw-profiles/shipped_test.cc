@@ -152,8 +152,7 @@ TEST(ShippedProfiles, KnowThe82576) {
   for (const Attribute attribute : {Attribute::vlan_8021ad, Attribute::min_tx_rate, Attribute::link_state,
                                     Attribute::query_rss, Attribute::node_guid})
     EXPECT_EQ(igb.capability(attribute).support, Support::no) << attribute_name(attribute);
-  EXPECT_EQ(igb.mac.make_effective.value,
-            (std::vector{MacAction::set_in_pod, MacAction::reopen, MacAction::rebind}));
+  EXPECT_EQ(igb.mac.make_effective.value, (std::vector{MacAction::set_in_pod, MacAction::reopen, MacAction::rebind}));
   EXPECT_EQ(igb.vlan.after_change.value, VlanAction::reopen);
   EXPECT_EQ(igb.max_vfs.value, 7);
 }

@@ -36,8 +36,7 @@ TEST_F(NewLinks, CarryEverythingTheRequestNames) {
   wanted.mtu = 1400;
   wanted.tx_queue_length = 77;
   wanted.up = true;
-  create_link(socket, "bridge", wanted,
-              [](NlMessage& data) { data.put_u32(IFLA_BR_AGEING_TIME, 1200); });
+  create_link(socket, "bridge", wanted, [](NlMessage& data) { data.put_u32(IFLA_BR_AGEING_TIME, 1200); });
   const Link made = get_link(socket, "br7");
   EXPECT_EQ("bridge", made.kind);
   EXPECT_EQ("02:00:00:00:00:07", made.mac->text());

@@ -2,10 +2,9 @@
 /// nftables through netlink, read back with the nft command.
 #include "core/kernel/nftables.h"
 
-#include <netinet/in.h>  // before the kernel's header of the same types
-
 #include <gmock/gmock.h>
 #include <linux/netfilter.h>
+#include <netinet/in.h>  // before the kernel's header of the same types
 
 #include <atomic>
 #include <thread>
@@ -15,12 +14,12 @@
 namespace barewire::kernel::nft {
 namespace {
 
+using test::must_run;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using test::must_run;
 
 class Nftables : public test::NetnsTest {
  protected:
@@ -56,10 +55,11 @@ class Nftables : public test::NetnsTest {
 TEST_F(Nftables, AFixtureReadsAsItWasMeant) {
   NlSocket socket = open_socket();
   put(socket, fixture(), {pod(1)}, "putting");
-  EXPECT_THAT(rules(), AllOf(HasSubstr("table inet barewire"), HasSubstr("type ipv4_addr"),
-                             HasSubstr("10.22.0.2 comment \"net/pod1/eth0\""),
-                             HasSubstr("type nat hook postrouting priority srcnat; policy accept;"),
-                             HasSubstr("ip saddr @masq_pods ip daddr != 10.22.0.0/16 masquerade comment \"to the outside\"")));
+  EXPECT_THAT(rules(),
+              AllOf(HasSubstr("table inet barewire"), HasSubstr("type ipv4_addr"),
+                    HasSubstr("10.22.0.2 comment \"net/pod1/eth0\""),
+                    HasSubstr("type nat hook postrouting priority srcnat; policy accept;"),
+                    HasSubstr("ip saddr @masq_pods ip daddr != 10.22.0.0/16 masquerade comment \"to the outside\"")));
   EXPECT_THAT(compare(socket, fixture(), {pod(1)}), IsEmpty());
   EXPECT_TRUE(has_element(socket, fixture().table, pod(1)));
   EXPECT_FALSE(has_element(socket, fixture().table, pod(2)));

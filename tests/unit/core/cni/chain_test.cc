@@ -30,12 +30,16 @@ class Chain : public ::testing::Test {
 
   void install(const std::string& plugin, const std::string& body) {
     const std::string path = directory_ + "/bin/" + plugin;
-    std::ofstream(path) << "#!/bin/sh\necho \"$CNI_COMMAND " << plugin << "\" >> " << directory_ << "/calls\ncat > " << directory_
-                        << "/stdin." << plugin << ".$CNI_COMMAND\n" << body << "\n[ \"$CNI_COMMAND\" != ADD ] || echo '{\"cniVersion\":\"1.1.0\",\"interfaces\":[{\"name\":\""
-                        << plugin << "\"}]}'\n";
+    std::ofstream(path)
+        << "#!/bin/sh\necho \"$CNI_COMMAND " << plugin << "\" >> " << directory_ << "/calls\ncat > " << directory_
+        << "/stdin." << plugin << ".$CNI_COMMAND\n"
+        << body << "\n[ \"$CNI_COMMAND\" != ADD ] || echo '{\"cniVersion\":\"1.1.0\",\"interfaces\":[{\"name\":\""
+        << plugin << "\"}]}'\n";
     ::chmod(path.c_str(), 0755);
   }
-  void configure(const std::string& file, const std::string& text) { std::ofstream(directory_ + "/net.d/" + file) << text; }
+  void configure(const std::string& file, const std::string& text) {
+    std::ofstream(directory_ + "/net.d/" + file) << text;
+  }
   std::string content(const std::string& file) const {
     std::ifstream stream(directory_ + "/" + file);
     return {std::istreambuf_iterator<char>(stream), {}};
@@ -45,7 +49,11 @@ class Chain : public ::testing::Test {
   }
   ConfList find(const std::string& name = "lan") const { return find_conflist(directory_ + "/net.d", name); }
   Attach attach(const std::string& container = "pod") const {
-    return {.container_id = container, .netns = "/run/netns/a", .ifname = "eth0", .args = "K=V;L=W", .path = directory_ + "/bin",
+    return {.container_id = container,
+            .netns = "/run/netns/a",
+            .ifname = "eth0",
+            .args = "K=V;L=W",
+            .path = directory_ + "/bin",
             .capability_args = parse_json(R"({"mac":"02:00:00:00:00:01","ips":["10.0.0.1/8"]})", "x").get_object()};
   }
   ResultCache cache() const { return ResultCache(directory_ + "/results"); }
@@ -98,7 +106,8 @@ TEST_F(Chain, RemembersResultsInTheReferenceFormat) {
   EXPECT_EQ(entry.at("containerId"), "pod");
   EXPECT_EQ(entry.at("networkName"), "lan");
   EXPECT_EQ(boost::json::serialize(entry.at("cniArgs")), R"([["K","V"],["L","W"]])");
-  EXPECT_EQ(entry.at("config"), "eyJuYW1lIjoibGFuIiwiY25pVmVyc2lvbiI6IjEuMC4wIiwicGx1Z2lucyI6W3sidHlwZSI6ImZpcnN0In1dfQ==");
+  EXPECT_EQ(entry.at("config"),
+            "eyJuYW1lIjoibGFuIiwiY25pVmVyc2lvbiI6IjEuMC4wIiwicGx1Z2lucyI6W3sidHlwZSI6ImZpcnN0In1dfQ==");
   const auto listed = cache().list("lan");
   ASSERT_EQ(listed.size(), 1u);
   EXPECT_EQ(listed[0].args, "K=V;L=W");
@@ -118,7 +127,8 @@ TEST_F(Chain, CollectsWhatIsNoLongerValid) {
   add(find(), attach("b"), cache(), node_);
   gc(find(), directory_ + "/bin", {{"a", "eth0"}}, cache(), node_);
   EXPECT_THAT(content("calls"), HasSubstr("DEL second\nDEL first\nGC first\nGC second\n"));
-  EXPECT_EQ(boost::json::serialize(stdin_of("first", "GC").at("cni.dev/valid-attachments")), R"([{"containerID":"a","ifname":"eth0"}])");
+  EXPECT_EQ(boost::json::serialize(stdin_of("first", "GC").at("cni.dev/valid-attachments")),
+            R"([{"containerID":"a","ifname":"eth0"}])");
   EXPECT_TRUE(cache().find("lan", attach("a")));
   EXPECT_FALSE(cache().find("lan", attach("b")));
 }
@@ -130,7 +140,9 @@ TEST_F(Chain, AsksStatusOfEveryPlugin) {
 }
 
 TEST_F(Chain, HonoursTheListsSwitches) {
-  configure("10-lan.conflist", R"({"cniVersion":"1.1.0","name":"lan","disableCheck":true,"disableGC":"true","plugins":[{"type":"first"}]})");
+  configure(
+      "10-lan.conflist",
+      R"({"cniVersion":"1.1.0","name":"lan","disableCheck":true,"disableGC":"true","plugins":[{"type":"first"}]})");
   check(find(), attach(), cache(), node_);
   gc(find(), directory_ + "/bin", {}, cache(), node_);
   EXPECT_EQ(content("calls"), "");
@@ -138,7 +150,8 @@ TEST_F(Chain, HonoursTheListsSwitches) {
 
 TEST_F(Chain, ChecksOnlyWhatWasAddedAndOnlyFromFourthShape) {
   configure("10-lan.conflist", kList);
-  EXPECT_THAT(message([&] { check(find(), attach(), cache(), node_); }), HasSubstr("no result of an ADD is remembered"));
+  EXPECT_THAT(message([&] { check(find(), attach(), cache(), node_); }),
+              HasSubstr("no result of an ADD is remembered"));
   configure("10-lan.conflist", R"({"cniVersion":"0.3.1","name":"lan","plugins":[{"type":"first"}]})");
   EXPECT_THAT(message([&] { check(find(), attach(), cache(), node_); }), HasSubstr("does not support CHECK"));
 }
@@ -165,7 +178,9 @@ TEST_F(Chain, TakesASinglePluginsConfigurationAndPrefersLists) {
 }
 
 TEST_F(Chain, ChoosesTheNewestVersionWeSpeak) {
-  configure("10-lan.conflist", R"({"name":"lan","cniVersion":"0.4.0","cniVersions":["0.3.1","1.0.0","7.0.0"],"plugins":[{"type":"first"}]})");
+  configure(
+      "10-lan.conflist",
+      R"({"name":"lan","cniVersion":"0.4.0","cniVersions":["0.3.1","1.0.0","7.0.0"],"plugins":[{"type":"first"}]})");
   EXPECT_EQ(find().cni_version, (Version{1, 0, 0}));
 }
 

@@ -17,13 +17,22 @@ using ::testing::HasSubstr;
 
 Result add_addressless(const Request& request, Node&) {
   Result result;
-  result.interfaces = {{.name = request.ifname, .mac = "", .mtu = 0, .sandbox = request.netns, .socket_path = "", .pci_id = ""}};
+  result.interfaces = {
+      {.name = request.ifname, .mac = "", .mtu = 0, .sandbox = request.netns, .socket_path = "", .pci_id = ""}};
   return result;
 }
-Result add_with_ipam(const Request& request, Node& node) { return ipam_add(request, node); }
-Result add_failing(const Request&, Node&) { throw Error(Error::Code::try_again, "no VF is free", "wait"); }
-Result add_throwing(const Request&, Node&) { throw std::runtime_error("surprise"); }
-void del_failing(const Request&, Node&) { throw Error(Error::Code::kernel, "refused"); }
+Result add_with_ipam(const Request& request, Node& node) {
+  return ipam_add(request, node);
+}
+Result add_failing(const Request&, Node&) {
+  throw Error(Error::Code::try_again, "no VF is free", "wait");
+}
+Result add_throwing(const Request&, Node&) {
+  throw std::runtime_error("surprise");
+}
+void del_failing(const Request&, Node&) {
+  throw Error(Error::Code::kernel, "refused");
+}
 
 const std::array<Plugin, 4> kPlugins = {{
     {.name = "plain", .about = "does nothing", .add = add_addressless},
@@ -33,7 +42,12 @@ const std::array<Plugin, 4> kPlugins = {{
 }};
 
 Environment environment(const std::string& command = "ADD") {
-  return {.command = command, .container_id = "pod", .netns = "/nowhere/netns", .ifname = "net1", .path = "/nowhere", .args = "",
+  return {.command = command,
+          .container_id = "pod",
+          .netns = "/nowhere/netns",
+          .ifname = "net1",
+          .path = "/nowhere",
+          .args = "",
           .netns_override = ""};
 }
 
@@ -46,14 +60,16 @@ Outcome call(std::string_view plugin, const Environment& env, const std::string&
 TEST(Run, PrintsTheResultInTheVersionAskedFor) {
   const Outcome outcome = call("plain", environment(), R"({"cniVersion":"0.4.0","name":"n"})");
   EXPECT_EQ(outcome.exit_status, 0);
-  EXPECT_EQ(outcome.output, R"({"cniVersion":"0.4.0","interfaces":[{"name":"net1","sandbox":"/nowhere/netns"}],"dns":{}})");
+  EXPECT_EQ(outcome.output,
+            R"({"cniVersion":"0.4.0","interfaces":[{"name":"net1","sandbox":"/nowhere/netns"}],"dns":{}})");
 }
 
 TEST(Run, PrintsAnErrorWithCodeMessageAndDetails) {
   const Outcome outcome = call("failing", environment(), R"({"cniVersion":"1.0.0","name":"n"})");
   EXPECT_EQ(outcome.exit_status, 1);
   EXPECT_EQ(outcome.output, R"({"cniVersion":"1.0.0","code":11,"msg":"no VF is free","details":"wait"})");
-  EXPECT_THAT(call("throwing", environment(), R"({"name":"n"})").output, HasSubstr("\"code\":999,\"msg\":\"surprise\""));
+  EXPECT_THAT(call("throwing", environment(), R"({"name":"n"})").output,
+              HasSubstr("\"code\":999,\"msg\":\"surprise\""));
 }
 
 TEST(Run, TreatsAnOperationAPluginLacksAsSuccess) {
@@ -66,7 +82,8 @@ TEST(Run, TreatsAnOperationAPluginLacksAsSuccess) {
 
 TEST(Run, AnswersVersionWithoutReadingAConfiguration) {
   const Outcome outcome = call("plain", environment("VERSION"), "");
-  EXPECT_EQ(outcome.output, R"({"cniVersion":"1.1.0","supportedVersions":["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]})");
+  EXPECT_EQ(outcome.output,
+            R"({"cniVersion":"1.1.0","supportedVersions":["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]})");
 }
 
 TEST(Run, RefusesThePluginsOwnNetns) {
@@ -94,7 +111,8 @@ class Delegation : public ::testing::Test {
   void install(const std::string& body) {
     const std::string path = directory_ + "/ipam-script";
     std::ofstream(path) << "#!/bin/sh\necho \"$CNI_COMMAND $CNI_CONTAINERID $CNI_IFNAME $CNI_ARGS\" >> " << directory_
-                        << "/calls\ncat > " << directory_ << "/stdin.$CNI_COMMAND\n" << body << "\n";
+                        << "/calls\ncat > " << directory_ << "/stdin.$CNI_COMMAND\n"
+                        << body << "\n";
     ::chmod(path.c_str(), 0755);
   }
   std::string content(const std::string& name) {
@@ -107,7 +125,8 @@ class Delegation : public ::testing::Test {
     env.args = "K=V";
     return call("with-ipam", env, config);
   }
-  static constexpr const char* kConfig = "{ \"cniVersion\":\"1.0.0\",\n \"name\":\"n\", \"ipam\":{\"type\":\"ipam-script\"}, \"x\":1.50 }";
+  static constexpr const char* kConfig =
+      "{ \"cniVersion\":\"1.0.0\",\n \"name\":\"n\", \"ipam\":{\"type\":\"ipam-script\"}, \"x\":1.50 }";
   std::string directory_;
 };
 
@@ -120,7 +139,8 @@ TEST_F(Delegation, PassesStdinByteForByteAndTheEnvironment) {
 }
 
 TEST_F(Delegation, CallsDelAfterAFailedAddAndKeepsItsError) {
-  install(R"([ "$CNI_COMMAND" = DEL ] || { echo '{"cniVersion":"1.0.0","code":123,"msg":"range full","details":"d"}'; exit 1; })");
+  install(
+      R"([ "$CNI_COMMAND" = DEL ] || { echo '{"cniVersion":"1.0.0","code":123,"msg":"range full","details":"d"}'; exit 1; })");
   EXPECT_EQ(add(kConfig).output, R"({"cniVersion":"1.0.0","code":123,"msg":"range full","details":"d"})");
   EXPECT_EQ(content("calls"), "ADD pod net1 K=V\nDEL pod net1 K=V\n");
 }
@@ -133,8 +153,9 @@ TEST_F(Delegation, RefusesAResultWithoutAddresses) {
 
 TEST_F(Delegation, SaysWhereItLookedForAMissingPlugin) {
   const Outcome outcome = add(R"({"cniVersion":"1.0.0","name":"n","ipam":{"type":"absent"}})");
-  EXPECT_THAT(outcome.output, HasSubstr("failed to find plugin \\\"absent\\\" in path [/nowhere:" ));
-  EXPECT_THAT(add(R"({"cniVersion":"1.0.0","name":"n","ipam":{"type":"../sh"}})").output, HasSubstr("invalid plugin name"));
+  EXPECT_THAT(outcome.output, HasSubstr("failed to find plugin \\\"absent\\\" in path [/nowhere:"));
+  EXPECT_THAT(add(R"({"cniVersion":"1.0.0","name":"n","ipam":{"type":"../sh"}})").output,
+              HasSubstr("invalid plugin name"));
 }
 
 TEST_F(Delegation, ReportsADelegateThatDiesOrBabbles) {

@@ -9,8 +9,13 @@ namespace {
 using ::testing::HasSubstr;
 
 Environment environment(const std::string& command = "ADD") {
-  return {.command = command, .container_id = "pod-1", .netns = "/run/netns/a", .ifname = "net1", .path = "/opt/cni/bin:/usr/lib/cni",
-          .args = "", .netns_override = ""};
+  return {.command = command,
+          .container_id = "pod-1",
+          .netns = "/run/netns/a",
+          .ifname = "net1",
+          .path = "/opt/cni/bin:/usr/lib/cni",
+          .args = "",
+          .netns_override = ""};
 }
 
 constexpr const char* kConfig = R"({"cniVersion":"1.1.0","name":"lan","type":"sriov"})";
@@ -40,15 +45,40 @@ TEST(Request, HoldsWhatTheRuntimeSaid) {
 }
 
 TEST(Request, NamesEveryMissingVariable) {
-  EXPECT_EQ(failure({.command = "ADD", .container_id = "", .netns = "", .ifname = "", .path = "", .args = "", .netns_override = ""}, kConfig).message,
+  EXPECT_EQ(failure({.command = "ADD",
+                     .container_id = "",
+                     .netns = "",
+                     .ifname = "",
+                     .path = "",
+                     .args = "",
+                     .netns_override = ""},
+                    kConfig)
+                .message,
             "required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME,CNI_PATH] missing");
   Environment env = environment("DEL");
   env.netns = "";
   EXPECT_EQ(failure(env, kConfig).code, 0) << "DEL needs no netns";
   env.ifname = "";
   EXPECT_EQ(failure(env, kConfig).code, 4);
-  EXPECT_EQ(failure({.command = "GC", .container_id = "", .netns = "", .ifname = "", .path = "/x", .args = "", .netns_override = ""}, kConfig).code, 0);
-  EXPECT_EQ(failure({.command = "STATUS", .container_id = "", .netns = "", .ifname = "", .path = "", .args = "", .netns_override = ""}, kConfig).message,
+  EXPECT_EQ(failure({.command = "GC",
+                     .container_id = "",
+                     .netns = "",
+                     .ifname = "",
+                     .path = "/x",
+                     .args = "",
+                     .netns_override = ""},
+                    kConfig)
+                .code,
+            0);
+  EXPECT_EQ(failure({.command = "STATUS",
+                     .container_id = "",
+                     .netns = "",
+                     .ifname = "",
+                     .path = "",
+                     .args = "",
+                     .netns_override = ""},
+                    kConfig)
+                .message,
             "required env variables [CNI_PATH] missing");
 }
 
@@ -99,7 +129,8 @@ TEST(Request, JudgesVersions) {
 }
 
 TEST(Request, RefusesWhatIsNoObject) {
-  for (const char* text : {"", "[]", "7", "\"x\"", "null", "{"}) EXPECT_EQ(failure(environment(), text).code, 6) << text;
+  for (const char* text : {"", "[]", "7", "\"x\"", "null", "{"})
+    EXPECT_EQ(failure(environment(), text).code, 6) << text;
 }
 
 TEST(Request, NamesTheCommonKeyThatHasAWrongType) {
@@ -111,7 +142,8 @@ TEST(Request, NamesTheCommonKeyThatHasAWrongType) {
            {R"({"name":"n","ipam":[]})", "ipam"},
            {R"({"name":"n","dns":{"search":1}})", "dns.search"},
            {R"({"name":"n","prevResult":{"ips":1},"cniVersion":"1.0.0"})", "prevResult.ips"},
-           {R"({"name":"n","cni.dev/valid-attachments":[{"containerID":1}]})", "cni.dev/valid-attachments[0].containerID"}}) {
+           {R"({"name":"n","cni.dev/valid-attachments":[{"containerID":1}]})",
+            "cni.dev/valid-attachments[0].containerID"}}) {
     const Failure bad = failure(environment(), text);
     EXPECT_EQ(bad.code, 7) << text;
     EXPECT_THAT(bad.message, HasSubstr("config key \"" + key + "\"")) << text;
@@ -128,9 +160,11 @@ TEST(Request, LetsNothingTheRuntimeCachedStopADel) {
 }
 
 TEST(Request, ReadsTheListOfValidAttachments) {
-  const Environment env{.command = "GC", .container_id = "", .netns = "", .ifname = "", .path = "/x", .args = "", .netns_override = ""};
+  const Environment env{
+      .command = "GC", .container_id = "", .netns = "", .ifname = "", .path = "/x", .args = "", .netns_override = ""};
   const Request some = Request::parse(
-      env, R"({"cniVersion":"1.1.0","name":"n","cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}]})", {0, 1, 0});
+      env, R"({"cniVersion":"1.1.0","name":"n","cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}]})",
+      {0, 1, 0});
   EXPECT_TRUE(some.conf.has_valid_attachments);
   EXPECT_EQ(some.conf.valid_attachments, (std::vector<ValidAttachment>{{"a", "eth0"}}));
   const Request none = Request::parse(env, kConfig, {0, 1, 0});
@@ -138,12 +172,15 @@ TEST(Request, ReadsTheListOfValidAttachments) {
 }
 
 TEST(Request, TakesNullAndTheOlderNameOfValidAttachmentsAsLibcniWritesThem) {
-  const Environment env{.command = "GC", .container_id = "", .netns = "", .ifname = "", .path = "/x", .args = "", .netns_override = ""};
-  const Request null = Request::parse(env, R"({"cniVersion":"1.1.0","name":"n","cni.dev/valid-attachments":null})", {0, 1, 0});
+  const Environment env{
+      .command = "GC", .container_id = "", .netns = "", .ifname = "", .path = "/x", .args = "", .netns_override = ""};
+  const Request null =
+      Request::parse(env, R"({"cniVersion":"1.1.0","name":"n","cni.dev/valid-attachments":null})", {0, 1, 0});
   EXPECT_TRUE(null.conf.has_valid_attachments);
   EXPECT_TRUE(null.conf.valid_attachments.empty());
   const Request older = Request::parse(
-      env, R"({"cniVersion":"1.1.0","name":"n","cni.dev/attachments":[{"containerID":"a","ifname":"eth0"}]})", {0, 1, 0});
+      env, R"({"cniVersion":"1.1.0","name":"n","cni.dev/attachments":[{"containerID":"a","ifname":"eth0"}]})",
+      {0, 1, 0});
   EXPECT_EQ(older.conf.valid_attachments, (std::vector<ValidAttachment>{{"a", "eth0"}}));
 }
 
@@ -155,8 +192,10 @@ TEST(RequestedMac, PrefersRuntimeConfigThenArgsThenCniArgsThenConfig) {
     return found ? found->text() : "none";
   };
   EXPECT_EQ(mac(R"({"name":"n","mac":"02:00:00:00:00:04","args":{"cni":{"mac":"02:00:00:00:00:02"}},
-                    "runtimeConfig":{"mac":"02:00:00:00:00:01"}})"), "02:00:00:00:00:01");
-  EXPECT_EQ(mac(R"({"name":"n","mac":"02:00:00:00:00:04","args":{"cni":{"mac":"02:00:00:00:00:02"}}})"), "02:00:00:00:00:02");
+                    "runtimeConfig":{"mac":"02:00:00:00:00:01"}})"),
+            "02:00:00:00:00:01");
+  EXPECT_EQ(mac(R"({"name":"n","mac":"02:00:00:00:00:04","args":{"cni":{"mac":"02:00:00:00:00:02"}}})"),
+            "02:00:00:00:00:02");
   EXPECT_EQ(mac(R"({"name":"n","mac":"02:00:00:00:00:04"})"), "02:00:00:00:00:03");
   env.args = "";
   EXPECT_EQ(mac(R"({"name":"n","MAC":"02:00:00:00:00:04"})"), "02:00:00:00:00:04");
@@ -164,7 +203,8 @@ TEST(RequestedMac, PrefersRuntimeConfigThenArgsThenCniArgsThenConfig) {
 }
 
 TEST(RequestedMac, RefusesWhatIsNoUnicastAddress) {
-  for (const char* bad : {"00:00:00:00:00:00", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "nonsense", "02:00:00:00:00"}) {
+  for (const char* bad :
+       {"00:00:00:00:00:00", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "nonsense", "02:00:00:00:00"}) {
     const Request request = Request::parse(environment(), fmt::format(R"({{"name":"n","mac":"{}"}})", bad), {0, 1, 0});
     try {
       requested_mac(request);

@@ -10,13 +10,22 @@ namespace {
 
 Result sample() {
   Result result;
-  result.interfaces = {{.name = "net1", .mac = "02:00:00:00:00:01", .mtu = 1500, .sandbox = "/run/netns/a",
-                        .socket_path = "", .pci_id = "0000:01:10.0"}};
+  result.interfaces = {{.name = "net1",
+                        .mac = "02:00:00:00:00:01",
+                        .mtu = 1500,
+                        .sandbox = "/run/netns/a",
+                        .socket_path = "",
+                        .pci_id = "0000:01:10.0"}};
   result.ips = {{*IpPrefix::parse("10.1.0.5/16"), IpAddress::parse("10.1.0.1"), 0},
                 {*IpPrefix::parse("10.1.0.6/16"), std::nullopt, 0},
                 {*IpPrefix::parse("2001:db8::5/64"), std::nullopt, 0}};
-  Route route{.destination = *IpPrefix::parse("0.0.0.0/0"), .gateway = IpAddress::parse("10.1.0.1"), .mtu = 1400,
-              .advmss = {}, .priority = {}, .table = 7, .scope = {}};
+  Route route{.destination = *IpPrefix::parse("0.0.0.0/0"),
+              .gateway = IpAddress::parse("10.1.0.1"),
+              .mtu = 1400,
+              .advmss = {},
+              .priority = {},
+              .table = 7,
+              .scope = {}};
   result.routes = {route};
   return result;
 }
@@ -26,19 +35,21 @@ std::string printed(const Result& result, const Version& version) {
 }
 
 TEST(Result, PrintsTheNewestShapeWithEveryKey) {
-  EXPECT_EQ(printed(sample(), {1, 1, 0}),
-            R"({"cniVersion":"1.1.0","interfaces":[{"name":"net1","mac":"02:00:00:00:00:01","mtu":1500,)"
-            R"("sandbox":"/run/netns/a","pciID":"0000:01:10.0"}],"ips":[{"interface":0,"address":"10.1.0.5/16",)"
-            R"("gateway":"10.1.0.1"},{"interface":0,"address":"10.1.0.6/16"},{"interface":0,"address":"2001:db8::5/64"}],)"
-            R"("routes":[{"dst":"0.0.0.0/0","gw":"10.1.0.1","mtu":1400,"table":7}]})");
+  EXPECT_EQ(
+      printed(sample(), {1, 1, 0}),
+      R"({"cniVersion":"1.1.0","interfaces":[{"name":"net1","mac":"02:00:00:00:00:01","mtu":1500,)"
+      R"("sandbox":"/run/netns/a","pciID":"0000:01:10.0"}],"ips":[{"interface":0,"address":"10.1.0.5/16",)"
+      R"("gateway":"10.1.0.1"},{"interface":0,"address":"10.1.0.6/16"},{"interface":0,"address":"2001:db8::5/64"}],)"
+      R"("routes":[{"dst":"0.0.0.0/0","gw":"10.1.0.1","mtu":1400,"table":7}]})");
 }
 
 TEST(Result, DropsBelowOneWhatThoseShapesDoNotKnow) {
-  EXPECT_EQ(printed(sample(), {0, 4, 0}),
-            R"({"cniVersion":"0.4.0","interfaces":[{"name":"net1","mac":"02:00:00:00:00:01","sandbox":"/run/netns/a"}],)"
-            R"("ips":[{"version":"4","interface":0,"address":"10.1.0.5/16","gateway":"10.1.0.1"},)"
-            R"({"version":"4","interface":0,"address":"10.1.0.6/16"},{"version":"6","interface":0,)"
-            R"("address":"2001:db8::5/64"}],"routes":[{"dst":"0.0.0.0/0","gw":"10.1.0.1"}],"dns":{}})");
+  EXPECT_EQ(
+      printed(sample(), {0, 4, 0}),
+      R"({"cniVersion":"0.4.0","interfaces":[{"name":"net1","mac":"02:00:00:00:00:01","sandbox":"/run/netns/a"}],)"
+      R"("ips":[{"version":"4","interface":0,"address":"10.1.0.5/16","gateway":"10.1.0.1"},)"
+      R"({"version":"4","interface":0,"address":"10.1.0.6/16"},{"version":"6","interface":0,)"
+      R"("address":"2001:db8::5/64"}],"routes":[{"dst":"0.0.0.0/0","gw":"10.1.0.1"}],"dns":{}})");
 }
 
 TEST(Result, PrintsOneAddressPerFamilyBelowThirdShape) {

@@ -28,8 +28,7 @@ class ByPortName : public ::testing::Test {
     tree_.write("class/net/" + netdev + "/phys_port_name", port);
   }
   std::string find(std::uint32_t vf, std::uint16_t pf = 0) const {
-    const auto found =
-        find_representor(kernel::Sysfs(tree_.path()), {"pci", "0000:99:00.0"}, "ens1f0", pf, vf);
+    const auto found = find_representor(kernel::Sysfs(tree_.path()), {"pci", "0000:99:00.0"}, "ens1f0", pf, vf);
     return found ? found->netdev : "none";
   }
   test::PrivateDirectory tree_;
