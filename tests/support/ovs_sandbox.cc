@@ -18,7 +18,8 @@ namespace barewire::test {
 namespace {
 
 constexpr const char* kSchema = "/usr/share/openvswitch/vswitch.ovsschema";
-constexpr auto kStartTime = std::chrono::seconds(20);
+constexpr auto kStartTime = std::chrono::seconds(120);  // an emulated processor beside a build: seconds are the rule
+constexpr int kAnswerTime = 60;                         // seconds
 constexpr std::size_t kEndOfLog = 2000;
 
 constexpr const char* kPlainSwitch = "/usr/lib/openvswitch-switch/ovs-vswitchd";
@@ -43,6 +44,13 @@ boost::json::object selection(const std::string& text) {
   boost::json::array columns;
   for (std::string column; words >> column;) columns.emplace_back(column);
   return {{"op", "select"}, {"table", table}, {"where", boost::json::array()}, {"columns", columns}};
+}
+
+/// Dead, and not waited for yet. Source: proc_pid_stat(5): the state stands behind the name's ")".
+bool is_zombie(pid_t pid) {
+  const std::string stat = read_file(fmt::format("/proc/{}/stat", pid)).value_or("");
+  const std::size_t name = stat.rfind(") ");
+  return name != std::string::npos && stat.substr(name + 2, 1) == "Z";
 }
 
 std::string printed_by(const std::string& text) {
@@ -110,7 +118,8 @@ std::unique_ptr<ChildProcess> OvsSandbox::start(const std::string& name, const s
 
 void OvsSandbox::wait_for_answer(const ChildProcess& daemon, const std::string& control, const std::string& log) const {
   const auto deadline = std::chrono::steady_clock::now() + kStartTime;
-  while (std::chrono::steady_clock::now() < deadline) {
+  const auto lives = [&] { return ::kill(daemon.pid(), 0) == 0 && !is_zombie(daemon.pid()); };
+  while (std::chrono::steady_clock::now() < deadline && lives()) {
     if (access(control.c_str(), F_OK) == 0 && run_shell(fmt::format("ovs-appctl -t {} version", control)).ok()) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
@@ -144,11 +153,11 @@ void OvsSandbox::kill_vswitchd() {
 }
 
 std::string OvsSandbox::vsctl(const std::string& text) const {
-  return printed_by(fmt::format("ovs-vsctl --timeout=20 --db=unix:{} {}", socket(), text));
+  return printed_by(fmt::format("ovs-vsctl --timeout={} --db=unix:{} {}", kAnswerTime, socket(), text));
 }
 
 std::string OvsSandbox::appctl(const std::string& text) const {
-  return printed_by(fmt::format("ovs-appctl -T 20 -t {} {}", file("ovs-vswitchd.ctl"), text));
+  return printed_by(fmt::format("ovs-appctl -T {} -t {} {}", kAnswerTime, file("ovs-vswitchd.ctl"), text));
 }
 
 void OvsSandbox::add_bridge(const std::string& name) const {

@@ -94,6 +94,16 @@ class OffloadedVf : public SriovLab {
     EXPECT_NODE_UNCHANGED(before);
   }
 
+  void expect_status(const std::string& text, const std::string& words) const {
+    const PluginResult result = runner_.status("ovs", text);
+    if (words.empty()) {
+      EXPECT_TRUE(result.ok()) << result;
+      return;
+    }
+    EXPECT_EQ(50, result.code()) << result;
+    EXPECT_THAT(result.msg(), HasSubstr(words));
+  }
+
   std::unique_ptr<OvsSandbox> ovs_;
   std::string before_;
 };
@@ -175,6 +185,23 @@ TEST_F(OffloadedVf, WhatTheNodeDoesNotOfferIsRefusedBeforeAnythingIsTouched) {
   ASSERT_TRUE(holder.ok()) << holder;
   before_ = ovs_->configuration();
   expect_refused(offload(0, full()), 102, "is held by attachment lan/id-b/net1");
+}
+
+TEST_F(OffloadedVf, StatusTellsWhatIsMissingForTheVf) {
+  expect_status(offload(0), "is not in switchdev mode");
+  switch_to_switchdev();
+  expect_status(offload(0), "");
+  expect_status(offload(kRepresentors), "has no representor");
+  const PluginResult added = attach(offload(0, full()));
+  ASSERT_TRUE(added.ok()) << added;
+  expect_status(offload(0), "");
+  must_detach(offload(0, full()));
+  ovs_->vsctl("del-port pf0");
+  expect_status(offload(0), "holds pf0");
+  expect_status(offload(0, R"(,"bridge":"br0")"), "");
+  const std::string text = offload(0, full());
+  must_run("echo 0 > /sys/class/net/pf0/device/sriov_numvfs");
+  expect_status(text, "is not a VF of this node");
 }
 
 TEST_F(OffloadedVf, RepresentorThatAnEarlierPodLeftOnABridgeIsTakenFromThere) {
