@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "standard-plugins/common/masquerade.h"
 
+// clang-format off: it has to come before the kernel's header of the same types
+#include <netinet/in.h>
+// clang-format on
 #include <linux/netfilter.h>
-#include <netinet/in.h>  // before the kernel's header of the same types
 
 #include <boost/json/array.hpp>
 

@@ -3,8 +3,10 @@
 #include "core/kernel/nftables.h"
 
 #include <gmock/gmock.h>
+// clang-format off: it has to come before the kernel's header of the same types
+#include <netinet/in.h>
+// clang-format on
 #include <linux/netfilter.h>
-#include <netinet/in.h>  // before the kernel's header of the same types
 
 #include <atomic>
 #include <thread>
