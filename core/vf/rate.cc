@@ -44,11 +44,10 @@ std::optional<RateLimit> find_rate_limit(const boost::json::object& data) {
 }
 
 std::optional<RateLimit> find_rate_limit(const state::Store& store, const state::AttachmentId& id) {
-  for (const state::Attachment& each : store.list(id.network)) {
-    if (!is_same_interface(each.id, id)) continue;
-    if (auto limit = find_rate_limit(each.data)) return limit;
-  }
-  return std::nullopt;
+  state::AttachmentId limiter = id;
+  limiter.plugin = "bandwidth";
+  const auto attachment = store.find(limiter);
+  return attachment ? find_rate_limit(attachment->data) : std::nullopt;
 }
 
 RateLimit plan_rate_limit(const VfOfPf& target, std::uint32_t limit) {

@@ -26,7 +26,7 @@ struct RateLimit {
 void put(boost::json::object& data, const RateLimit& limit);
 /// nullopt when `data` holds none. Throws Error{state} naming the key.
 std::optional<RateLimit> find_rate_limit(const boost::json::object& data);
-/// What any chained plugin's record of the same interface holds.
+/// What the record of the bandwidth plugin holds of the interface that `id` attached; nullopt when it has none.
 std::optional<RateLimit> find_rate_limit(const state::Store& store, const state::AttachmentId& id);
 
 /// Limits what `target` sends to `limit` Mb/s, as it would be done. Throws Error{unsupported_by_nic} when its PF tells

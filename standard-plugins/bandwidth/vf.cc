@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/kernel/pci.h"
+#include "core/vf/claim.h"
 #include "core/vf/rate.h"
 #include "core/vf/settings.h"
 #include "hw-profiles/check.h"
@@ -31,11 +32,6 @@ void require_only_egress(const std::string& device, const BandwidthConfig& confi
               "remove ingressRate and ingressBurst, or limit the senders");
 }
 
-vf::VfOfPf get_vf(vf::Host& host, const std::string& device) {
-  if (auto target = vf::find_vf(host.sysfs, host.socket, device)) return std::move(*target);
-  throw Error(Error::Code::device, fmt::format("VF {} is gone", device), "`barewire list` shows the VFs there are");
-}
-
 }  // namespace
 
 std::optional<std::string> find_vf(const cni::Result& previous, const std::string& ifname, const Node& node) {
@@ -49,14 +45,17 @@ std::optional<std::string> find_vf(const cni::Result& previous, const std::strin
 
 void limit_vf(state::Attachment& attachment, const std::string& device, const BandwidthConfig& config, Node& node) {
   require_only_egress(device, config);
-  vf::Host host(node);
   const std::uint32_t rate = megabits(*config.egress);
-  const vf::VfOfPf probed = get_vf(host, device);
-  const hw::Nic nic = hw::find_nic(node, probed.pf);
+  vf::Host host(node);
+  const auto place = kernel::find_vf_place(host.sysfs, device);
+  if (!place)
+    throw Error(Error::Code::device, fmt::format("VF {} is gone", device), "`barewire list` shows the VFs there are");
+  const state::FileLock lock = vf::lock_pf(host, place->pf_address);
+  const vf::VfOfPf target = vf::require_vf(host, device);
+  const hw::Nic nic = hw::find_nic(node, target.pf);
   hw::check_supported(nic.profile, {{hw::Attribute::max_tx_rate, "egressRate", fmt::format("{}", rate), rate}},
-                      {probed.pf.pci.address, probed.vf.id});
-  const state::FileLock lock = vf::lock_pf(host, probed.pf.pci.address);
-  const vf::RateLimit limit = vf::plan_rate_limit(get_vf(host, device), rate);
+                      {target.pf.pci.address, target.vf.id});
+  const vf::RateLimit limit = vf::plan_rate_limit(target, rate);
   vf::put(attachment.data, limit);
   host.store.save(attachment);
   vf::apply_rate_limit(host, limit, nic.habits);
