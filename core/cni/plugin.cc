@@ -60,8 +60,8 @@ void apply_log_keys(const Request& request) {
     if (!parsed && request.command == Command::add) found->reject("one of panic, error, warning, info, debug, verbose");
     level = parsed.value_or(level);
   }
-  if (const auto debug = root.find("debug"); debug && debug->value().is_bool() && debug->boolean())
-    level = LogLevel::debug;
+  for (const auto& debug : {root.find("debug"), request.conf.cni_arg("debug")})
+    if (debug && debug->value().is_bool() && debug->boolean()) level = LogLevel::debug;
   const std::string file = root.string_or("logFile", root.string_or("log_file", ""));
   if (level != LogLevel::warning || !file.empty()) set_log(level, file);
 }
