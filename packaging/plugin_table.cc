@@ -29,6 +29,7 @@ cni::PluginTable plugin_table() {
                                   kOvsMirrorProducer,
                                   kPortmap,
                                   kPtp,
+                                  kRdma,
                                   kSbr,
                                   kSriov,
                                   ipam::kStatic,

@@ -17,6 +17,7 @@ extern const cni::Plugin kLoopback;
 extern const cni::Plugin kMacvlan;
 extern const cni::Plugin kPortmap;
 extern const cni::Plugin kPtp;
+extern const cni::Plugin kRdma;
 extern const cni::Plugin kSbr;
 extern const cni::Plugin kTap;
 extern const cni::Plugin kTuning;

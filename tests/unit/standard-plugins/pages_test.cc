@@ -19,6 +19,7 @@ TEST(StandardPages, DescribeEveryKey) {
       {"bond",
        {"mode", "miimon", "links", "linksInContainer", "failOverMac", "mtu", "allSlavesActive", "tlbDynamicLb",
         "xmitHashPolicy", "ifname", "ipam"}},
+      {"rdma", {"deviceID", "rdmaDeviceName"}},
       {"vrf", {"vrfname", "table"}}};
   const std::string contents = *read_file(BAREWIRE_SOURCE_DIR "/docs/configuration.md");
   for (const auto& [plugin, keys] : plugins) {

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The rdma plugin, chained behind one that gives the pod a network function: the function's RDMA device moves into the
+/// pod's netns too, and back.
+#include "core/kernel/rdma.h"
+
+#include <fmt/ranges.h>
+
+#include <boost/json/value.hpp>
+
+#include "core/fd.h"
+#include "core/kernel/link.h"
+#include "core/kernel/pci.h"
+#include "core/rollback.h"
+#include "standard-plugins/common/lifecycle.h"
+#include "standard-plugins/common/pod_veth.h"
+#include "standard-plugins/plugins.h"
+
+namespace barewire::standard {
+
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kName = "rdma";
+constexpr const char* kDeviceKey = "rdmaDevice";
+constexpr const char* kIndexKey = "rdmaIndex";
+constexpr const char* kFunctionKey = "deviceID";
+constexpr std::size_t kNameSize = 64;  // IB_DEVICE_NAME_MAX
+
+[[noreturn]] void throw_no_rdma() {
+  throw Error(Error::Code::device, "this kernel has no RDMA (CONFIG_INFINIBAND)");
+}
+
+/// As the runtime or the configuration names it; else of the interface that the plugin before made.
+std::string function_of(const cni::Request& request) {
+  const JsonView root = request.conf.root();
+  for (const auto& key : {request.conf.runtime_config("deviceID"), root.find("deviceID"), root.find("pciBusID")}) {
+    if (!key || key->string().empty()) continue;
+    if (key->string().find('/') != std::string::npos) key->reject("a PCI address or the name of an auxiliary device");
+    return kernel::normalise_pci_address(key->string()).value_or(key->string());
+  }
+  for (const cni::Interface& interface : request.conf.previous->interfaces)
+    if (interface.name == request.ifname && !interface.pci_id.empty()) return interface.pci_id;
+  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  const auto link = kernel::find_link(inside, request.ifname);
+  if (link && !link->parent_device.empty()) return link->parent_device;
+  root.at("deviceID").reject("the PCI address of the function");
+}
+
+/// As rdma-cni's users ask for it: the same in every pod, whatever the node called it.
+std::optional<std::string> name_in_pod(const cni::NetConf& conf) {
+  for (const auto& key : {conf.cni_arg("rdmaDeviceName"), conf.root().find("rdmaDeviceName")}) {
+    if (!key || key->string().empty()) continue;
+    const std::string name = key->string();
+    if (name.size() >= kNameSize || name.find_first_of("/% \t\n") != std::string::npos || name.front() == '.')
+      key->reject("the name of an RDMA device, of 1 to 63 characters");
+    return name;
+  }
+  return std::nullopt;
+}
+
+/// Exactly one. Throws Error{device}.
+std::string rdma_name_of(const Node& node, const std::string& function) {
+  const kernel::Sysfs sysfs(node.sysfs);
+  std::vector<std::string> names;
+  for (const char* bus : {"pci", "auxiliary"}) {
+    names = sysfs.list(fmt::format("bus/{}/devices/{}/infiniband", bus, function));
+    if (!names.empty()) break;
+  }
+  if (names.size() == 1) return names.front();
+  if (names.empty())
+    throw Error(Error::Code::device, fmt::format("{} has no RDMA device on this node", function),
+                "is its RDMA driver loaded, and the device not in another pod?");
+  throw Error(Error::Code::device, fmt::format("{} has several RDMA devices: {}", function, fmt::join(names, ", ")));
+}
+
+void require_exclusive(kernel::NlSocket& host) {
+  if (kernel::rdma_netns_mode(host) == kernel::RdmaNetnsMode::exclusive) return;
+  throw Error(Error::Code::device, "the RDMA devices of this node are shared by all netns",
+              "\"rdma system set netns exclusive\", or ib_core's option netns_mode=0, before any pod has a device");
+}
+
+struct Moved {
+  std::string name;
+  std::optional<std::uint32_t> index;
+};
+
+/// The record; without one, what the reference plugin kept.
+std::optional<Moved> moved_of(const state::Attachment& attachment, const std::string& file) {
+  if (const json::value* name = attachment.data.if_contains(kDeviceKey); name != nullptr) {
+    const json::value* index = attachment.data.if_contains(kIndexKey);
+    if (index == nullptr || !index->is_int64()) return std::nullopt;
+    return Moved{std::string(name->as_string()), static_cast<std::uint32_t>(index->get_int64())};
+  }
+  const auto text = read_file(file);
+  if (!text) return std::nullopt;
+  const json::value document = parse_json(*text, file);
+  return Moved{JsonView(document, file + ": key", Error::Code::state).at("containerRdmaDevName").string(),
+               std::nullopt};
+}
+
+std::optional<kernel::RdmaDevice> find_moved(kernel::NlSocket& socket, const Moved& moved) {
+  return moved.index ? kernel::find_rdma_device(socket, *moved.index) : kernel::find_rdma_device(socket, moved.name);
+}
+
+std::string peer_file(const state::AttachmentId& id, const Node& node) {
+  return fmt::format("{}/rdma/{}-{}-{}", node.cni_state_dir, id.network, id.container_id, id.ifname);
+}
+
+/// A pod may have renamed it; the kernel itself puts back the devices of a netns that ends.
+void move_back(const state::Attachment& attachment, const Moved& moved) {
+  const kernel::NetNs home = kernel::NetNs::current();
+  auto host = kernel::open_rdma_socket(home);
+  if (!host) return;
+  if (const auto netns = netns_of(attachment))
+    if (auto inside = kernel::open_rdma_socket(*netns))
+      if (const auto device = find_moved(*inside, moved)) kernel::move_rdma_device(*netns, *device, home);
+  if (const auto device = find_moved(*host, moved); device && device->name != moved.name)
+    kernel::rename_rdma_device(*host, *device, moved.name);
+}
+
+void undo(const state::Attachment& attachment, Node& node) {
+  const std::string file = peer_file(attachment.id, node);
+  if (const auto moved = moved_of(attachment, file)) move_back(attachment, *moved);
+  remove_file(file);
+}
+
+void put_into_pod(const kernel::NetNs& home, const kernel::RdmaDevice& device, const kernel::NetNs& pod,
+                  const std::optional<std::string>& name) {
+  kernel::move_rdma_device(home, device, pod);
+  if (!name || *name == device.name) return;
+  kernel::NlSocket inside = kernel::open_rdma_socket(pod).value();
+  kernel::rename_rdma_device(inside, device, *name);
+}
+
+cni::Result add(const cni::Request& request, Node& node) {
+  const cni::Result result = require_previous(request);
+  const std::string function = function_of(request);
+  const auto name = name_in_pod(request.conf);
+  const kernel::NetNs home = kernel::NetNs::current();
+  auto host = kernel::open_rdma_socket(home);
+  if (!host) throw_no_rdma();
+  require_exclusive(*host);
+  const state::FileLock lock = begin_attachment(request, node, kName, undo);
+  const auto device = kernel::find_rdma_device(*host, rdma_name_of(node, function));
+  if (!device) throw Error(Error::Code::device, fmt::format("the RDMA device of {} is in another netns", function));
+  Rollback rollback;
+  rollback.add("RDMA device", [&] { undo_recorded(request, node, kName, undo); });
+  state::Attachment attachment = state::make_attachment(request, kName);
+  attachment.data[kFunctionKey] = function;
+  attachment.data[kDeviceKey] = device->name;
+  attachment.data[kIndexKey] = static_cast<std::int64_t>(device->index);
+  store_of(node).save(attachment);
+  put_into_pod(home, *device, kernel::NetNs::open(request.netns), name);
+  conclude_attachment(attachment, result, node);
+  rollback.keep();
+  return result;
+}
+
+void del(const cni::Request& request, Node& node) {
+  delete_attachment(request, node, kName, undo);
+}
+
+void check(const cni::Request& request, Node& node) {
+  require_previous(request);
+  const auto record = find_record(request, node, kName);
+  const auto moved =
+      moved_of(record ? *record : state::Attachment(), peer_file(state::attachment_id(request, kName), node));
+  if (!moved) throw Error(Error::Code::drift, fmt::format("{}: there is no record of its RDMA device", request.ifname));
+  auto inside = kernel::open_rdma_socket(kernel::NetNs::open(request.netns));
+  if (!inside || !find_moved(*inside, *moved))
+    throw_drift(request.ifname, {fmt::format("RDMA device {} is not in the pod", moved->name)});
+}
+
+void gc(const cni::Request& request, Node& node) {
+  collect_unlisted(request, node, kName, undo);
+}
+
+void status(const cni::Request&, Node&) {
+  auto host = kernel::open_rdma_socket(kernel::NetNs::current());
+  try {
+    if (!host) throw_no_rdma();
+    require_exclusive(*host);
+  } catch (const Error& error) {
+    throw Error(Error::Code::not_available, error.what(), error.hint());
+  }
+}
+
+}  // namespace
+
+const cni::Plugin kRdma{.name = kName,
+                        .about = "moves the RDMA device of the pod's network function into the pod",
+                        .add = add,
+                        .del = del,
+                        .check = check,
+                        .gc = gc,
+                        .status = status};
+
+}  // namespace barewire::standard
