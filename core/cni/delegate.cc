@@ -192,6 +192,13 @@ std::string call_plugin(const std::string& type, const Environment& environment,
   return outcome.output;
 }
 
+Result delegate_add(const std::string& type, const Environment& environment, const std::string& config,
+                    const Version& version, Node& node) {
+  const std::string printed = call_plugin(type, environment, config, node);
+  const auto document = parse_json(printed, fmt::format("the result of plugin {}", type));
+  return Result::parse(JsonView(document, fmt::format("plugin {}: result key", type), Error::Code::delegate), version);
+}
+
 void require_plugin(const std::string& type, const std::string& cni_path) {
   find_on_path(type, cni_path);
 }

@@ -18,6 +18,10 @@ namespace barewire::cni {
 std::string call_plugin(const std::string& type, const Environment& environment, const std::string& stdin_bytes,
                         Node& node);
 
+/// ADD of plugin `type`: its result, which is of `version` where it names none. Throws as call_plugin.
+Result delegate_add(const std::string& type, const Environment& environment, const std::string& config,
+                    const Version& version, Node& node);
+
 /// Throws Error{delegate} when plugin `type` is not in the directories of `cni_path`.
 void require_plugin(const std::string& type, const std::string& cni_path);
 

@@ -66,12 +66,6 @@ Environment with_command(const Request& request, Command command) {
   return environment;
 }
 
-Result call_add(const Request& request, Node& node, const Fallback& fallback) {
-  const std::string printed = call_plugin(fallback.type, with_command(request, Command::add), fallback.config, node);
-  const json::value document = parse_json(printed, fmt::format("the result of fallback plugin {}", fallback.type));
-  return Result::parse(JsonView(document, "fallback result key", Error::Code::delegate), request.conf.cni_version);
-}
-
 }  // namespace
 
 std::string_view word(Lack lack) {
@@ -121,7 +115,8 @@ Result add_by_fallback(const Request& request, Node& node, std::string_view plug
   store.save(attachment);
   Rollback rollback;
   rollback.add("fallback", [&] { undo_fallback(attachment, request.environment.path, node); });
-  const Result result = call_add(request, node, *fallback);
+  const Result result = delegate_add(fallback->type, with_command(request, Command::add), fallback->config,
+                                     request.conf.cni_version, node);
   attachment.data["result"] = result.to_json(kLatestVersion);
   store.save(attachment);
   rollback.keep();

@@ -136,17 +136,13 @@ cni::Result add(const cni::Request& request, Node& node) {
   const BandwidthConfig config = BandwidthConfig::parse(request.conf);
   cni::Result result = require_previous(request);
   if (config.empty()) return result;
-  const state::FileLock lock = begin_attachment(request, node, kName, undo);
-  state::Attachment attachment = state::make_attachment(request, kName);
-  Rollback rollback;
-  rollback.add("bandwidth", [&] { undo_recorded(request, node, kName, undo); });
-  if (const auto device = find_vf(result, request.ifname, node))
-    limit_vf(attachment, *device, config, node);
-  else
-    limit_veth(attachment, request, config, result, node);
-  conclude_attachment(attachment, result, node);
-  rollback.keep();
-  return result;
+  return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
+    if (const auto device = find_vf(result, request.ifname, node))
+      limit_vf(attachment, *device, config, node);
+    else
+      limit_veth(attachment, request, config, result, node);
+    return result;
+  });
 }
 
 void del(const cni::Request& request, Node& node) {

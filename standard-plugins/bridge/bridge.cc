@@ -42,7 +42,7 @@ struct Work {
   Node& node;
   BridgeConfig config;
   kernel::NetNs netns;
-  state::Attachment attachment;
+  state::Attachment& attachment;
   kernel::NlSocket host;
   cni::Result result;
 };
@@ -139,22 +139,19 @@ void build(Work& work) {
 }
 
 cni::Result add(const cni::Request& request, Node& node) {
-  BridgeConfig config = BridgeConfig::parse(request);
-  const state::FileLock lock = begin_attachment(request, node, kName, undo);
-  Rollback rollback;
-  rollback.add("attachment", [&] { undo_recorded(request, node, kName, undo); });
-  Work work{.request = request,
-            .node = node,
-            .config = std::move(config),
-            .netns = kernel::NetNs::open(request.netns),
-            .attachment = state::make_attachment(request, kName),
-            .host = kernel::NlSocket(),
-            .result = {}};
-  build(work);
-  if (!request.conf.dns.empty()) work.result.dns = request.conf.dns;
-  conclude_attachment(work.attachment, work.result, node);
-  rollback.keep();
-  return work.result;
+  const BridgeConfig config = BridgeConfig::parse(request);
+  return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
+    Work work{.request = request,
+              .node = node,
+              .config = config,
+              .netns = kernel::NetNs::open(request.netns),
+              .attachment = attachment,
+              .host = kernel::NlSocket(),
+              .result = {}};
+    build(work);
+    if (!request.conf.dns.empty()) work.result.dns = request.conf.dns;
+    return std::move(work.result);
+  });
 }
 
 void del(const cni::Request& request, Node& node) {

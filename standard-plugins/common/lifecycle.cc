@@ -22,18 +22,31 @@ state::Attachment attachment_without_record(const cni::Request& request, std::st
   return attachment;
 }
 
+[[nodiscard]] state::FileLock begin_attachment(const cni::Request& request, Node& node, std::string_view plugin,
+                                               Undo undo) {
+  const state::Store store = store_of(node);
+  const state::AttachmentId id = state::attachment_id(request, plugin);
+  state::FileLock lock = store.lock_attachment(id);
+  clear_leftover(store, id, [&](const state::Attachment& earlier) { undo_attachment(earlier, node, undo); });
+  return lock;
+}
+
 }  // namespace
 
 state::Store store_of(const Node& node) {
   return state::Store(node.run_dir);
 }
 
-state::FileLock begin_attachment(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
-  const state::Store store = store_of(node);
-  const state::AttachmentId id = state::attachment_id(request, plugin);
-  state::FileLock lock = store.lock_attachment(id);
-  clear_leftover(store, id, [&](const state::Attachment& earlier) { undo_attachment(earlier, node, undo); });
-  return lock;
+cni::Result add_attachment(const cni::Request& request, Node& node, std::string_view plugin, Undo undo,
+                           const Make& make) {
+  const state::FileLock lock = begin_attachment(request, node, plugin, undo);
+  Rollback rollback;
+  rollback.add("attachment", [&] { undo_recorded(request, node, plugin, undo); });
+  state::Attachment attachment = state::make_attachment(request, plugin);
+  cni::Result result = make(attachment);
+  conclude_attachment(attachment, result, node);
+  rollback.keep();
+  return result;
 }
 
 void conclude_attachment(state::Attachment& attachment, const cni::Result& result, const Node& node) {

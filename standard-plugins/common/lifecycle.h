@@ -3,6 +3,7 @@
 /// function per plugin that rollback, DEL and GC all call.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,10 +20,14 @@ using Undo = void (*)(const state::Attachment& attachment, Node& node);
 
 state::Store store_of(const Node& node);
 
-/// First step of ADD: takes the attachment's lock and undoes what an earlier ADD of it left. Throws Error{held} when it
-/// has been added already.
-[[nodiscard]] state::FileLock begin_attachment(const cni::Request& request, Node& node, std::string_view plugin,
-                                               Undo undo);
+/// What ADD makes. It saves `attachment` with what it is about to do before it does it.
+using Make = std::function<cni::Result(state::Attachment& attachment)>;
+
+/// ADD: takes the attachment's lock, undoes what an earlier ADD of it left, and calls `make` with a new record. Where
+/// that fails, undoes what is on record by then. Throws Error{held} when it has been added already, and what `make`
+/// throws.
+cni::Result add_attachment(const cni::Request& request, Node& node, std::string_view plugin, Undo undo,
+                           const Make& make);
 
 /// Last step of ADD: the record keeps the result, which CHECK needs when an admin asks for it.
 void conclude_attachment(state::Attachment& attachment, const cni::Result& result, const Node& node);

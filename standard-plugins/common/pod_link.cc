@@ -57,7 +57,7 @@ struct Work {
   Node& node;
   kernel::NetNs netns;
   kernel::NlSocket inside;
-  state::Attachment attachment;
+  state::Attachment& attachment;
 };
 
 /// The record says what to remove before there is anything to remove.
@@ -89,7 +89,6 @@ cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create,
     kernel::set_up(work.inside, link);
   }
   if (!work.request.conf.dns.empty()) result.dns = work.request.conf.dns;
-  conclude_attachment(work.attachment, result, work.node);
   return result;
 }
 
@@ -132,19 +131,16 @@ void require_ipam_type(const cni::Request& request) {
 cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CreateLink& create,
                          const PrepareLink& prepare) {
   cni::require_ipam(request);
-  const state::FileLock lock = begin_attachment(request, node, kind.plugin, undo_of(kind));
-  Rollback rollback;
-  rollback.add("attachment", [&] { undo_recorded(request, node, kind.plugin, undo_of(kind)); });
-  kernel::NetNs netns = kernel::NetNs::open(request.netns);
-  kernel::NlSocket inside = kernel::NlSocket::in(netns);
-  Work work{.request = request,
-            .node = node,
-            .netns = std::move(netns),
-            .inside = std::move(inside),
-            .attachment = state::make_attachment(request, kind.plugin)};
-  cni::Result result = build(work, kind, create, prepare);
-  rollback.keep();
-  return result;
+  return add_attachment(request, node, kind.plugin, undo_of(kind), [&](state::Attachment& attachment) {
+    kernel::NetNs netns = kernel::NetNs::open(request.netns);
+    kernel::NlSocket inside = kernel::NlSocket::in(netns);
+    Work work{.request = request,
+              .node = node,
+              .netns = std::move(netns),
+              .inside = std::move(inside),
+              .attachment = attachment};
+    return build(work, kind, create, prepare);
+  });
 }
 
 void delete_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node) {

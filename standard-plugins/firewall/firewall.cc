@@ -121,18 +121,14 @@ cni::Result add(const cni::Request& request, Node& node) {
   PodAccept pod = accept_of(state::attachment_id(request, kName), request.conf);
   pod.backend = choose_backend(pod.config);
   const auto isolation = isolation_of(request, pod.config);
-  const state::FileLock lock = begin_attachment(request, node, kName, undo);
-  Rollback rollback;
-  rollback.add("firewall", [&] { undo_recorded(request, node, kName, undo); });
-  state::Attachment attachment = state::make_attachment(request, kName);
-  attachment.data[kBackendKey] = name_of(pod.backend);
-  if (isolation) isolation->to_record(attachment);
-  store_of(node).save(attachment);
-  accept_pod(pod, node);
-  if (isolation) add_isolation(attachment.id, *isolation);
-  conclude_attachment(attachment, result, node);
-  rollback.keep();
-  return result;
+  return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
+    attachment.data[kBackendKey] = name_of(pod.backend);
+    if (isolation) isolation->to_record(attachment);
+    store_of(node).save(attachment);
+    accept_pod(pod, node);
+    if (isolation) add_isolation(attachment.id, *isolation);
+    return result;
+  });
 }
 
 void del(const cni::Request& request, Node& node) {

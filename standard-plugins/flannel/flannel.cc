@@ -77,28 +77,17 @@ void save_for_reference(const cni::Request& request, const FlannelConfig& config
   write_all(open_file(file, O_WRONLY | O_CREAT | O_TRUNC, 0600).get(), delegate, file);
 }
 
-cni::Result call_add(const cni::Request& request, const std::string& type, const std::string& config, Node& node) {
-  const std::string printed = cni::call_plugin(type, request.environment, config, node);
-  const json::value document = parse_json(printed, fmt::format("the result of plugin {}", type));
-  return cni::Result::parse(JsonView(document, "result key", Error::Code::delegate), request.conf.cni_version);
-}
-
 cni::Result add(const cni::Request& request, Node& node) {
   const FlannelConfig config = FlannelConfig::parse(request.conf.root());
   const Delegate delegate = delegate_of(request.conf, config);
   cni::require_plugin(delegate.type, request.environment.path);
-  const state::FileLock lock = begin_attachment(request, node, kName, undo);
-  Rollback rollback;
-  rollback.add("delegate", [&] { undo_recorded(request, node, kName, undo); });
-  state::Attachment attachment = state::make_attachment(request, kName);
-  const std::string text = json::serialize(delegate.config);
-  attachment.data[kDelegateKey] = text;
-  store_of(node).save(attachment);
-  save_for_reference(request, config, text);
-  const cni::Result result = call_add(request, delegate.type, text, node);
-  conclude_attachment(attachment, result, node);
-  rollback.keep();
-  return result;
+  return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
+    const std::string text = json::serialize(delegate.config);
+    attachment.data[kDelegateKey] = text;
+    store_of(node).save(attachment);
+    save_for_reference(request, config, text);
+    return cni::delegate_add(delegate.type, request.environment, text, request.conf.cni_version, node);
+  });
 }
 
 void del(const cni::Request& request, Node& node) {

@@ -10,7 +10,6 @@
 #include "core/kernel/nftables.h"
 #include "core/kernel/sysctl.h"
 #include "core/log.h"
-#include "core/rollback.h"
 #include "standard-plugins/common/iptables.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
@@ -117,16 +116,12 @@ cni::Result add(const cni::Request& request, Node& node) {
   PortmapPlan plan = plan_of(state::attachment_id(request, kName), request.conf);
   if (plan.config.mappings.empty()) return result;
   plan.backend = backend_of(plan.config);
-  const state::FileLock lock = begin_attachment(request, node, kName, undo);
-  Rollback rollback;
-  rollback.add("port mappings", [&] { undo_recorded(request, node, kName, undo); });
-  state::Attachment attachment = state::make_attachment(request, kName);
-  attachment.data[kBackendKey] = plan.backend == NatBackend::iptables ? "iptables" : "nftables";
-  store_of(node).save(attachment);
-  if (!plan.empty()) map(plan, node);
-  conclude_attachment(attachment, result, node);
-  rollback.keep();
-  return result;
+  return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
+    attachment.data[kBackendKey] = plan.backend == NatBackend::iptables ? "iptables" : "nftables";
+    store_of(node).save(attachment);
+    if (!plan.empty()) map(plan, node);
+    return result;
+  });
 }
 
 /// Without a record the request itself may tell what to remove; one that says nothing sensible was never added.

@@ -10,7 +10,6 @@
 #include "core/fd.h"
 #include "core/kernel/link.h"
 #include "core/kernel/pci.h"
-#include "core/rollback.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/plugins.h"
@@ -141,20 +140,16 @@ cni::Result add(const cni::Request& request, Node& node) {
   auto host = kernel::open_rdma_socket(home);
   if (!host) throw_no_rdma();
   require_exclusive(*host);
-  const state::FileLock lock = begin_attachment(request, node, kName, undo);
-  const auto device = kernel::find_rdma_device(*host, rdma_name_of(node, function));
-  if (!device) throw Error(Error::Code::device, fmt::format("the RDMA device of {} is in another netns", function));
-  Rollback rollback;
-  rollback.add("RDMA device", [&] { undo_recorded(request, node, kName, undo); });
-  state::Attachment attachment = state::make_attachment(request, kName);
-  attachment.data[kFunctionKey] = function;
-  attachment.data[kDeviceKey] = device->name;
-  attachment.data[kIndexKey] = static_cast<std::int64_t>(device->index);
-  store_of(node).save(attachment);
-  put_into_pod(home, *device, kernel::NetNs::open(request.netns), name);
-  conclude_attachment(attachment, result, node);
-  rollback.keep();
-  return result;
+  return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
+    const auto device = kernel::find_rdma_device(*host, rdma_name_of(node, function));
+    if (!device) throw Error(Error::Code::device, fmt::format("the RDMA device of {} is in another netns", function));
+    attachment.data[kFunctionKey] = function;
+    attachment.data[kDeviceKey] = device->name;
+    attachment.data[kIndexKey] = static_cast<std::int64_t>(device->index);
+    store_of(node).save(attachment);
+    put_into_pod(home, *device, kernel::NetNs::open(request.netns), name);
+    return result;
+  });
 }
 
 void del(const cni::Request& request, Node& node) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "core/kernel/netns.h"
-#include "core/rollback.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/plugins.h"
@@ -122,21 +121,17 @@ state::FileLock lock_netns(const cni::Request& request, const Node& node) {
 cni::Result add(const cni::Request& request, Node& node) {
   const Config config = parse_config(request);
   const cni::Result result = require_previous(request);
-  const state::FileLock lock = begin_attachment(request, node, kName, undo);
-  const state::FileLock tables = lock_netns(request, node);
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
-  const kernel::Link link = kernel::get_link(inside, request.ifname);
-  const SourceTable table = plan(inside, request, config, link);
-  Rollback rollback;
-  rollback.add("routing table", [&] { undo_recorded(request, node, kName, undo); });
-  state::Attachment attachment = state::make_attachment(request, kName);
-  attachment.data[kIndexKey] = link.index;
-  table.to_record(attachment);
-  store_of(node).save(attachment);
-  make_table(inside, table, config.source_hints);
-  conclude_attachment(attachment, result, node);
-  rollback.keep();
-  return result;
+  return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
+    const state::FileLock tables = lock_netns(request, node);
+    kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+    const kernel::Link link = kernel::get_link(inside, request.ifname);
+    const SourceTable table = plan(inside, request, config, link);
+    attachment.data[kIndexKey] = link.index;
+    table.to_record(attachment);
+    store_of(node).save(attachment);
+    make_table(inside, table, config.source_hints);
+    return result;
+  });
 }
 
 void del(const cni::Request& request, Node& node) {

@@ -13,7 +13,6 @@
 #include "core/kernel/link.h"
 #include "core/kernel/new_link.h"
 #include "core/log.h"
-#include "core/rollback.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/plugins.h"
@@ -196,14 +195,10 @@ void make_member(const cni::Request& request, Node& node, const Config& config, 
 cni::Result add(const cni::Request& request, Node& node) {
   const Config config = parse_config(request.conf);
   const cni::Result result = require_previous(request);
-  const state::FileLock lock = begin_attachment(request, node, kName, undo);
-  Rollback rollback;
-  rollback.add("VRF", [&] { undo_recorded(request, node, kName, undo); });
-  state::Attachment attachment = state::make_attachment(request, kName);
-  make_member(request, node, config, attachment);
-  conclude_attachment(attachment, result, node);
-  rollback.keep();
-  return result;
+  return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
+    make_member(request, node, config, attachment);
+    return result;
+  });
 }
 
 void del(const cni::Request& request, Node& node) {
