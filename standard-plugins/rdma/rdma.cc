@@ -6,10 +6,12 @@
 #include <fmt/ranges.h>
 
 #include <boost/json/value.hpp>
+#include <limits>
 
 #include "core/fd.h"
 #include "core/kernel/link.h"
 #include "core/kernel/pci.h"
+#include "core/log.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/plugins.h"
@@ -58,14 +60,15 @@ std::optional<std::string> name_in_pod(const cni::NetConf& conf) {
   return std::nullopt;
 }
 
+std::vector<std::string> rdma_names_of(const Node& node, const std::string& function) {
+  const kernel::Sysfs sysfs(node.sysfs);
+  auto names = sysfs.list(fmt::format("bus/pci/devices/{}/infiniband", function));
+  return names.empty() ? sysfs.list(fmt::format("bus/auxiliary/devices/{}/infiniband", function)) : names;
+}
+
 /// Exactly one. Throws Error{device}.
 std::string rdma_name_of(const Node& node, const std::string& function) {
-  const kernel::Sysfs sysfs(node.sysfs);
-  std::vector<std::string> names;
-  for (const char* bus : {"pci", "auxiliary"}) {
-    names = sysfs.list(fmt::format("bus/{}/devices/{}/infiniband", bus, function));
-    if (!names.empty()) break;
-  }
+  const std::vector<std::string> names = rdma_names_of(node, function);
   if (names.size() == 1) return names.front();
   if (names.empty())
     throw Error(Error::Code::device, fmt::format("{} has no RDMA device on this node", function),
@@ -80,47 +83,78 @@ void require_exclusive(kernel::NlSocket& host) {
 }
 
 struct Moved {
-  std::string name;
-  std::optional<std::uint32_t> index;
+  std::string function;
+  std::string name;                    ///< on the node
+  std::string name_in_pod;             ///< where there is no index
+  std::optional<std::uint32_t> index;  ///< stays with the device, whatever its pod calls it
 };
 
-/// The record; without one, what the reference plugin kept.
-std::optional<Moved> moved_of(const state::Attachment& attachment, const std::string& file) {
-  if (const json::value* name = attachment.data.if_contains(kDeviceKey); name != nullptr) {
-    const json::value* index = attachment.data.if_contains(kIndexKey);
-    if (index == nullptr || !index->is_int64()) return std::nullopt;
-    return Moved{std::string(name->as_string()), static_cast<std::uint32_t>(index->get_int64())};
-  }
-  const auto text = read_file(file);
-  if (!text) return std::nullopt;
-  const json::value document = parse_json(*text, file);
-  return Moved{JsonView(document, file + ": key", Error::Code::state).at("containerRdmaDevName").string(),
-               std::nullopt};
+std::optional<Moved> moved_of(const json::object& record) {
+  const json::value data(record);
+  const JsonView view(data, "record: key", Error::Code::state);
+  if (!view.find(kDeviceKey)) return std::nullopt;
+  const std::string name = view.at(kDeviceKey).string();
+  const auto index = view.at(kIndexKey).integer(0, std::numeric_limits<std::uint32_t>::max(), "an index");
+  return Moved{view.at(kFunctionKey).string(), name, name, static_cast<std::uint32_t>(index)};
 }
 
-std::optional<kernel::RdmaDevice> find_moved(kernel::NlSocket& socket, const Moved& moved) {
-  return moved.index ? kernel::find_rdma_device(socket, *moved.index) : kernel::find_rdma_device(socket, moved.name);
+/// What the reference plugin kept. A damaged file tells nothing, and must not stand in the way of DEL for ever.
+std::optional<Moved> moved_by_peer(const std::string& file) {
+  const auto text = read_file(file);
+  if (!text) return std::nullopt;
+  try {
+    const json::value document = parse_json(*text, file);
+    const JsonView view(document, file + ": key", Error::Code::state);
+    return Moved{view.at("deviceID").string(), view.at("sandboxRdmaDevName").string(),
+                 view.at("containerRdmaDevName").string(), std::nullopt};
+  } catch (const Error& error) {
+    log_warning("ignoring, since it tells nothing of an RDMA device: {}", error.what());
+    return std::nullopt;
+  }
+}
+
+std::optional<Moved> moved_of(const state::Attachment& attachment, const std::string& file) {
+  if (auto moved = moved_of(attachment.data)) return moved;
+  return moved_by_peer(file);
+}
+
+std::optional<kernel::RdmaDevice> find_in_pod(kernel::NlSocket& inside, const Moved& moved) {
+  return moved.index ? kernel::find_rdma_device(inside, *moved.index)
+                     : kernel::find_rdma_device(inside, moved.name_in_pod);
 }
 
 std::string peer_file(const state::AttachmentId& id, const Node& node) {
   return fmt::format("{}/rdma/{}-{}-{}", node.cni_state_dir, id.network, id.container_id, id.ifname);
 }
 
-/// A pod may have renamed it; the kernel itself puts back the devices of a netns that ends.
-void move_back(const state::Attachment& attachment, const Moved& moved) {
+std::optional<kernel::RdmaDevice> take_from_pod(const state::Attachment& attachment, const Moved& moved,
+                                                const kernel::NetNs& home) {
+  const auto netns = netns_of(attachment);
+  if (!netns) return std::nullopt;
+  auto inside = kernel::open_rdma_socket(*netns);
+  auto device = inside ? find_in_pod(*inside, moved) : std::nullopt;
+  if (device) kernel::move_rdma_device(*netns, *device, home);
+  return device;
+}
+
+/// The kernel itself puts back the devices of a netns that ends, with the names they had there.
+std::optional<kernel::RdmaDevice> find_at_home(kernel::NlSocket& host, const Moved& moved, const Node& node) {
+  const auto names = rdma_names_of(node, moved.function);
+  return names.size() == 1 ? kernel::find_rdma_device(host, names.front()) : std::nullopt;
+}
+
+void move_back(const state::Attachment& attachment, const Moved& moved, const Node& node) {
   const kernel::NetNs home = kernel::NetNs::current();
   auto host = kernel::open_rdma_socket(home);
   if (!host) return;
-  if (const auto netns = netns_of(attachment))
-    if (auto inside = kernel::open_rdma_socket(*netns))
-      if (const auto device = find_moved(*inside, moved)) kernel::move_rdma_device(*netns, *device, home);
-  if (const auto device = find_moved(*host, moved); device && device->name != moved.name)
-    kernel::rename_rdma_device(*host, *device, moved.name);
+  auto device = take_from_pod(attachment, moved, home);
+  if (!device) device = find_at_home(*host, moved, node);
+  if (device && device->name != moved.name) kernel::rename_rdma_device(*host, *device, moved.name);
 }
 
 void undo(const state::Attachment& attachment, Node& node) {
   const std::string file = peer_file(attachment.id, node);
-  if (const auto moved = moved_of(attachment, file)) move_back(attachment, *moved);
+  if (const auto moved = moved_of(attachment, file)) move_back(attachment, *moved, node);
   remove_file(file);
 }
 
@@ -163,7 +197,7 @@ void check(const cni::Request& request, Node& node) {
       moved_of(record ? *record : state::Attachment(), peer_file(state::attachment_id(request, kName), node));
   if (!moved) throw Error(Error::Code::drift, fmt::format("{}: there is no record of its RDMA device", request.ifname));
   auto inside = kernel::open_rdma_socket(kernel::NetNs::open(request.netns));
-  if (!inside || !find_moved(*inside, *moved))
+  if (!inside || !find_in_pod(*inside, *moved))
     throw_drift(request.ifname, {fmt::format("RDMA device {} is not in the pod", moved->name)});
 }
 

@@ -132,9 +132,11 @@ TEST_F(Rdma, DeviceComesBackWhenThePodIsGoneOrNotListedAnyMore) {
   must("ADD");
   must_run_in(netns("a"), "rdma dev set rxe0 name mine");
   delete_netns("a");
+  std::filesystem::rename(device_path(kFunction, "rxe0"), device_path(kFunction, "mine"));
   EXPECT_TRUE(within(kLong, [] { return devices() == "mine\n"; }));
   must("DEL");
   expect_home("the pod ended");
+  std::filesystem::rename(device_path(kFunction, "mine"), device_path(kFunction, "rxe0"));
   make_netns("a");
   must("ADD");
   must("GC", config(kFunction, R"(,"cni.dev/valid-attachments":[{"containerID":"id-a","ifname":"net1"}])"));
@@ -145,12 +147,16 @@ TEST_F(Rdma, DeviceComesBackWhenThePodIsGoneOrNotListedAnyMore) {
 
 TEST_F(Rdma, DeviceThatTheReferencePluginMovedComesBack) {
   must_run("rdma dev set rxe0 netns a; mkdir -p /var/lib/cni/rdma");
+  must_run_in(netns("a"), "rdma dev set rxe0 name mine");
   write_text(
       "/var/lib/cni/rdma/lan-id-a-net1",
-      fmt::format(R"({{"version":"1.0","deviceID":"{}","sandboxRdmaDevName":"rxe0","containerRdmaDevName":"rxe0"}})",
+      fmt::format(R"({{"version":"1.0","deviceID":"{}","sandboxRdmaDevName":"rxe0","containerRdmaDevName":"mine"}})",
                   kFunction));
   must("DEL");
   expect_home("moved by rdma-cni");
+  EXPECT_FALSE(std::filesystem::exists("/var/lib/cni/rdma/lan-id-a-net1"));
+  write_text("/var/lib/cni/rdma/lan-id-a-net1", "{");
+  must("DEL");
   EXPECT_FALSE(std::filesystem::exists("/var/lib/cni/rdma/lan-id-a-net1"));
 }
 
