@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/temporary_file.h"
 
 namespace barewire {
 
@@ -84,14 +85,11 @@ std::optional<std::string> read_file(const std::string& path) {
 }
 
 void write_file_atomically(const std::string& path, std::string_view bytes, Durability durability, mode_t mode) {
-  // The process id keeps two writers apart; a file left by a killed writer is overwritten by the next with that id.
-  const std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
+  const std::string temporary = temporary_of(path);
+  const Fd fd = open_temporary(path, mode);  // to the end: until then it is ours
   try {
-    {
-      const Fd fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
-      write_all(fd.get(), bytes, temporary);
-      if (durability == Durability::durable) flush_to_disk(fd.get(), temporary);
-    }
+    write_all(fd.get(), bytes, temporary);
+    if (durability == Durability::durable) flush_to_disk(fd.get(), temporary);
     if (::rename(temporary.c_str(), path.c_str()) < 0) throw sys_error("renaming {} to {}", temporary, path);
   } catch (const Error&) {
     ::unlink(temporary.c_str());

@@ -44,8 +44,8 @@ void write_all(int fd, std::string_view bytes, std::string_view name);
 /// The whole file; nullopt when it does not exist. Throws Error{io} on any other failure.
 std::optional<std::string> read_file(const std::string& path);
 
-/// Writes a file so that a reader, or a crash, sees the old content or the new, never a part: a temporary file in the
-/// same directory, renamed over `path`. `durable` also flushes file and directory to disk. Throws Error{io}.
+/// Writes a file so that a reader, or a crash, sees the old content or the new, never a part: the temporary file beside
+/// it (temporary_file.h), renamed over `path`. `durable` also flushes file and directory to disk. Throws Error{io}.
 /// Source: rename(2), fsync(2).
 enum class Durability { until_reboot, durable };
 void write_file_atomically(const std::string& path, std::string_view bytes, Durability durability, mode_t mode = 0600);

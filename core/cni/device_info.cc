@@ -5,10 +5,10 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <filesystem>
 
 #include "core/fd.h"
 #include "core/log.h"
+#include "core/temporary_file.h"
 
 namespace barewire::cni {
 
@@ -21,17 +21,6 @@ constexpr mode_t kMode = 0444;  // readable by the pod's user, changed by no one
 void write(const std::string& path, std::string_view bytes) {
   write_file_atomically(path, bytes, Durability::until_reboot, kMode);
   ::chmod(path.c_str(), kMode);  // whatever the umask
-}
-
-/// What a writer that was killed has left beside the file. Nobody else writes it now: the attachment's lock is held.
-void remove_temporaries(const std::string& path) {
-  const std::filesystem::path file(path);
-  const std::string begin = file.filename().string() + ".";
-  std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(file.parent_path(), failed)) {
-    const std::string name = entry.path().filename();
-    if (name.starts_with(begin) && name.ends_with(".tmp")) remove_file(entry.path());
-  }
 }
 
 }  // namespace
@@ -55,7 +44,7 @@ void write_device_info(const std::string& path, const json::object& info) {
 }
 
 void undo_device_info(const std::string& path, const std::optional<std::string>& before) {
-  remove_temporaries(path);
+  remove_temporary(path);
   if (!before) {
     remove_file(path);
     return;

@@ -12,6 +12,7 @@
 #include "core/fd.h"
 #include "core/json_view.h"
 #include "core/log.h"
+#include "core/temporary_file.h"
 
 namespace barewire::cni {
 
@@ -98,13 +99,16 @@ std::optional<json::value> ResultCache::find(const std::string& network, const A
 }
 
 void ResultCache::remove(const std::string& network, const Attach& attach) const {
-  remove_file(path(network, attach));
+  const std::string file = path(network, attach);
+  remove_file(file);
+  remove_temporary(file);
 }
 
 std::vector<Attach> ResultCache::list(const std::string& network) const {
   std::vector<Attach> attachments;
   std::error_code missing;
   for (const auto& file : std::filesystem::directory_iterator(directory_, missing)) {
+    if (file.path().filename().string().starts_with('.')) continue;  // of a writer at work, or one that was killed
     try {
       const json::value document = parse_json(read_file(file.path()).value_or(""), file.path().string());
       const JsonView entry(document, file.path().string() + ": key");

@@ -3,12 +3,12 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <thread>
 
 #include "core/error.h"
+#include "core/temporary_file.h"
 
 namespace barewire::state {
 
@@ -23,14 +23,6 @@ bool try_lock(int fd, const std::string& path) {
   return false;
 }
 
-/// A holder whose file goes has removed it while we waited for it: what we locked then is no longer the lock.
-bool is_still_at(int fd, const std::string& path) {
-  struct stat ours = {};
-  struct stat there = {};
-  return ::fstat(fd, &ours) == 0 && ::stat(path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
-         ours.st_dev == there.st_dev;
-}
-
 }  // namespace
 
 FileLock FileLock::acquire(const std::string& path, const std::string& what, std::chrono::milliseconds timeout,
@@ -41,6 +33,7 @@ FileLock FileLock::acquire(const std::string& path, const std::string& what, std
   Fd fd = open_file(path, O_RDWR | O_CREAT, 0600);
   while (true) {
     if (try_lock(fd.get(), path)) {
+      // A holder whose file goes has removed it while we waited for it: what we locked then is no longer the lock.
       if (file == File::stays || is_still_at(fd.get(), path)) return FileLock(std::move(fd), path, file);
       fd = open_file(path, O_RDWR | O_CREAT, 0600);
       continue;

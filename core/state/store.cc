@@ -2,7 +2,6 @@
 #include "core/state/store.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,8 @@
 #include <boost/json/serialize.hpp>
 #include <climits>
 #include <memory>
+
+#include "core/temporary_file.h"
 
 namespace barewire::state {
 
@@ -49,24 +50,6 @@ std::string file_name(std::string device) {
   return device;
 }
 
-/// One name for all writers of a record, which its lock keeps apart: the next can clear what a killed one left.
-std::string temporary_of(const std::string& path) {
-  return path + ".tmp";
-}
-
-/// As write_file_atomically, by way of that name.
-void replace_record(const std::string& path, const std::string& bytes) {
-  const std::string temporary = temporary_of(path);
-  try {
-    const Fd fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    write_all(fd.get(), bytes, temporary);
-    if (::rename(temporary.c_str(), path.c_str()) < 0) throw sys_error("renaming {} to {}", temporary, path);
-  } catch (const Error&) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-}
-
 std::string device_name(std::string file) {
   std::replace(file.begin(), file.end(), '!', '/');
   return file;
@@ -87,11 +70,13 @@ std::optional<Attachment> Store::find(const AttachmentId& id) const {
 
 void Store::save(const Attachment& attachment) {
   make_directories(fmt::format("{}/attachments/{}", root_, attachment.id.network), 0700);
-  replace_record(path_of(attachment.id), boost::json::serialize(to_json(attachment)) + "\n");
+  write_file_atomically(path_of(attachment.id), boost::json::serialize(to_json(attachment)) + "\n",
+                        Durability::until_reboot);
 }
 
 void Store::remove(const AttachmentId& id) {
   remove_file(path_of(id));
+  remove_temporary(path_of(id));
 }
 
 std::vector<Attachment> Store::list(std::vector<std::pair<std::string, std::string>>* unreadable) const {
@@ -100,7 +85,7 @@ std::vector<Attachment> Store::list(std::vector<std::pair<std::string, std::stri
   for (const std::string& network : names_in(directory)) {
     for (const std::string& name : names_in(directory + "/" + network)) {
       const std::string path = fmt::format("{}/{}/{}", directory, network, name);
-      if (!ends_with(name, ".json")) continue;  // a temporary file of a writer at work
+      if (!ends_with(name, ".json")) continue;
       try {
         if (const auto bytes = read_file(path)) result.push_back(parse_attachment(*bytes, path));
       } catch (const Error& error) {
@@ -179,7 +164,7 @@ FileLock Store::lock(const std::string& name, const std::string& what, std::chro
 FileLock Store::lock_attachment(const AttachmentId& id) const {
   FileLock lock = this->lock(fmt::format("attachment-{}@{}@{}.{}", id.network, id.container_id, id.ifname, id.plugin),
                              "attachment " + id.text(), kLockTimeout, FileLock::File::goes);
-  remove_file(temporary_of(path_of(id)));
+  remove_temporary(path_of(id));  // of an ADD that was killed before there was a record
   return lock;
 }
 

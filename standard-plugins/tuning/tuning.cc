@@ -9,6 +9,7 @@
 #include "core/kernel/sysctl.h"
 #include "core/log.h"
 #include "core/rollback.h"
+#include "core/temporary_file.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/plugins.h"
@@ -72,6 +73,7 @@ void undo_in(const state::Attachment& attachment, const std::string& directory) 
     if (original && link) apply(inside, *link, *original);
   }
   remove_file(path);
+  remove_temporary(path);
 }
 
 void undo(const state::Attachment& attachment, Node&) {

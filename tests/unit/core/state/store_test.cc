@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "core/fd.h"
+#include "core/temporary_file.h"
 
 namespace barewire::state {
 namespace {
@@ -75,7 +75,7 @@ TEST_F(Records, OfAKilledWriterAreClearedByTheNextThatLocks) {
   Store store(root_);
   store.save(attachment("a"));
   const std::string directory = std::filesystem::path(store.path_of(attachment("a").id)).parent_path();
-  write_file_atomically(store.path_of(attachment("a").id) + ".tmp", "{\"form", Durability::until_reboot);
+  write_all(open_temporary(store.path_of(attachment("a").id), 0600).get(), "{\"form", "the temporary file");
   EXPECT_EQ(store.list().size(), 1u);
   const FileLock lock = store.lock_attachment(attachment("a").id);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory), {}), 1);
