@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ovs-plugin/vhost_user.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -12,12 +10,12 @@
 #include "core/cni/device_info.h"
 #include "core/fd.h"
 #include "core/rollback.h"
+#include "core/unix_socket.h"
 
 namespace barewire::ovs {
 
 namespace {
 
-constexpr std::size_t kLongestPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr const char* kSwitchDirectory = "/var/run/openvswitch";
 constexpr const char* kOwnDirectory = "/run/barewire/vhost-user";
 constexpr std::size_t kIdLength = 12;  // as userspace-cni, so that paths stay short
@@ -90,15 +88,6 @@ bool is_socket(const std::string& path) {
   return ::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
-bool has_listener(const std::string& path) {
-  const Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket) throw sys_error("opening a socket");
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, kLongestPath);
-  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN;
-}
-
 /// The socket of a program that died is removed, since the next could not listen there; nothing else ever is.
 void clear_path(const std::string& path) {
   if (!exists(path)) return;
@@ -147,10 +136,10 @@ ovsdb::StringMap VhostUser::options() const {
 }
 
 void require_socket_path(const std::string& path) {
-  if (path.size() <= kLongestPath) return;
+  if (path.size() <= kLongestSocketPath) return;
   throw Error(Error::Code::config,
               fmt::format("config key \"socket_dir\" leads to the socket {}, {} bytes long; expected at most {}", path,
-                          path.size(), kLongestPath),
+                          path.size(), kLongestSocketPath),
               "give a shorter \"socket_dir\" or \"socket_name\"");
 }
 

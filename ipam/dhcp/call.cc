@@ -3,13 +3,12 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <array>
 #include <boost/json/serialize.hpp>
-#include <cstring>
 
 #include "core/fd.h"
+#include "core/unix_socket.h"
 
 namespace barewire::ipam::dhcp {
 
@@ -21,9 +20,7 @@ constexpr const char* kHint = "see the daemon's log: journalctl -u cni-dhcp";
 std::optional<Fd> connect_to(const std::string& path) {
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) throw sys_error("opening a unix socket");
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof address.sun_path - 1));
+  const sockaddr_un address = unix_address(path);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   if (errno == ENOENT || errno == ENOTDIR || errno == ECONNREFUSED) return std::nullopt;
   throw sys_error("connecting to the DHCP daemon at {}", path);

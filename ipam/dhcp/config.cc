@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipam/dhcp/config.h"
 
-#include <sys/un.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
+
+#include "core/unix_socket.h"
 
 namespace barewire::ipam::dhcp {
 
@@ -126,8 +126,8 @@ std::string socket_path_of(const cni::Request& request) {
   const auto key = ipam ? ipam->find("daemonSocketPath") : std::nullopt;
   if (!key || key->string().empty()) return kDefaultSocketPath;
   const std::string path = key->string();
-  if (path.front() != '/' || path.size() >= sizeof(sockaddr_un::sun_path))
-    key->reject(fmt::format("an absolute path of at most {} bytes", sizeof(sockaddr_un::sun_path) - 1));
+  if (path.front() != '/' || path.size() > kLongestSocketPath)
+    key->reject(fmt::format("an absolute path of at most {} bytes", kLongestSocketPath));
   return path;
 }
 

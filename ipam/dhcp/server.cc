@@ -4,18 +4,17 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <climits>
 #include <cstdlib>
-#include <cstring>
 
 #include "core/cni/plugin.h"
 #include "core/log.h"
 #include "core/signals.h"
+#include "core/unix_socket.h"
 #include "ipam/dhcp/call.h"
 
 namespace barewire::ipam::dhcp {
@@ -52,21 +51,6 @@ std::optional<Fd> take_activated() {
   return Fd(kFirstHandedOver);
 }
 
-sockaddr_un address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    throw Error(Error::Code::environment,
-                fmt::format("socket path {} is longer than {} bytes", path, sizeof address.sun_path - 1));
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-bool somebody_listens(const sockaddr_un& address) {
-  const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-}
-
 std::string socket_path(const DaemonOptions& options) {
   return options.host_prefix + (options.socket_path.empty() ? kDefaultSocketPath : options.socket_path);
 }
@@ -75,11 +59,11 @@ std::string socket_path(const DaemonOptions& options) {
 
 Listener Listener::open(const std::string& path) {
   if (auto handed = take_activated()) return {std::move(*handed), true};
-  const sockaddr_un address = address_of(path);
+  const sockaddr_un address = unix_address(path);
   make_directories(path.substr(0, path.rfind('/')), 0700);
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) throw sys_error("opening a unix socket");
-  if (somebody_listens(address))
+  if (has_listener(path))
     throw Error(Error::Code::held, fmt::format("listening on {} failed: another DHCP daemon does", path));
   remove_file(path);
   const mode_t before = ::umask(0177);

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/unix_socket.h"
 #include "ovs-plugin/ovsdb/libopenvswitch.h"
 
 extern "C" {
@@ -59,24 +59,21 @@ std::string hint_for(const Endpoint& endpoint, int err) {
 }
 
 // sun_path ends at 108 bytes; a longer path is reached through a descriptor of its directory. Source: unix(7), proc(5).
-sockaddr_un unix_address(const Endpoint& endpoint, Fd& directory) {
+sockaddr_un socket_address(const Endpoint& endpoint, Fd& directory) {
   const std::filesystem::path path = endpoint.address;
   std::string name = path;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (name.size() >= sizeof address.sun_path) {
+  if (name.size() > kLongestSocketPath) {
     directory = Fd(open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!directory) throw_unreachable(endpoint, errno);
     name = fmt::format("/proc/self/fd/{}/{}", directory.get(), path.filename().native());
-    if (name.size() >= sizeof address.sun_path) throw_unreachable(endpoint, ENAMETOOLONG);
+    if (name.size() > kLongestSocketPath) throw_unreachable(endpoint, ENAMETOOLONG);
   }
-  name.copy(address.sun_path, name.size());
-  return address;
+  return unix_address(name);
 }
 
 Fd connect_unix(const Endpoint& endpoint, Deadline deadline) {
   Fd directory;
-  const sockaddr_un address = unix_address(endpoint, directory);
+  const sockaddr_un address = socket_address(endpoint, directory);
   Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) throw sys_error("opening a socket");
   while (connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {

@@ -3,10 +3,10 @@
 
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <filesystem>
 
+#include "core/unix_socket.h"
 #include "tests/ovs/support/ovs_client_test.h"
 
 namespace barewire::test {
@@ -33,9 +33,7 @@ TEST_F(NoServer, AMissingSocketIsTryAgainAndSaysWhatIsDown) {
 
 TEST_F(NoServer, ASocketNobodyListensOnIsTryAgainAndSaysWhatIsDown) {
   const Fd bound(::socket(AF_UNIX, SOCK_STREAM, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  (directory / "db.sock").copy(address.sun_path, sizeof address.sun_path - 1);
+  const sockaddr_un address = unix_address(directory / "db.sock");
   ASSERT_EQ(bind(bound.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   const Error error = error_of([&] { connect(directory / "db.sock"); });
   EXPECT_THAT(error, HasCode(Error::Code::try_again));

@@ -4,28 +4,21 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 
 #include "core/error.h"
+#include "core/unix_socket.h"
 
 namespace barewire::test {
 namespace {
 
 namespace json = boost::json;
 
-sockaddr_un address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  return address;
-}
-
 Fd connect_to(const std::string& path) {
   Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_un address = address_of(path);
+  const sockaddr_un address = unix_address(path);
   if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) return Fd();
   return socket;
 }
@@ -56,7 +49,7 @@ OvsdbRelay::OvsdbRelay(const std::string& path, std::string server, Treat treat)
     : path_(path), server_path_(std::move(server)), treat_(std::move(treat)) {
   listener_ = Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   stop_ = Fd(eventfd(0, EFD_CLOEXEC));
-  const sockaddr_un address = address_of(path);
+  const sockaddr_un address = unix_address(path);
   if (bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
       listen(listener_.get(), 8) < 0) {
     throw sys_error("listening at {}", path);

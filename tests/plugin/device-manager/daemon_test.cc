@@ -4,13 +4,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <array>
-#include <cstring>
 
 #include "core/fd.h"
 #include "core/state/store.h"
+#include "core/unix_socket.h"
 #include "tests/plugin/device-manager/admin_fixture.h"
 
 namespace barewire::test {
@@ -22,8 +21,7 @@ using ::testing::HasSubstr;
 class NotifySocket {
  public:
   NotifySocket() : fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    std::strncpy(address.sun_path, path(), sizeof address.sun_path - 1);
+    const sockaddr_un address = unix_address(path());
     if (::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) throw sys_error("binding");
   }
   static const char* path() { return "/run/notify"; }

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Sockets in the file system: their addresses, and whether somebody listens. Source: unix(7).
+#pragma once
+
+#include <sys/un.h>
+
+#include <string>
+
+namespace barewire {
+
+/// Bytes of a socket's path, the zero at its end not counted.
+inline constexpr std::size_t kLongestSocketPath = sizeof(sockaddr_un::sun_path) - 1;
+
+/// Throws Error{environment} when `path` is longer than kLongestSocketPath.
+sockaddr_un unix_address(const std::string& path);
+
+/// Whether a program listens at `path`; does not wait for it to accept. Throws Error{environment}, Error{io}.
+bool has_listener(const std::string& path);
+
+}  // namespace barewire
