@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/signals.h"
 
-#include <signal.h>
+#include <poll.h>
 #include <sys/signalfd.h>
 
 #include "core/error.h"
 
 namespace barewire {
 
-Fd open_stop_signals() {
+StopSignals::StopSignals() {
   sigset_t stop;
   ::sigemptyset(&stop);
   ::sigaddset(&stop, SIGTERM);
   ::sigaddset(&stop, SIGINT);
-  if (::sigprocmask(SIG_BLOCK, &stop, nullptr) < 0) throw sys_error("blocking signals");
-  Fd fd(::signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd) throw sys_error("opening a signal descriptor");
-  return fd;
+  if (::sigprocmask(SIG_BLOCK, &stop, &before_) < 0) throw sys_error("blocking signals");
+  fd_ = Fd(::signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd_) throw sys_error("opening a signal descriptor");
+}
+
+bool StopSignals::is_asked() const noexcept {
+  pollfd readable{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&readable, 1, 0) > 0;
+}
+
+void StopSignals::let_through() noexcept {
+  ::sigprocmask(SIG_SETMASK, &before_, nullptr);
 }
 
 }  // namespace barewire

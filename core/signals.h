@@ -2,12 +2,30 @@
 /// How a daemon is told to stop.
 #pragma once
 
+#include <signal.h>
+
 #include "core/fd.h"
 
 namespace barewire {
 
-/// Readable once SIGTERM or SIGINT has come; from now on they do nothing else. Does not block. Throws Error{io}.
-/// Source: signalfd(2).
-Fd open_stop_signals();
+/// SIGTERM and SIGINT, read instead of suffered from construction to the process's end: the first thing of a daemon's
+/// main, or one that comes earlier ends it half-made. Source: signalfd(2), sigprocmask(2).
+class StopSignals {
+ public:
+  /// Throws Error{io}.
+  StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  /// Readable once one has come. Does not block.
+  int fd() const noexcept { return fd_.get(); }
+  bool is_asked() const noexcept;
+  /// From now on they end the process again; one that has come does so at once.
+  void let_through() noexcept;
+
+ private:
+  sigset_t before_{};
+  Fd fd_;
+};
 
 }  // namespace barewire

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "core/error.h"
+#include "core/signals.h"
 #include "device-manager/daemon/options.h"
 #include "device-manager/daemon/service.h"
 #include "device-manager/liveness.h"
@@ -28,16 +29,19 @@ std::shared_ptr<spdlog::logger> make_log(const std::string& level) {
   return log;
 }
 
-int serve(const Options& options, const std::shared_ptr<spdlog::logger>& log) {
+int serve(const Options& options, const std::shared_ptr<spdlog::logger>& log, StopSignals& stop) {
   const cni::PluginTable plugins = plugin_table();
   const Node node{.plugins = &plugins};
   if (!options.own_pid_namespace) manager::require_every_process();
-  if (options.once) return look_once(node, options, *log) ? EXIT_SUCCESS : EXIT_FAILURE;
-  Service(node, options, log).run();
-  return EXIT_SUCCESS;
+  if (!options.once) {
+    Service(node, options, log, stop).run();
+    return EXIT_SUCCESS;
+  }
+  stop.let_through();
+  return look_once(node, options, *log) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, StopSignals& stop) {
   Options options;
   const auto app = make_app(options);
   try {
@@ -49,7 +53,7 @@ int run(int argc, char** argv) {
   }
   const auto log = make_log(options.log_level);
   try {
-    return serve(options, log);
+    return serve(options, log, stop);
   } catch (const Error& error) {
     log->error("{}", manager::describe(error));
   } catch (const std::exception& error) {
@@ -62,5 +66,11 @@ int run(int argc, char** argv) {
 }  // namespace barewire::daemon
 
 int main(int argc, char** argv) {
-  return barewire::daemon::run(argc, argv);
+  try {
+    barewire::StopSignals stop;
+    return barewire::daemon::run(argc, argv, stop);
+  } catch (const barewire::Error& error) {
+    std::cerr << "barewired: " << error.what() << "\n";
+    return barewire::daemon::kFailed;
+  }
 }

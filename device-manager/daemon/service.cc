@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device-manager/daemon/service.h"
 
-#include <poll.h>
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/signals.h"
 #include "device-manager/plugin_call.h"
 
 namespace barewire::daemon {
@@ -43,21 +41,21 @@ std::string name_of(const state::Attachment& attachment) {
 
 }  // namespace
 
-Service::Service(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log)
+Service::Service(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log, const StopSignals& stop)
     : node_(node),
       options_(options),
       log_(std::move(log)),
-      signals_(open_stop_signals()),
+      stop_(stop),
       watcher_(node.run_dir),
       watch_(std::chrono::seconds(options.grace)) {}
 
 void Service::run() {
   log_->info("looking for dead attachments every {} s; grace {} s", options_.interval, options_.grace);
   ::sd_notify(0, "READY=1\nSTATUS=Watching attachments");
-  while (!is_stop_asked()) {
+  while (!stop_.is_asked()) {
     look();
     tell_well();
-    watcher_.wait(until_next_look(), signals_.get());
+    watcher_.wait(until_next_look(), stop_.fd());
   }
   log_->info("stopping as asked");
   ::sd_notify(0, "STOPPING=1");
@@ -76,7 +74,7 @@ void Service::look() {
 void Service::reap_due(const manager::ReapPlan& plan) {
   const auto due = watch_.due(plan, std::chrono::system_clock::now());
   for (const state::Attachment& attachment : due) {
-    if (is_stop_asked()) return;
+    if (stop_.is_asked()) return;
     if (options_.dry_run)
       log_->info("would delete {}", name_of(attachment));
     else
@@ -100,11 +98,6 @@ std::chrono::milliseconds Service::until_next_look() const {
   }
   if (const auto watchdog = watchdog_interval()) wait = std::min(wait, *watchdog);
   return wait;
-}
-
-bool Service::is_stop_asked() const {
-  pollfd readable{.fd = signals_.get(), .events = POLLIN, .revents = 0};
-  return ::poll(&readable, 1, 0) > 0;
 }
 
 bool look_once(const Node& node, const Options& options, spdlog::logger& log) {

@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "core/fd.h"
+#include "core/signals.h"
 #include "device-manager/change_watcher.h"
 #include "device-manager/daemon/options.h"
 #include "device-manager/reaper.h"
@@ -16,9 +16,9 @@ namespace barewire::daemon {
 
 class Service {
  public:
-  /// Blocks SIGTERM and SIGINT in this thread, to read them as events. Throws Error{io}, {kernel}.
-  Service(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log);
-  /// Until SIGTERM or SIGINT.
+  /// `stop` outlives it. Throws Error{io}, {kernel}.
+  Service(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log, const StopSignals& stop);
+  /// Until `stop` is asked.
   void run();
 
  private:
@@ -26,12 +26,11 @@ class Service {
   void look();
   void reap_due(const manager::ReapPlan& plan);
   std::chrono::milliseconds until_next_look() const;
-  bool is_stop_asked() const;
 
   const Node& node_;
   Options options_;
   std::shared_ptr<spdlog::logger> log_;
-  Fd signals_;
+  const StopSignals& stop_;
   manager::ChangeWatcher watcher_;
   manager::GraceWatch watch_;
 };

@@ -17,13 +17,26 @@ void complain(const Error& error) {
   write_all(STDERR_FILENO, fmt::format("dhcp daemon: {}{}\n", error.what(), hint), "stderr");
 }
 
-int serve(const DaemonOptions& options) {
+int serve(const DaemonOptions& options, const StopSignals& stop) {
   set_log(LogLevel::info);
-  Server server(options);
+  Server server(options, stop);
   if (!options.pid_file.empty())
     write_file_atomically(options.pid_file, std::to_string(::getpid()), Durability::until_reboot, 0644);
   server.run();
   if (!options.pid_file.empty()) remove_file(options.pid_file);
+  return 0;
+}
+
+int run(std::span<char* const> arguments, const StopSignals& stop) {
+  DaemonOptions options;
+  try {
+    options = DaemonOptions::parse(arguments);
+  } catch (const Error& error) {
+    complain(error);
+    return kUsage;
+  }
+  if (!options.help) return serve(options, stop);
+  write_all(STDOUT_FILENO, daemon_usage(), "stdout");
   return 0;
 }
 
@@ -36,19 +49,9 @@ bool is_daemon_call(int argc, char* const* argv) {
 }
 
 int daemon(int argc, char* const* argv) {
-  DaemonOptions options;
   try {
-    options = DaemonOptions::parse(std::span(argv, static_cast<std::size_t>(argc)).subspan(2));
-  } catch (const Error& error) {
-    complain(error);
-    return kUsage;
-  }
-  if (options.help) {
-    write_all(STDOUT_FILENO, daemon_usage(), "stdout");
-    return 0;
-  }
-  try {
-    return serve(options);
+    const StopSignals stop;
+    return run(std::span(argv, static_cast<std::size_t>(argc)).subspan(2), stop);
   } catch (const Error& error) {
     complain(error);
   } catch (const std::exception& error) {

@@ -13,7 +13,6 @@
 
 #include "core/cni/plugin.h"
 #include "core/log.h"
-#include "core/signals.h"
 #include "core/unix_socket.h"
 #include "ipam/dhcp/call.h"
 
@@ -75,10 +74,10 @@ Listener Listener::open(const std::string& path) {
   return {std::move(fd), false};
 }
 
-Server::Server(const DaemonOptions& options)
-    : path_(socket_path(options)),
+Server::Server(const DaemonOptions& options, const StopSignals& stop)
+    : stop_(stop),
+      path_(socket_path(options)),
       listener_(Listener::open(path_)),
-      signals_(open_stop_signals()),
       leases_({.timing = options.timing,
                .host_prefix = options.host_prefix,
                .run_dir = options.host_prefix + Node().run_dir,
@@ -110,7 +109,7 @@ void Server::run() {
 
 std::vector<pollfd> Server::wait() const {
   const int listening = connections_.size() < kConnections ? listener_.fd.get() : -1;  // poll(2) skips -1
-  std::vector<pollfd> polled = {{.fd = signals_.get(), .events = POLLIN, .revents = 0},
+  std::vector<pollfd> polled = {{.fd = stop_.fd(), .events = POLLIN, .revents = 0},
                                 {.fd = listening, .events = POLLIN, .revents = 0}};
   for (const auto& [id, connection] : connections_)
     polled.push_back(

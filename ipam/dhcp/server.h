@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/fd.h"
+#include "core/signals.h"
 #include "ipam/dhcp/daemon_options.h"
 #include "ipam/dhcp/leases.h"
 
@@ -23,13 +24,13 @@ struct Listener {
 
 class Server {
  public:
-  /// Blocks SIGTERM and SIGINT in this thread, to read them as events.
-  explicit Server(const DaemonOptions& options);
+  /// `stop` outlives it.
+  Server(const DaemonOptions& options, const StopSignals& stop);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   /// Removes the socket, unless systemd made it.
   ~Server();
-  /// Until SIGTERM or SIGINT. The leases are kept: pods go on using them.
+  /// Until `stop` is asked. The leases are kept: pods go on using them.
   void run();
 
  private:
@@ -49,9 +50,9 @@ class Server {
   void call(int id, Connection& connection, Time now);
   void answer(int id, const std::string& bytes);
 
+  const StopSignals& stop_;
   std::string path_;
   Listener listener_;
-  Fd signals_;
   Leases leases_;
   std::map<int, Connection> connections_;
   int next_id_ = 0;

@@ -29,13 +29,14 @@ constexpr std::size_t kStrideOfBuild = 3;
 constexpr std::size_t kStrideOfBuild = 1;
 #endif
 
-enum class Fault { none, kill, fail };
+enum class Fault { none, kill, fail, signal };
 struct Plan {
   Fault fault = Fault::none;
   std::size_t at = 0;
   KillTime when = KillTime::before;
   int err = 0;
   std::string text = {};  ///< not empty: the first mutation that holds it, instead of the n-th
+  int signal = 0;
 };
 
 /// Kills `pid` when destruction has not come before the deadline; the tracer itself blocks in waitpid.
@@ -181,6 +182,10 @@ class Tracer {
 
   void strike(pid_t pid) {
     outcome_.struck = true;
+    if (plan_.fault == Fault::signal) {
+      ::kill(main_, plan_.signal);
+      return;
+    }
     struck_pid_ = pid;
     if (plan_.fault == Fault::fail) {
       set_register(pid, offsetof(user_regs_struct, orig_rax), static_cast<unsigned long>(-1L));
@@ -249,6 +254,10 @@ FaultOutcome kill_at(const Command& command, const std::string& text, KillTime w
 
 FaultOutcome fail_at(const Command& command, std::size_t n, int err) {
   return trace(command, {Fault::fail, n, KillTime::before, err});
+}
+
+FaultOutcome signal_at(const Command& command, const std::string& text, int signal) {
+  return trace(command, {Fault::signal, 0, KillTime::before, 0, text, signal});
 }
 
 std::string why_tracing_is_impossible() {

@@ -35,6 +35,9 @@ FaultOutcome kill_at(const Command& command, const std::string& text, KillTime w
 /// Makes mutation `n` fail with `err` (EIO, …) without being executed; the program goes on.
 FaultOutcome fail_at(const Command& command, std::size_t n, int err);
 
+/// Sends `signal` to the program before the first mutation whose text holds `text`; the program goes on as it likes.
+FaultOutcome signal_at(const Command& command, const std::string& text, int signal);
+
 /// Empty when this process may trace; else why not: GTEST_SKIP() << why.
 std::string why_tracing_is_impossible();
 

@@ -3,6 +3,7 @@
 /// input.
 #include "tests/plugin/ipam/dhcp/dhcp_fixture.h"
 #include "tests/support/bad_input.h"
+#include "tests/support/fault.h"
 
 namespace barewire::test {
 namespace {
@@ -157,6 +158,17 @@ TEST_F(DhcpDaemon, ListensBesideAnotherOnlyOnAnotherSocket) {
   daemon_->signal(SIGTERM);
   EXPECT_EQ(daemon_->wait(kLong).exit_status, 0);
   daemon_.reset();
+  EXPECT_FALSE(std::filesystem::exists("/run/cni/dhcp.sock"));
+  EXPECT_FALSE(std::filesystem::exists("/run/dhcp.pid"));
+}
+
+TEST_F(DhcpDaemon, AskedToStopWhileItStartsLeavesNothing) {
+  if (const std::string why = why_tracing_is_impossible(); !why.empty()) GTEST_SKIP() << why;
+  const Command command = command_of(runner_.directory() + "/dhcp", {"daemon", "-pidfile", "/run/dhcp.pid"});
+  const FaultOutcome outcome = signal_at(command, "/run/cni", SIGTERM);
+  EXPECT_TRUE(outcome.struck);
+  EXPECT_EQ(outcome.result.exit_status, 0) << outcome.result.err;
+  EXPECT_THAT(outcome.result.err, HasSubstr("stopping as asked"));
   EXPECT_FALSE(std::filesystem::exists("/run/cni/dhcp.sock"));
   EXPECT_FALSE(std::filesystem::exists("/run/dhcp.pid"));
 }
