@@ -131,6 +131,7 @@ void del(const cni::Request& request, Node& node) {
   state::Attachment attachment;
   attachment.id = state::attachment_id(request, kName);
   attachment.netns = request.netns;
+  const state::FileLock lock = store_of(node).lock_attachment(attachment.id);  // clears what a killed ADD left too
   if (const auto netns = kernel::NetNs::try_open(request.netns)) attachment.netns_id = netns->id();
   undo_in(attachment, tuning_data_dir(request));
 }
