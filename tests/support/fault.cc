@@ -73,7 +73,8 @@ class Watchdog {
 
 class Tracer {
  public:
-  Tracer(const Command& command, const Plan& plan) : child_(with_sanitizer_options(command), true), plan_(plan) {
+  Tracer(const Command& command, const Plan& plan)
+      : child_(with_sanitizer_options(command), mutation_filter()), plan_(plan) {
     // A descendant's death is not the program's: only the first process's status is the result.
     main_ = child_.pid();
   }
@@ -103,13 +104,16 @@ class Tracer {
     int status = 0;
     if (::waitpid(main_, &status, __WALL) != main_ || !WIFSTOPPED(status)) throw sys_error("tracing process {}", main_);
     const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-                         PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
+                         PTRACE_O_TRACEEXEC | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
     if (::ptrace(PTRACE_SETOPTIONS, main_, nullptr, options) != 0) throw sys_error("tracing process {}", main_);
     live_.insert(main_);
     resume(main_, 0);
   }
 
-  void resume(pid_t pid, int signal) { ::ptrace(PTRACE_SYSCALL, pid, nullptr, static_cast<long>(signal)); }
+  /// Until its next mutation; the struck one until the end of its call.
+  void resume(pid_t pid, int signal) {
+    ::ptrace(pid == struck_pid_ ? PTRACE_SYSCALL : PTRACE_CONT, pid, nullptr, static_cast<long>(signal));
+  }
 
   void kill_all() {
     for (const pid_t pid : live_) ::kill(pid, SIGKILL);
@@ -141,8 +145,11 @@ class Tracer {
   void on_stop(pid_t pid, int status) {
     const int signal = WSTOPSIG(status);
     if (status >> 16 == PTRACE_EVENT_EXEC) executed_ = true;  // until then it is this harness looking for the program
-    if (signal == (SIGTRAP | 0x80)) {
-      on_syscall(pid);
+    if (status >> 16 == PTRACE_EVENT_SECCOMP) {
+      on_entry(pid);
+    } else if (signal == (SIGTRAP | 0x80) && pid == struck_pid_) {
+      killed_ = true;
+      kill_all();
     } else if (status >> 16 != 0 || (signal == SIGSTOP && started_.insert(pid).second)) {
       resume(pid, 0);  // a fork, clone or exec event, or a new child's first stop
     } else {
@@ -150,28 +157,17 @@ class Tracer {
     }
   }
 
-  void on_syscall(pid_t pid) {
+  void on_entry(pid_t pid) {
     __ptrace_syscall_info info{};
-    if (::ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) <= 0) {
-      resume(pid, 0);
-      return;
-    }
-    if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-      Syscall call{pid, info.entry.nr, {}};
-      std::copy(std::begin(info.entry.args), std::end(info.entry.args), call.args.begin());
-      on_entry(call);
-    } else {
-      on_exit(pid);
-    }
-  }
-
-  void on_entry(const Syscall& call) {
+    if (::ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) <= 0) return resume(pid, 0);
+    Syscall call{pid, info.seccomp.nr, {}};
+    std::copy(std::begin(info.seccomp.args), std::end(info.seccomp.args), call.args.begin());
     const auto mutation = executed_ ? describe_mutation(call) : std::nullopt;
     if (mutation && !outcome_.struck) {
       outcome_.mutations.push_back(*mutation);
-      if (is_planned()) strike(call.pid);
+      if (is_planned()) strike(pid);
     }
-    if (!killed_) resume(call.pid, 0);
+    if (!killed_) resume(pid, 0);
   }
 
   bool is_planned() const {
@@ -186,25 +182,16 @@ class Tracer {
       ::kill(main_, plan_.signal);
       return;
     }
-    struck_pid_ = pid;
     if (plan_.fault == Fault::fail) {
+      // A call with this number is skipped, and returns what the register holds.
       set_register(pid, offsetof(user_regs_struct, orig_rax), static_cast<unsigned long>(-1L));
+      set_register(pid, offsetof(user_regs_struct, rax), static_cast<unsigned long>(-static_cast<long>(plan_.err)));
     } else if (plan_.when == KillTime::before) {
       killed_ = true;
       kill_all();
+    } else {
+      struck_pid_ = pid;
     }
-  }
-
-  void on_exit(pid_t pid) {
-    if (pid == struck_pid_ && plan_.fault == Fault::fail) {
-      struck_pid_ = -1;
-      set_register(pid, offsetof(user_regs_struct, rax), static_cast<unsigned long>(-static_cast<long>(plan_.err)));
-    } else if (pid == struck_pid_) {
-      killed_ = true;
-      kill_all();
-      return;
-    }
-    resume(pid, 0);
   }
 
   static void set_register(pid_t pid, std::size_t offset, unsigned long value) {

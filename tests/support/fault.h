@@ -2,7 +2,7 @@
 /// Making a program die, or its system calls fail, at each point where it changes something: "ADD killed at every step"
 /// with no hook in the product. A ptrace tracer counts the system calls that can change the node (mutations), and kills
 /// or fails the n-th. Works on static PIE and sanitizer builds, and follows children. x86_64 only.
-/// Source: ptrace(2), PTRACE_GET_SYSCALL_INFO (Linux 5.3).
+/// Source: ptrace(2), PTRACE_GET_SYSCALL_INFO (Linux 5.3), PTRACE_O_TRACESECCOMP.
 #pragma once
 
 #include <cstddef>

@@ -5,6 +5,7 @@
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -150,39 +151,49 @@ std::string describe_plain(const Syscall& call, const Plain& plain) {
   return plain.name;
 }
 
+/// Calls that count by their arguments.
+using Describe = std::optional<std::string> (*)(const Syscall&);
+const std::map<std::uint64_t, Describe>& mutations_by_argument() {
+  static const std::map<std::uint64_t, Describe> kByArgument = {
+      {SYS_sendto, [](const Syscall& call) { return describe_send(call, "sendto"); }},
+      {SYS_sendmsg, [](const Syscall& call) { return describe_send(call, "sendmsg"); }},
+      {SYS_sendmmsg, [](const Syscall& call) { return describe_send(call, "sendmmsg"); }},
+      {SYS_write, [](const Syscall& call) { return describe_write(call, "write"); }},
+      {SYS_writev, [](const Syscall& call) { return describe_write(call, "writev"); }},
+      {SYS_pwrite64, [](const Syscall& call) { return describe_write(call, "pwrite"); }},
+      {SYS_pwritev, [](const Syscall& call) { return describe_write(call, "pwritev"); }},
+      {SYS_open, [](const Syscall& call) { return describe_open(call, "open", 0, 1); }},
+      {SYS_openat, [](const Syscall& call) { return describe_open(call, "openat", 1, 2); }},
+      {SYS_ioctl, [](const Syscall& call) { return describe_ioctl(call); }},
+      // futimens is utimensat without a path.
+      {SYS_utimensat,
+       [](const Syscall& call) -> std::optional<std::string> {
+         return fmt::format("utimensat {}", descriptor(call.pid, call.args[0]));
+       }},
+  };
+  return kByArgument;
+}
+
 }  // namespace
 
 std::optional<std::string> describe_mutation(const Syscall& call) {
-  switch (call.number) {
-    case SYS_sendto:
-      return describe_send(call, "sendto");
-    case SYS_sendmsg:
-      return describe_send(call, "sendmsg");
-    case SYS_sendmmsg:
-      return describe_send(call, "sendmmsg");
-    case SYS_write:
-      return describe_write(call, "write");
-    case SYS_writev:
-      return describe_write(call, "writev");
-    case SYS_pwrite64:
-      return describe_write(call, "pwrite");
-    case SYS_pwritev:
-      return describe_write(call, "pwritev");
-    case SYS_open:
-      return describe_open(call, "open", 0, 1);
-    case SYS_openat:
-      return describe_open(call, "openat", 1, 2);
-    case SYS_ioctl:
-      return describe_ioctl(call);
-    // futimens is utimensat without a path.
-    case SYS_utimensat:
-      return fmt::format("utimensat {}", descriptor(call.pid, call.args[0]));
-    default:
-      break;
-  }
+  if (const auto found = mutations_by_argument().find(call.number); found != mutations_by_argument().end())
+    return found->second(call);
   const auto plain = plain_mutations().find(call.number);
   if (plain == plain_mutations().end()) return std::nullopt;
   return describe_plain(call, plain->second);
+}
+
+std::vector<sock_filter> mutation_filter() {
+  std::vector<sock_filter> filter{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  const auto stop_at = [&](std::uint64_t number) {
+    filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 1));
+    filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE));
+  };
+  for (const auto& [number, describe] : mutations_by_argument()) stop_at(number);
+  for (const auto& [number, plain] : plain_mutations()) stop_at(number);
+  filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  return filter;
 }
 
 }  // namespace barewire::test

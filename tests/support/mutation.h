@@ -2,12 +2,14 @@
 /// Which system calls of a traced process can change the node; used by fault.cc alone.
 #pragma once
 
+#include <linux/filter.h>
 #include <sys/types.h>
 
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace barewire::test {
 
@@ -20,5 +22,9 @@ struct Syscall {
 
 /// Its description when it can change something, nullopt when it only reads.
 std::optional<std::string> describe_mutation(const Syscall& call);
+
+/// A program of seccomp(2) by which only the system calls that describe_mutation looks at stop for a tracer: all
+/// others, which are most, run at full speed.
+std::vector<sock_filter> mutation_filter();
 
 }  // namespace barewire::test

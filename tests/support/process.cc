@@ -2,6 +2,7 @@
 #include "tests/support/process.h"
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -60,10 +61,10 @@ struct Prepared {
   std::vector<std::string> argument_strings, environment_strings;
   std::vector<char*> arguments, environment;
   Fd in, out, err, netns;
-  bool traced = false;
+  std::vector<sock_filter> traced;
 };
 
-Prepared prepare(const Command& command, bool traced) {
+Prepared prepare(const Command& command, std::span<const sock_filter> traced) {
   Prepared child;
   child.argument_strings.push_back(command.argv0.value_or(command.program));
   for (const auto& argument : command.arguments) child.argument_strings.push_back(argument);
@@ -74,8 +75,18 @@ Prepared prepare(const Command& command, bool traced) {
   child.out = memory_file("stdout");
   child.err = memory_file("stderr");
   if (!command.netns.empty()) child.netns = open_file(command.netns, O_RDONLY);
-  child.traced = traced;
+  child.traced.assign(traced.begin(), traced.end());
   return child;
+}
+
+/// Source: seccomp(2), ptrace(2) "PTRACE_EVENT_SECCOMP". The filter comes after the stop, at which the tracer declares
+/// itself for it: without one the calls named would fail.
+void await_tracer(std::vector<sock_filter>& filter) {
+  ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+  ::raise(SIGSTOP);
+  const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    ::_exit(126);
 }
 
 [[noreturn]] void run_child(const Command& command, Prepared& child) {
@@ -87,10 +98,7 @@ Prepared prepare(const Command& command, bool traced) {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  if (child.traced) {
-    ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-    ::raise(SIGSTOP);
-  }
+  if (!child.traced.empty()) await_tracer(child.traced);
   ::execvpe(command.program.c_str(), child.arguments.data(), child.environment.data());
   ::_exit(127);
 }
@@ -102,7 +110,7 @@ std::string content_of(int fd) {
 
 }  // namespace
 
-ChildProcess::ChildProcess(const Command& command, bool traced) {
+ChildProcess::ChildProcess(const Command& command, std::span<const sock_filter> traced) {
   Prepared child = prepare(command, traced);
   pid_ = ::fork();
   if (pid_ < 0) throw sys_error("starting {}", command.program);

@@ -2,11 +2,13 @@
 /// Running one program from a test: what to run, what it left. Used by plugin_runner.h, netns_fixture.h and fault.h.
 #pragma once
 
+#include <linux/filter.h>
 #include <sys/types.h>
 
 #include <chrono>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,8 +41,9 @@ CommandResult run_shell(const std::string& text, const std::string& netns = {});
 /// A command started in the background: its streams are memory files, so nothing it prints can block it.
 class ChildProcess {
  public:
-  /// `traced`: the child stops itself before exec for a ptrace tracer (fault.h).
-  explicit ChildProcess(const Command& command, bool traced = false);
+  /// With `traced`, a program of seccomp(2), the child stops itself before exec for a ptrace tracer (fault.h), and then
+  /// at the system calls that the program names.
+  explicit ChildProcess(const Command& command, std::span<const sock_filter> traced = {});
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
   /// Kills what still runs.
