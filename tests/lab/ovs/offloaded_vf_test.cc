@@ -13,6 +13,7 @@
 
 #include "core/fd.h"
 #include "tests/lab/sriov/sriov_lab.h"
+#include "tests/support/fault.h"
 #include "tests/support/ovs_sandbox.h"
 
 namespace barewire::test {
@@ -39,6 +40,10 @@ class OffloadedVf : public SriovLab {
     ovs_ = std::make_unique<OvsSandbox>();
     ovs_->vsctl("add-br br0 -- add-br br1");
     ovs_->vsctl("add-port br0 pf0");
+    // A netdev has a queueing discipline from the first time it is up.
+    for (unsigned vf = 0; vf < kRepresentors; ++vf)
+      must_run(fmt::format("ip link set {0} up; ip link set {0} down", representor(vf)));
+    before_ = ovs_->configuration();
   }
   void TearDown() override {
     if (!ovs_) return;
@@ -50,10 +55,6 @@ class OffloadedVf : public SriovLab {
     const std::string id = must_run("cat /sys/class/net/" + representor(0) + "/phys_switch_id");
     write_text(ovs_->file("switch_id"), id);
     must_run(fmt::format("mount --bind {} /sys/class/net/pf0/phys_switch_id", ovs_->file("switch_id")));
-    // A netdev has a queueing discipline from the first time it is up.
-    for (unsigned vf = 0; vf < kRepresentors; ++vf)
-      must_run(fmt::format("ip link set {0} up; ip link set {0} down", representor(vf)));
-    before_ = ovs_->configuration();
   }
   static std::string representor(unsigned vf) {
     std::string name = must_run(fmt::format("grep -lx pf0vf{} /sys/class/net/*/phys_port_name | cut -d/ -f5", vf));
@@ -166,7 +167,6 @@ TEST_F(OffloadedVf, BridgeIsTheOneThatHoldsTheUplinkOrItsBond) {
 }
 
 TEST_F(OffloadedVf, WhatTheNodeDoesNotOfferIsRefusedBeforeAnythingIsTouched) {
-  before_ = ovs_->configuration();
   expect_refused(offload(0, full()), 101, "is not in switchdev mode");
   switch_to_switchdev();
   expect_refused(offload(kRepresentors, full()), 101, "has no representor");
@@ -202,6 +202,84 @@ TEST_F(OffloadedVf, StatusTellsWhatIsMissingForTheVf) {
   const std::string text = offload(0, full());
   must_run("echo 0 > /sys/class/net/pf0/device/sriov_numvfs");
   expect_status(text, "is not a VF of this node");
+}
+
+TEST_F(OffloadedVf, OnAPfWithoutASwitchIsServedByTheFallback) {
+  const auto before = NodeSnapshot::take();
+  const std::string sriov = fmt::format(
+      R"({{"type":"sriov","when":["unsupported"],"deviceID":"{}","vlan":100,"mac":"{}"}})", vf(0).address, kMac);
+  const std::string text = offload(0, full(R"(,"fallback":)" + sriov));
+  expect_status(text, "");
+  const PluginResult added = attach(text);
+  ASSERT_TRUE(added.ok()) << added;
+  EXPECT_EQ(kMac, link_attribute("a", "net1", "address"));
+  EXPECT_THAT(must_run_in(netns("a"), "ip -4 address show net1"), HasSubstr("10.9.0.1/24"));
+  EXPECT_EQ(R"([{"vlan":100}])", vf_attribute(0, "vlan_list"));
+  EXPECT_EQ(ovs_->configuration(), before_);
+  switch_to_switchdev();  // by now the plugin itself could; the record tells the way of ADD
+  const std::string with_previous = text.substr(0, text.size() - 1) + ",\"prevResult\":" + added.out + "}";
+  const PluginResult checked = runner_.check("ovs", with_previous, pod("a"));
+  EXPECT_TRUE(checked.ok()) << checked;
+  must_detach(text);
+  EXPECT_EQ(ovs_->configuration(), before_);
+  EXPECT_NODE_UNCHANGED(before);
+}
+
+/// Strikes at changes that ADD makes, in one boot and on one VF.
+class OffloadedSweep : public OffloadedVf {
+ protected:
+  static constexpr std::size_t kStride = 5;   ///< odd, so that kills come before and after a change
+  static constexpr std::size_t kFewest = 60;  ///< changes that ADD makes; it makes 86
+
+  void SetUp() override {
+    if (const auto why = why_tracing_is_impossible(); !why.empty()) GTEST_SKIP() << why;
+    OffloadedVf::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    switch_to_switchdev();
+    text_ = offload(0, full());
+    node_ = NodeSnapshot::take_devices();
+  }
+  Command add() const { return runner_.command("ADD", "ovs", text_, pod("a")); }
+  void expect_as_before(const FaultOutcome& outcome) const {
+    EXPECT_EQ("", node_.difference(NodeSnapshot::take_devices())) << "struck at " << where(outcome);
+    EXPECT_EQ(ovs_->configuration(), before_) << "struck at " << where(outcome);
+  }
+  static std::string where(const FaultOutcome& outcome) {
+    return outcome.struck ? outcome.mutations.back() : "nowhere";
+  }
+
+  std::string text_;
+
+ private:
+  NodeSnapshot node_;
+};
+
+TEST_F(OffloadedSweep, AddKilledAnywhereIsUndoneByDel) {
+  const std::size_t all = for_each_mutation(
+      [&](std::size_t n) {
+        const FaultOutcome outcome = kill_at(add(), n, n % 2 == 0 ? KillTime::after : KillTime::before);
+        must_detach(text_);
+        expect_as_before(outcome);
+        return outcome;
+      },
+      kStride);
+  EXPECT_GT(all, kFewest);
+}
+
+TEST_F(OffloadedSweep, AddThatFailsAnywhereLeavesTheNodeAsItWas) {
+  const std::size_t all = for_each_mutation(
+      [&](std::size_t n) {
+        const FaultOutcome outcome = fail_at(add(), n + kStride / 2, EIO);  // other changes than those of the kills
+        // Without a way home from a netns the program ends at once, since no code may run in an unknown one; and who
+        // cannot be told of the end does not learn how it was. Both leave the undoing to DEL.
+        const bool untold = outcome.struck &&
+                            (where(outcome).starts_with("setns") || where(outcome).starts_with("write /memfd:stdout"));
+        if (outcome.result.ok() || untold) must_detach(text_);
+        expect_as_before(outcome);
+        return outcome;
+      },
+      kStride);
+  EXPECT_GT(all, kFewest);
 }
 
 TEST_F(OffloadedVf, RepresentorThatAnEarlierPodLeftOnABridgeIsTakenFromThere) {
