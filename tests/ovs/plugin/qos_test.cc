@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Rates of pods on a bridge, by ovs and by the chained bandwidth: what a flow gets, what there is, and that it goes.
-#include <boost/json/parse.hpp>
-
 #include "tests/ovs/plugin/ovs_fixture.h"
 #include "tests/support/fault.h"
+#include "tests/support/traffic.h"
 
 namespace barewire::test {
 namespace {
@@ -13,15 +12,8 @@ using ::testing::HasSubstr;
 
 class OvsQosTest : public OvsPluginTest {
  protected:
-  /// Mb/s that `to` receives from `from` by TCP, as iperf3 on the receiver's side counts.
   static double rate_between(const std::string& from, const std::string& to, const std::string& address) {
-    run_in("/run/netns/" + to, "timeout 120 iperf3 -s -1 >/dev/null 2>&1 &");
-    // It exits with 0 also where nobody listens yet, and says so in its JSON.
-    const std::string json = must_run_in(
-        "/run/netns/" + from, "for i in $(seq 100); do iperf3 -c " + address +
-                                  " -t 3 -J >/run/iperf.json; grep -q sum_received /run/iperf.json && break; "
-                                  "sleep 0.1; done; cat /run/iperf.json");
-    return boost::json::parse(json).at("end").at("sum_received").at("bits_per_second").to_number<double>() / 1e6;
+    return tcp_mbps("/run/netns/" + from, "/run/netns/" + to, address);
   }
   /// Pod `limited` has 4 Mb/s one way, seen from it, and no limit the other way.
   void expect_limited(bool receiving) {
