@@ -28,12 +28,15 @@ struct Config {
   std::uint16_t mode = IPVLAN_MODE_L2;
 };
 
-std::uint16_t parse_mode(const JsonView& root) {
-  const auto key = root.find("mode");
+/// The kernel lets no broadcast out of a pod on layer 3. Source: drivers/net/ipvlan/ipvlan_core.c,
+/// ipvlan_process_outbound.
+std::uint16_t parse_mode(const cni::Request& request) {
+  const auto key = request.conf.root().find("mode");
   if (!key || key->string().empty()) return IPVLAN_MODE_L2;
+  const bool has_dhcp = request.conf.ipam_type == "dhcp";
   for (const Mode& mode : kModes)
-    if (mode.name == key->string()) return mode.number;
-  key->reject("\"l2\", \"l3\" or \"l3s\"");
+    if (mode.name == key->string() && (mode.number == IPVLAN_MODE_L2 || !has_dhcp)) return mode.number;
+  key->reject(has_dhcp ? "\"l2\", since no DHCP server hears a pod on layer 3" : "\"l2\", \"l3\" or \"l3s\"");
 }
 
 /// "master"; in a chain without it, the one interface of the plugin before.
@@ -49,7 +52,7 @@ std::string parse_master(const cni::Request& request) {
 Config parse_config(const cni::Request& request) {
   Config config;
   config.master = parse_master(request);
-  config.mode = parse_mode(request.conf.root());
+  config.mode = parse_mode(request);
   is_parent_in_container(request);
   require_valid_mtu(request);
   const bool has_previous_address = request.conf.previous && !request.conf.previous->ips.empty();

@@ -122,6 +122,7 @@ TEST_F(PodLinkKeys, BadValuesAreRefusedWithNothingTouched) {
   const NodeSnapshot before = NodeSnapshot::take();
   for (const auto& [plugin, keys, part] : std::vector<std::array<std::string, 3>>{
            {"ipvlan", std::string(R"("master":"up0","mode":"bridge",)") + kIpam, "\"mode\""},
+           {"ipvlan", R"("master":"up0","mode":"l3s","ipam":{"type":"dhcp"})", "\"mode\" is \"l3s\""},
            {"ipvlan", R"("master":"up0")", "ipam"},
            {"ipvlan", std::string(R"("master":"absent",)") + kIpam, "\"master\""},
            {"vlan", std::string(R"("vlanId":100,)") + kIpam, "master"},
