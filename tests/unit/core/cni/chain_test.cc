@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "core/json_view.h"
+#include "core/temporary_file.h"
 
 namespace barewire::cni {
 namespace {
@@ -111,6 +112,16 @@ TEST_F(Chain, RemembersResultsInTheReferenceFormat) {
   const auto listed = cache().list("lan");
   ASSERT_EQ(listed.size(), 1u);
   EXPECT_EQ(listed[0].args, "K=V;L=W");
+}
+
+TEST_F(Chain, WhatAKilledWriterOfAResultLeftIsNoAttachmentAndGoesWithDel) {
+  configure("10-lan.conflist", R"({"name":"lan","cniVersion":"1.0.0","plugins":[{"type":"first"}]})");
+  add(find(), attach(), cache(), node_);
+  const std::filesystem::path result = *std::filesystem::directory_iterator(directory_ + "/results");
+  std::filesystem::copy_file(result, temporary_of(result));
+  EXPECT_EQ(cache().list("lan").size(), 1U);
+  del(find(), attach(), cache(), node_);
+  EXPECT_TRUE(std::filesystem::is_empty(directory_ + "/results"));
 }
 
 TEST_F(Chain, StopsAtAFailureAndKeepsWhatDelNeeds) {
