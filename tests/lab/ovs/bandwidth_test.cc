@@ -9,6 +9,7 @@
 namespace barewire::test {
 namespace {
 
+/// The rates are far below what a guest without them carries on a busy machine.
 class KernelDatapathRate : public KernelDatapath {
  protected:
   void SetUp() override {
@@ -24,8 +25,8 @@ class KernelDatapathRate : public KernelDatapath {
 
   PluginResult bandwidth(const std::string& verb) const {
     return runner_.call(verb, "bandwidth",
-                        R"({"cniVersion":"1.1.0","name":"lan","type":"bandwidth","ingressRate":4000000,)"
-                        R"("ingressBurst":400000,"egressRate":16000000,"egressBurst":1600000,"prevResult":)" +
+                        R"({"cniVersion":"1.1.0","name":"lan","type":"bandwidth","ingressRate":2000000,)"
+                        R"("ingressBurst":200000,"egressRate":6000000,"egressBurst":600000,"prevResult":)" +
                             boost::json::serialize(attached_.json) + "}",
                         pod("limited"));
   }
@@ -35,9 +36,9 @@ class KernelDatapathRate : public KernelDatapath {
     const double in = received(), out = sent();
     RecordProperty(std::string(when) + "_received_mbps", std::to_string(in));
     RecordProperty(std::string(when) + "_sent_mbps", std::to_string(out));
-    EXPECT_LT(in, 5.0) << when;
-    EXPECT_LT(out, 19.0) << when;
-    EXPECT_GT(out, 6.0) << when << ": the rates have changed places";
+    EXPECT_LT(in, 2.8) << when;
+    EXPECT_LT(out, 7.5) << when;
+    EXPECT_GT(out, 3.0) << when << ": the rates have changed places";
   }
   /// What in the pod could limit, or lead to what does.
   static std::string left_in_pod() {
@@ -51,8 +52,8 @@ class KernelDatapathRate : public KernelDatapath {
 
 TEST_F(KernelDatapathRate, ChainedHoldsBothRatesUntilDelThoughTheSwitchStartsAgain) {
   const auto unlimited = std::pair(received(), sent());
-  EXPECT_GT(unlimited.first, 25.0);
-  EXPECT_GT(unlimited.second, 25.0);
+  EXPECT_GT(unlimited.first, 9.0);
+  EXPECT_GT(unlimited.second, 9.0);
   const PluginResult limited = bandwidth("ADD");
   ASSERT_TRUE(limited.ok()) << limited;
   EXPECT_NE("", left_in_pod());
@@ -65,7 +66,7 @@ TEST_F(KernelDatapathRate, ChainedHoldsBothRatesUntilDelThoughTheSwitchStartsAga
   expect_rates("restarted");
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(bandwidth("DEL").ok());
   EXPECT_EQ("", left_in_pod());
-  EXPECT_GT(received(), 25.0);
+  EXPECT_GT(received(), 9.0);
   must_detach("limited", 2);
   must_detach("free", 1);
   EXPECT_EQ(before_, ovs->configuration());
