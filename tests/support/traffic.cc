@@ -17,8 +17,9 @@ double tcp_mbps(const std::string& from, const std::string& to, const std::strin
       from, fmt::format("for i in $(seq 100); do iperf3 -c {} -t 3 -J >/run/iperf.json; "
                         "grep -q sum_received /run/iperf.json && break; sleep 0.1; done; cat /run/iperf.json",
                         address));
+  const boost::json::value report = boost::json::parse(json);
   boost::json::error_code error;
-  const auto* rate = boost::json::parse(json).find_pointer("/end/sum_received/bits_per_second", error);
+  const auto* rate = report.find_pointer("/end/sum_received/bits_per_second", error);
   if (rate != nullptr) return rate->to_number<double>() / 1e6;
   ADD_FAILURE() << "no flow from " << from << " to " << address << ": " << json;
   return 0;
