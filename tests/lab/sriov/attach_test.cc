@@ -116,8 +116,8 @@ TEST_F(Attach, VlansAreKeptApart) {
   give_address("c", "net1", "10.9.0.3/24");
   EXPECT_TRUE(pings("a", "10.9.0.2"));
   EXPECT_TRUE(pings("b", "10.9.0.1"));
-  EXPECT_FALSE(pings("a", "10.9.0.3"));
-  EXPECT_FALSE(pings("c", "10.9.0.1"));
+  EXPECT_FALSE(pings("a", "10.9.0.3", std::chrono::seconds(2)));
+  EXPECT_FALSE(pings("c", "10.9.0.1", std::chrono::seconds(2)));
 }
 
 TEST_F(Attach, TrafficFlowsOnTheHostAgainAfterDel) {

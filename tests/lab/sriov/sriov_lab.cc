@@ -105,8 +105,13 @@ std::string SriovLab::link_kind(const std::string& link) {
   return info != nullptr ? text_of(info->as_object().if_contains("info_kind")) : std::string();
 }
 
-bool SriovLab::pings(const std::string& pod, const std::string& address) {
-  return run_in(netns(pod), fmt::format("ping -c 1 -W 1 {}", address)).ok();
+bool SriovLab::pings(const std::string& pod, const std::string& address, std::chrono::seconds patience) {
+  const auto command = fmt::format(
+      "for device in /proc/sys/net/ipv4/neigh/*; do echo 1 >$device/mcast_solicit; echo 60000 "
+      ">$device/retrans_time_ms; "
+      "done; ping -c 1 -W {} {}",
+      patience.count(), address);
+  return run_in(netns(pod), command).ok();
 }
 
 void SriovLab::give_address(const std::string& pod, const std::string& link, const std::string& address) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
@@ -53,8 +54,9 @@ class SriovLab : public ::testing::Test {
   /// "dummy", "bridge" …; empty for hardware.
   static std::string link_kind(const std::string& link);
   static bool link_exists(const std::string& pod, const std::string& link);
-  /// One echo request, one second of patience.
-  static bool pings(const std::string& pod, const std::string& address);
+  /// One echo request and one ARP request before it: what is lost at first counts, how long an answer takes does not.
+  static bool pings(const std::string& pod, const std::string& address,
+                    std::chrono::seconds patience = std::chrono::seconds(20));
   static void give_address(const std::string& pod, const std::string& link, const std::string& address);
   /// Until the kernel has brought VF `number` home from a netns that was deleted.
   void await_netdev(unsigned number) const;
