@@ -29,7 +29,8 @@ constexpr const char* kFunctionKey = "deviceID";
 constexpr std::size_t kNameSize = 64;  // IB_DEVICE_NAME_MAX
 
 [[noreturn]] void throw_no_rdma() {
-  throw Error(Error::Code::device, "this kernel has no RDMA (CONFIG_INFINIBAND)");
+  throw Error(Error::Code::device, "this kernel has no RDMA",
+              "boot one with CONFIG_INFINIBAND and load ib_core, or take rdma out of the chain");
 }
 
 /// As the runtime or the configuration names it; else of the interface that the plugin before made.
@@ -73,7 +74,8 @@ std::string rdma_name_of(const Node& node, const std::string& function) {
   if (names.empty())
     throw Error(Error::Code::device, fmt::format("{} has no RDMA device on this node", function),
                 "is its RDMA driver loaded, and the device not in another pod?");
-  throw Error(Error::Code::device, fmt::format("{} has several RDMA devices: {}", function, fmt::join(names, ", ")));
+  throw Error(Error::Code::device, fmt::format("{} has several RDMA devices: {}", function, fmt::join(names, ", ")),
+              "give a function that has one: \"deviceID\"");
 }
 
 void require_exclusive(kernel::NlSocket& host) {
@@ -176,7 +178,9 @@ cni::Result add(const cni::Request& request, Node& node) {
   require_exclusive(*host);
   return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
     const auto device = kernel::find_rdma_device(*host, rdma_name_of(node, function));
-    if (!device) throw Error(Error::Code::device, fmt::format("the RDMA device of {} is in another netns", function));
+    if (!device)
+      throw Error(Error::Code::device, fmt::format("the RDMA device of {} is in another netns", function),
+                  "`rdma -n POD dev` in the pods of this node tells which; its DEL brings it back");
     attachment.data[kFunctionKey] = function;
     attachment.data[kDeviceKey] = device->name;
     attachment.data[kIndexKey] = static_cast<std::int64_t>(device->index);
