@@ -25,5 +25,7 @@ say "testing with the sanitizers: unit, plugin, ovs"
 ctest --preset dev --parallel "$jobs" --label-exclude lab "$@" || status=1
 say "testing what ships: unit, plugin, ovs, lab"
 ctest --preset release --parallel "$jobs" "$@" || status=1
+restarts=$(cat build/release/guest/main/restarts 2>/dev/null || true)
+[ -z "$restarts" ] || printf '\nThe emulator of the guest stopped and was started again (docs/lab.md):\n%s\n' "$restarts"
 say "done"
 exit $status
