@@ -3,6 +3,7 @@
 /// Documentation/networking/bonding.rst; drivers/net/bonding/bond_netlink.c.
 #include <algorithm>
 
+#include "core/cni/delegate.h"
 #include "core/kernel/attributes.h"
 #include "core/kernel/new_link.h"
 #include "core/log.h"
@@ -114,6 +115,6 @@ const cni::Plugin kBond{.name = kKind.plugin,
                         .del = del,
                         .check = check,
                         .gc = gc,
-                        .status = pod_link_status};
+                        .status = cni::ipam_status};
 
 }  // namespace barewire::standard

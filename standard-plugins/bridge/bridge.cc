@@ -158,19 +158,8 @@ void del(const cni::Request& request, Node& node) {
   delete_attachment(request, node, kName, undo);
 }
 
-void check(const cni::Request& request, Node& node) {
-  check_bridge(request, node);
-}
-
 void gc(const cni::Request& request, Node& node) {
-  Collector collector;
-  collector.run("attachments", [&] { collect_unlisted(request, node, kName, undo); });
-  collector.run("addresses", [&] { cni::ipam_gc(request, node); });
-  collector.finish();
-}
-
-void status(const cni::Request& request, Node& node) {
-  cni::ipam_status(request, node);
+  collect_with_addresses(request, node, kName, undo);
 }
 
 }  // namespace
@@ -179,8 +168,8 @@ const cni::Plugin kBridge{.name = kName,
                           .about = "connects the pod to a bridge of the node with a veth pair",
                           .add = add,
                           .del = del,
-                          .check = check,
+                          .check = check_bridge,
                           .gc = gc,
-                          .status = status};
+                          .status = cni::ipam_status};
 
 }  // namespace barewire::standard

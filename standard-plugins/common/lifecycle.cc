@@ -3,6 +3,7 @@
 
 #include "core/cni/delegate.h"
 #include "core/cni/life.h"
+#include "core/log.h"
 #include "core/rollback.h"
 
 namespace barewire::standard {
@@ -79,6 +80,22 @@ void delete_attachment(const cni::Request& request, Node& node, std::string_view
 void collect_unlisted(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
   barewire::collect_unlisted(request, store_of(node), plugin,
                              [&](const state::Attachment& attachment) { undo_attachment(attachment, node, undo); });
+}
+
+void collect_with_addresses(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
+  Collector collector;
+  collector.run("attachments", [&] { collect_unlisted(request, node, plugin, undo); });
+  collector.run("addresses", [&] { cni::ipam_gc(request, node); });
+  collector.finish();
+}
+
+void undo_unrecorded(const state::Attachment& attachment, Node& node, Undo undo) {
+  try {
+    undo(attachment, node);
+  } catch (const Error& error) {
+    if (!error.is(Error::Code::config)) throw;
+    log_warning("ignoring, since there is no record either: {}", error.what());
+  }
 }
 
 std::optional<kernel::NetNs> netns_of(const state::Attachment& attachment) {

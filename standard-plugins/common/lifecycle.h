@@ -49,6 +49,14 @@ void delete_attachment(const cni::Request& request, Node& node, std::string_view
 /// list; an empty list is meaningful. All are tried; throws the first failure.
 void collect_unlisted(const cni::Request& request, Node& node, std::string_view plugin, Undo undo);
 
+/// GC of a plugin that has addresses of its own: collect_unlisted, then IPAM's GC. Both are tried; throws the first
+/// failure.
+void collect_with_addresses(const cni::Request& request, Node& node, std::string_view plugin, Undo undo);
+
+/// `undo` for an attachment without a record, where the request alone tells what to remove: a request that says nothing
+/// sensible was never added, so that Error{config} is logged and nothing more. Throws what else `undo` throws.
+void undo_unrecorded(const state::Attachment& attachment, Node& node, Undo undo);
+
 /// The netns the attachment was made in; nullopt when it is gone or its path leads to another one by now.
 std::optional<kernel::NetNs> netns_of(const state::Attachment& attachment);
 

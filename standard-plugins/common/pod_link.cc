@@ -165,14 +165,7 @@ void check_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& 
 }
 
 void collect_pod_links(const PodLinkKind& kind, const cni::Request& request, Node& node) {
-  Collector collector;
-  collector.run("attachments", [&] { collect_unlisted(request, node, kind.plugin, undo_of(kind)); });
-  collector.run("addresses", [&] { cni::ipam_gc(request, node); });
-  collector.finish();
-}
-
-void pod_link_status(const cni::Request& request, Node& node) {
-  cni::ipam_status(request, node);
+  collect_with_addresses(request, node, kind.plugin, undo_of(kind));
 }
 
 }  // namespace barewire::standard

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cni/delegate.h"
 #include "core/cni/plugin.h"
 #include "core/kernel/link.h"
 #include "core/kernel/netns.h"
@@ -56,8 +57,6 @@ void delete_pod_link(const PodLinkKind& kind, const cni::Request& request, Node&
 void check_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CompareLink& compare);
 /// GC.
 void collect_pod_links(const PodLinkKind& kind, const cni::Request& request, Node& node);
-/// STATUS: that of IPAM.
-void pod_link_status(const cni::Request& request, Node& node);
 
 /// The whole plugin of one kind, of what is its own: `Config parse(request)` reads its keys and throws Error{config};
 /// `create(config, request, netns, inside)` and `compare(config, request, inside, link)` are a CreateLink and a
@@ -79,7 +78,7 @@ constexpr cni::Plugin pod_link_plugin(std::string_view about) {
     });
   };
   plugin.gc = [](const cni::Request& request, Node& node) { collect_pod_links(kind, request, node); };
-  plugin.status = pod_link_status;
+  plugin.status = cni::ipam_status;
   return plugin;
 }
 

@@ -2,7 +2,6 @@
 /// The firewall plugin, chained: has the node let the pod's packets through, and keeps other pods away from it.
 #include "core/kernel/link.h"
 #include "core/kernel/nftables.h"
-#include "core/log.h"
 #include "core/rollback.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
@@ -105,15 +104,9 @@ void undo(const state::Attachment& attachment, Node& node) {
   collector.finish();
 }
 
-/// Without a record the request itself may tell what to remove; one that says nothing sensible was never added.
 void undo_leniently(const state::Attachment& attachment, Node& node) {
   if (recorded_backend(attachment)) return undo(attachment, node);
-  try {
-    undo(attachment, node);
-  } catch (const Error& error) {
-    if (!error.is(Error::Code::config)) throw;
-    log_warning("ignoring, since there is no record either: {}", error.what());
-  }
+  undo_unrecorded(attachment, node, undo);
 }
 
 cni::Result add(const cni::Request& request, Node& node) {

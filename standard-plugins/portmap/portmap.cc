@@ -124,15 +124,9 @@ cni::Result add(const cni::Request& request, Node& node) {
   });
 }
 
-/// Without a record the request itself may tell what to remove; one that says nothing sensible was never added.
 void undo_leniently(const state::Attachment& attachment, Node& node) {
   if (recorded_backend(attachment)) return undo(attachment, node);
-  try {
-    undo(attachment, node);
-  } catch (const Error& error) {
-    if (!error.is(Error::Code::config)) throw;
-    log_warning("ignoring, since there is no record either: {}", error.what());
-  }
+  undo_unrecorded(attachment, node, undo);
 }
 
 void del(const cni::Request& request, Node& node) {

@@ -224,14 +224,7 @@ void check(const cni::Request& request, Node& node) {
 }
 
 void gc(const cni::Request& request, Node& node) {
-  Collector collector;
-  collector.run("attachments", [&] { collect_unlisted(request, node, kName, undo); });
-  collector.run("addresses", [&] { cni::ipam_gc(request, node); });
-  collector.finish();
-}
-
-void status(const cni::Request& request, Node& node) {
-  cni::ipam_status(request, node);
+  collect_with_addresses(request, node, kName, undo);
 }
 
 }  // namespace
@@ -242,6 +235,6 @@ const cni::Plugin kPtp{.name = kName,
                        .del = del,
                        .check = check,
                        .gc = gc,
-                       .status = status};
+                       .status = cni::ipam_status};
 
 }  // namespace barewire::standard
