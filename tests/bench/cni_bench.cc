@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
+#include <sstream>
 
 #include "core/error.h"
 #include "core/fd.h"
@@ -31,12 +32,18 @@ struct Cost {
   double peak_kib = 0;
 };
 
+/// What one run of a process and its children asks of the kernel.
+struct Calls {
+  long system_calls = 0;
+  long programs = 0;  ///< that were executed, its own included
+};
+
 struct Contender {
   std::string name;
   std::string program;
   std::string config;                                   ///< file
   std::map<std::string, std::vector<Cost>> costs = {};  ///< by command
-  std::map<std::string, long> system_calls = {};        ///< by command
+  std::map<std::string, Calls> calls = {};              ///< by command
 };
 
 struct Options {
@@ -107,22 +114,51 @@ Run run(std::vector<std::string> words, std::vector<std::string> variables, cons
       std::move(printed)};
 }
 
-/// The configuration with what ADD printed as "prevResult", as a runtime sends it to CHECK; in a file of its own.
+std::string check_file() {
+  return fmt::format("/tmp/cni-bench-{}.check", ::getpid());
+}
+
+/// The configuration with what ADD printed as "prevResult", as a runtime sends it to CHECK; in check_file().
 std::string with_previous(const Contender& contender, const std::string& printed) {
   boost::json::value config = boost::json::parse(read_file(contender.config).value_or("{}"));
   config.as_object()["prevResult"] = boost::json::parse(printed);
-  const std::string file = fmt::format("/tmp/cni-bench-{}.check", ::getpid());
+  const std::string file = check_file();
   write_all(open_file(file, O_WRONLY | O_CREAT | O_TRUNC).get(), boost::json::serialize(config), file);
   return file;
 }
 
-/// System calls of one run with its children, counted by strace (a line each).
-long count_system_calls(const Contender& contender, const std::vector<std::string>& variables) {
+/// Reads what strace printed: a line for each system call, two for one during which another thread was seen
+/// ("… <unfinished ...>", "<... name resumed> …"), and signals ("--- SIGURG …"). Source: strace(1).
+Calls parse_trace(const std::string& text) {
+  Calls calls;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const auto has = [&](std::string_view part) { return line.find(part) != std::string::npos; };
+    if (!has("<... ") && !has(" --- ")) ++calls.system_calls;
+    if (has("execve") && line.ends_with("= 0")) ++calls.programs;
+  }
+  return calls;
+}
+
+/// One call of CNI under strace; `printed` is what the plugin printed.
+Calls count_calls(const Contender& contender, const std::vector<std::string>& variables, const std::string& config,
+                  std::string& printed) {
   const std::string file = fmt::format("/tmp/cni-bench-{}.strace", ::getpid());
-  run({"strace", "-f", "-qq", "-o", file, contender.program}, variables, contender.config);
+  printed = run({"strace", "-f", "-qq", "-o", file, contender.program}, variables, config).output;
   const std::string text = read_file(file).value_or("");
   remove_file(file);
-  return std::count(text.begin(), text.end(), '\n');
+  return parse_trace(text);
+}
+
+void count_calls(Contender& contender, const Options& options) {
+  std::string added, ignored;
+  const auto count = [&](const std::string& command, const std::string& config, std::string& printed) {
+    const auto variables = environment(contender, options, command, "bench-calls");
+    contender.calls[command] = count_calls(contender, variables, config, printed);
+  };
+  count("ADD", contender.config, added);
+  if (options.check) count("CHECK", with_previous(contender, added), ignored);
+  count("DEL", contender.config, ignored);
 }
 
 void play_round(Contender& contender, const Options& options, const std::string& container, bool counted) {
@@ -155,19 +191,23 @@ double ratio(const std::vector<Cost>& ours, const std::vector<Cost>& theirs) {
 }
 
 void print(const std::vector<Contender>& contenders) {
-  fmt::print("| plugin | call | wall ms, median (min) | CPU ms | peak KiB | system calls | times the first's wall |\n");
-  fmt::print("| --- | --- | --- | --- | --- | --- | --- |\n");
+  fmt::print(
+      "| plugin | call | wall ms, median (min) | CPU ms | peak KiB | system calls | programs | times the first's wall "
+      "|\n");
+  fmt::print("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
   for (const char* command : {"ADD", "CHECK", "DEL"}) {
     for (const Contender& contender : contenders) {
       if (!contender.costs.contains(command)) continue;
       const auto& costs = contender.costs.at(command);
       const auto least =
           std::min_element(costs.begin(), costs.end(), [](auto& a, auto& b) { return a.wall_ms < b.wall_ms; });
-      const auto calls = contender.system_calls.find(command);
+      const auto calls = contender.calls.find(command);
       fmt::print("| {} | {} | {:.2f} ({:.2f}) | {:.2f} | {:.0f} | {} | {:.2f} |\n", contender.name, command,
                  median_of(costs, &Cost::wall_ms), least->wall_ms, median_of(costs, &Cost::cpu_ms),
                  median_of(costs, &Cost::peak_kib),
-                 calls == contender.system_calls.end() ? "–" : std::to_string(calls->second),
+                 calls == contender.calls.end()
+                     ? "– | –"
+                     : fmt::format("{} | {}", calls->second.system_calls, calls->second.programs),
                  ratio(contenders.front().costs.at(command), costs));
     }
   }
@@ -187,10 +227,7 @@ void measure(std::vector<Contender>& contenders, const Options& options) {
     for (Contender& contender : contenders)
       play_round(contender, options, fmt::format("bench-{}-{}", contender.name, round + 2), round >= 0);
   if (!options.count_calls) return;
-  for (Contender& contender : contenders)
-    for (const char* command : {"ADD", "DEL"})
-      contender.system_calls[command] =
-          count_system_calls(contender, environment(contender, options, command, "bench-calls"));
+  for (Contender& contender : contenders) count_calls(contender, options);
 }
 
 }  // namespace
@@ -213,6 +250,7 @@ int main(int argc, char** argv) {
     std::vector<Contender> contenders;
     for (const std::string& text : texts) contenders.push_back(parse_contender(text));
     measure(contenders, options);
+    remove_file(check_file());
     print(contenders);
     return 0;
   } catch (const std::exception& error) {
