@@ -4,16 +4,20 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "core/json_view.h"
 #include "core/log.h"
 #include "core/rollback.h"
+#include "core/vf/restore.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/links.h"
 
 namespace barewire::standard {
 
 namespace json = boost::json;
+using Clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -41,13 +45,16 @@ std::vector<BondMember> recorded_members(const state::Attachment& attachment) {
   return members;
 }
 
-/// By its name; a pod may have renamed a NIC, which its permanent address tells.
-std::optional<kernel::Link> find_member(kernel::NlSocket& socket, const BondMember& member) {
-  if (auto link = kernel::find_link(socket, member.name)) return link;
-  if (!member.perm_mac) return std::nullopt;
+std::optional<kernel::Link> find_by_permanent_mac(kernel::NlSocket& socket, const BondMember& member) {
   for (kernel::Link& link : kernel::list_links(socket))
     if (link.perm_mac == member.perm_mac) return std::move(link);
   return std::nullopt;
+}
+
+/// By its name; a pod may have renamed a NIC, which its permanent address tells.
+std::optional<kernel::Link> find_member(kernel::NlSocket& socket, const BondMember& member) {
+  if (auto link = kernel::find_link(socket, member.name)) return link;
+  return member.perm_mac ? find_by_permanent_mac(socket, member) : std::nullopt;
 }
 
 /// The bond gave its MTU, and perhaps its MAC address, to the link.
@@ -82,26 +89,40 @@ void give_back_inside(kernel::NlSocket& inside, kernel::Link& link, const BondMe
     restore_state(inside, link, member);
 }
 
-/// A NIC comes back by itself under the name that the pod gave it.
+/// A NIC comes back by itself under the name that the pod gave it. Its own may have gone to another one meanwhile.
 void restore_name(kernel::NlSocket& host, kernel::Link& link, const BondMember& member) {
   if (link.name == member.name) return;
+  if (kernel::find_link(host, member.name))
+    return log_warning("another interface is called {} now; its former bearer stays {}", member.name, link.name);
   if (link.is_up()) kernel::set_down(host, link);
   kernel::rename_link(host, link, member.name);
   link = kernel::get_link(host, member.name);
 }
 
-/// Where the pod is gone the kernel has put a NIC back on the node by itself, and has ended any other link.
-void give_back(kernel::NlSocket* inside, const BondMember& member, bool from_node) {
-  if (inside != nullptr)
-    if (auto link = find_member(*inside, member)) give_back_inside(*inside, *link, member, from_node);
-  if (!from_node) return;
-  kernel::NlSocket host;
-  auto link = find_member(host, member);
-  const bool is_known = link && (inside != nullptr || (member.perm_mac && link->perm_mac == member.perm_mac));
-  if (!is_known || link->master != 0) return;
+void settle_at_home(kernel::NlSocket& host, std::optional<kernel::Link> link, const BondMember& member) {
+  if (!link || link->master != 0) return;
   restore_name(host, *link, member);
   restore_attributes(host, *link, member);
   restore_state(host, *link, member);
+}
+
+void give_back(kernel::NlSocket& inside, const BondMember& member, bool from_node) {
+  if (auto link = find_member(inside, member)) give_back_inside(inside, *link, member, from_node);
+  if (!from_node) return;
+  kernel::NlSocket host;
+  settle_at_home(host, find_member(host, member), member);
+}
+
+/// The kernel puts a NIC back on the node by itself, some time after its pod's netns ended, and ends any other link.
+void await_back(const BondMember& member, Clock::time_point deadline) {
+  if (!member.perm_mac) return;
+  kernel::NlSocket host;
+  auto link = find_by_permanent_mac(host, member);
+  while (!link && Clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    link = find_by_permanent_mac(host, member);
+  }
+  settle_at_home(host, std::move(link), member);
 }
 
 void require_usable(const kernel::Link& link, const BondConfig& config) {
@@ -167,9 +188,13 @@ void give_members_back(const state::Attachment& attachment) {
   const bool from_node = from != nullptr && from->is_bool() && from->get_bool();
   std::optional<kernel::NlSocket> inside;
   if (const auto netns = netns_of(attachment)) inside = kernel::NlSocket::in(*netns);
+  const auto deadline = Clock::now() + vf::kNetnsPatience;
   Collector collector;
   for (const BondMember& member : recorded_members(attachment))
-    collector.run("giving back " + member.name, [&] { give_back(inside ? &*inside : nullptr, member, from_node); });
+    collector.run("giving back " + member.name, [&] {
+      if (inside) return give_back(*inside, member, from_node);
+      if (from_node) await_back(member, deadline);
+    });
   collector.finish();
 }
 

@@ -5,6 +5,7 @@
 #include "core/cni/life.h"
 #include "core/log.h"
 #include "core/rollback.h"
+#include "core/vf/netns_search.h"
 
 namespace barewire::standard {
 
@@ -99,9 +100,13 @@ void undo_unrecorded(const state::Attachment& attachment, Node& node, Undo undo)
 }
 
 std::optional<kernel::NetNs> netns_of(const state::Attachment& attachment) {
-  auto netns = kernel::NetNs::try_open(attachment.netns);
-  if (!netns || !attachment.netns_id || netns->id() != *attachment.netns_id) return std::nullopt;
-  return netns;
+  if (!attachment.netns_id) return std::nullopt;
+  return vf::find_netns({attachment.netns, attachment.netns_id});
+}
+
+bool has_netns(const state::Attachment& attachment) {
+  const auto netns = kernel::NetNs::try_open(attachment.netns);
+  return netns && attachment.netns_id && netns->id() == *attachment.netns_id;
 }
 
 void release_addresses(const state::Attachment& attachment, Node& node) {

@@ -57,8 +57,12 @@ void collect_with_addresses(const cni::Request& request, Node& node, std::string
 /// sensible was never added, so that Error{config} is logged and nothing more. Throws what else `undo` throws.
 void undo_unrecorded(const state::Attachment& attachment, Node& node, Undo undo);
 
-/// The netns the attachment was made in; nullopt when it is gone or its path leads to another one by now.
+/// The netns the attachment was made in, for what undoes it: by its path, and where that is gone or leads to another
+/// one by now through a process that is still in it, or another mount of it. nullopt when it is dead.
 std::optional<kernel::NetNs> netns_of(const state::Attachment& attachment);
+
+/// Whether its path still leads to the netns the attachment was made in.
+bool has_netns(const state::Attachment& attachment);
 
 /// IPAM's DEL as ADD called it. Does nothing without IPAM.
 void release_addresses(const state::Attachment& attachment, Node& node);

@@ -165,7 +165,7 @@ bool is_alive(const std::string& owner, const Node& node) {
                                            .container_id = owner.substr(first + 1, last - first - 1),
                                            .ifname = owner.substr(last + 1),
                                            .plugin = "portmap"});
-  return record && netns_of(*record);
+  return record && has_netns(*record);
 }
 
 void claim(nft::Part& part, const nft::Element& element, const std::string& owner, const Node& node) {

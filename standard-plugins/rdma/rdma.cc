@@ -6,12 +6,15 @@
 #include <fmt/ranges.h>
 
 #include <boost/json/value.hpp>
+#include <chrono>
 #include <limits>
+#include <thread>
 
 #include "core/fd.h"
 #include "core/kernel/link.h"
 #include "core/kernel/pci.h"
 #include "core/log.h"
+#include "core/vf/restore.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/plugins.h"
@@ -65,6 +68,11 @@ std::vector<std::string> rdma_names_of(const Node& node, const std::string& func
   const kernel::Sysfs sysfs(node.sysfs);
   auto names = sysfs.list(fmt::format("bus/pci/devices/{}/infiniband", function));
   return names.empty() ? sysfs.list(fmt::format("bus/auxiliary/devices/{}/infiniband", function)) : names;
+}
+
+bool has_function(const Node& node, const std::string& function) {
+  const kernel::Sysfs sysfs(node.sysfs);
+  return sysfs.exists("bus/pci/devices/" + function) || sysfs.exists("bus/auxiliary/devices/" + function);
 }
 
 /// Exactly one. Throws Error{device}.
@@ -129,27 +137,37 @@ std::string peer_file(const state::AttachmentId& id, const Node& node) {
   return fmt::format("{}/rdma/{}-{}-{}", node.cni_state_dir, id.network, id.container_id, id.ifname);
 }
 
-std::optional<kernel::RdmaDevice> take_from_pod(const state::Attachment& attachment, const Moved& moved,
+std::optional<kernel::RdmaDevice> take_from_pod(const kernel::NetNs& pod, const Moved& moved,
                                                 const kernel::NetNs& home) {
-  const auto netns = netns_of(attachment);
-  if (!netns) return std::nullopt;
-  auto inside = kernel::open_rdma_socket(*netns);
+  auto inside = kernel::open_rdma_socket(pod);
   auto device = inside ? find_in_pod(*inside, moved) : std::nullopt;
-  if (device) kernel::move_rdma_device(*netns, *device, home);
+  if (device) kernel::move_rdma_device(pod, *device, home);
   return device;
 }
 
-/// The kernel itself puts back the devices of a netns that ends, with the names they had there.
 std::optional<kernel::RdmaDevice> find_at_home(kernel::NlSocket& host, const Moved& moved, const Node& node) {
   const auto names = rdma_names_of(node, moved.function);
   return names.size() == 1 ? kernel::find_rdma_device(host, names.front()) : std::nullopt;
+}
+
+/// The kernel itself puts back the devices of a netns that ends, with the names they had there, and some time after its
+/// end: a worker does it. Nothing comes of a function that is no longer there. Source: drivers/infiniband/core/device.c
+/// rdma_dev_exit_net; net/core/net_namespace.c cleanup_net.
+std::optional<kernel::RdmaDevice> await_at_home(kernel::NlSocket& host, const Moved& moved, const Node& node) {
+  const auto deadline = std::chrono::steady_clock::now() + vf::kNetnsPatience;
+  while (true) {
+    if (auto device = find_at_home(host, moved, node)) return device;
+    if (!has_function(node, moved.function) || std::chrono::steady_clock::now() >= deadline) return std::nullopt;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
 }
 
 void move_back(const state::Attachment& attachment, const Moved& moved, const Node& node) {
   const kernel::NetNs home = kernel::NetNs::current();
   auto host = kernel::open_rdma_socket(home);
   if (!host) return;
-  auto device = take_from_pod(attachment, moved, home);
+  const auto pod = netns_of(attachment);
+  auto device = pod ? take_from_pod(*pod, moved, home) : await_at_home(*host, moved, node);
   if (!device) device = find_at_home(*host, moved, node);
   if (device && device->name != moved.name) kernel::rename_rdma_device(*host, *device, moved.name);
 }

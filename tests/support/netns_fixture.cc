@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -17,6 +18,7 @@
 
 #include "core/error.h"
 #include "core/fd.h"
+#include "tests/support/within.h"
 
 namespace fs = std::filesystem;
 
@@ -90,6 +92,14 @@ void on_own_thread(const std::function<void()>& work) {
   if (failure) std::rethrow_exception(failure);
 }
 
+Command sleeper_in(const std::string& netns) {
+  Command command;
+  command.program = "sleep";
+  command.arguments = {"1000"};
+  command.netns = netns;
+  return command;
+}
+
 }  // namespace
 
 void make_private_directory(const std::string& path) {
@@ -134,6 +144,20 @@ void delete_netns(const std::string& name) {
   const std::string path = "/run/netns/" + name;
   if (::umount2(path.c_str(), MNT_DETACH) != 0) throw sys_error("unmounting {}", path);
   remove_file(path);
+}
+
+NetnsHolder::NetnsHolder(const std::string& path) : process_(sleeper_in(path)) {
+  struct stat wanted = {};
+  if (::stat(path.c_str(), &wanted) != 0) throw sys_error("looking at {}", path);
+  const bool is_in = within(std::chrono::minutes(1), [&] {
+    struct stat here = {};
+    return ::stat(this->path().c_str(), &here) == 0 && here.st_ino == wanted.st_ino;
+  });
+  if (!is_in) throw Error(Error::Code::internal, "no process came into " + path);
+}
+
+std::string NetnsHolder::path() const {
+  return fmt::format("/proc/{}/ns/net", process_.pid());
 }
 
 void in_netns(const std::string& path, const std::function<void()>& work) {

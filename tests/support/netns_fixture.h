@@ -25,6 +25,17 @@ std::string make_netns(const std::string& name);
 /// Unmounts and removes it: as `ip netns del`.
 void delete_netns(const std::string& name);
 
+/// A process in a netns, which keeps it alive without a path.
+class NetnsHolder {
+ public:
+  explicit NetnsHolder(const std::string& path);
+  /// Leads to the netns as long as this lives.
+  std::string path() const;
+
+ private:
+  ChildProcess process_;
+};
+
 /// Runs `work` on a thread inside the netns at `path`; what it throws is thrown here.
 void in_netns(const std::string& path, const std::function<void()>& work);
 

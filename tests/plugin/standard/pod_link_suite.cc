@@ -77,6 +77,15 @@ TEST_P(PodLink, DelFindsALinkThatThePodRenamed) {
   EXPECT_EQ(empty, pod_state());
 }
 
+TEST_P(PodLink, DelFindsThePodThatOnlyAProcessKeeps) {
+  const NetnsHolder holder(pod_);
+  add();
+  delete_netns("pod1");
+  EXPECT_TRUE(run_in(holder.path(), "ip link show eth0").ok());
+  EXPECT_TRUE(runner_.del(plugin(), config()).ok());
+  EXPECT_FALSE(run_in(holder.path(), "ip link show eth0").ok());
+}
+
 TEST_P(PodLink, DelWithoutARecordRemovesALinkOfItsKindAlone) {
   const std::string empty = pod_state();
   add();
