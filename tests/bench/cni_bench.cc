@@ -3,7 +3,7 @@
 /// plugin does its calls in turn, so that a machine whose speed drifts treats all alike. Not part of ctest.
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,8 +11,8 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <sstream>
 
@@ -25,7 +25,9 @@ namespace {
 
 using namespace barewire;
 
-/// What one run of a process cost, by the kernel's own account. Source: wait4(2), getrusage(2).
+constexpr int kReport = 3;  ///< where bench-launch writes
+
+/// What one run of a process cost, by the kernel's own account (launch.c).
 struct Cost {
   double wall_ms = 0;
   double cpu_ms = 0;
@@ -60,10 +62,6 @@ struct Run {
   std::string output;
 };
 
-double milliseconds(const timeval& time) {
-  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3;
-}
-
 /// A plugin finds its own suite's IPAM first: the one that lies beside it.
 std::string cni_path(const Contender& contender, const Options& options) {
   return contender.program.substr(0, contender.program.rfind('/')) + ":" + options.path;
@@ -82,36 +80,41 @@ std::vector<std::string> environment(const Contender& contender, const Options& 
   return variables;
 }
 
-/// Runs it to its end. Throws Error when it fails: a plugin that fails fast must not win.
+Fd make_memory_file() {
+  return Fd(::memfd_create("cni-bench", MFD_CLOEXEC));
+}
+
+/// Runs it to its end, by bench-launch, which lies beside this program. Throws Error when it fails: a plugin that fails
+/// fast must not win.
 Run run(std::vector<std::string> words, std::vector<std::string> variables, const std::string& input) {
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+  words.insert(words.begin(), self.substr(0, self.rfind('/')) + "/bench-launch");
   std::vector<char*> arguments, values;
   for (std::string& word : words) arguments.push_back(word.data());
   for (std::string& variable : variables) values.push_back(variable.data());
   arguments.push_back(nullptr);
   values.push_back(nullptr);
-  char name[] = "/tmp/cni-bench-XXXXXX";
-  const Fd output(::mkostemp(name, O_CLOEXEC));
-  ::unlink(name);
+  const Fd output = make_memory_file(), report = make_memory_file();
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input.c_str(), O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&actions, output.get(), STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, report.get(), kReport);
   pid_t pid = 0;
-  const auto begin = std::chrono::steady_clock::now();
   const int err = ::posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), values.data());
   ::posix_spawn_file_actions_destroy(&actions);
   if (err != 0) throw errno_error(err, fmt::format("running {}", words[0]));
   int status = 0;
-  rusage usage{};
-  ::wait4(pid, &status, 0, &usage);
-  const std::chrono::duration<double, std::milli> wall = std::chrono::steady_clock::now() - begin;
+  ::waitpid(pid, &status, 0);
   ::lseek(output.get(), 0, SEEK_SET);
   std::string printed = read_all(output.get(), "its output");
-  if (status != 0)
-    throw Error(Error::Code::delegate, fmt::format("{} failed with status {}: {}", words[0], status, printed));
-  return {
-      {wall.count(), milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss)},
-      std::move(printed)};
+  ::lseek(report.get(), 0, SEEK_SET);
+  std::istringstream figures(read_all(report.get(), "its report"));
+  Cost cost;
+  if (status == 0) figures >> status >> cost.wall_ms >> cost.cpu_ms >> cost.peak_kib;
+  if (status != 0 || !figures)
+    throw Error(Error::Code::delegate, fmt::format("{} failed with status {}: {}", words[1], status, printed));
+  return {cost, std::move(printed)};
 }
 
 std::string check_file() {
