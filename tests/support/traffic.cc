@@ -6,17 +6,33 @@
 
 #include <boost/json/parse.hpp>
 
-#include "tests/support/netns_fixture.h"
+#include "tests/support/process.h"
 
 namespace barewire::test {
 
+namespace {
+
+Command command_in(const std::string& netns, const std::string& text) {
+  Command command;
+  command.program = "sh";
+  command.arguments = {"-c", text};
+  command.netns = netns;
+  command.timeout = std::chrono::minutes(2);
+  return command;
+}
+
+}  // namespace
+
 double tcp_mbps(const std::string& from, const std::string& to, const std::string& address) {
-  run_in(to, "timeout 120 iperf3 -s -1 >/dev/null 2>&1 &");
-  // The client exits with 0 also where nobody listens yet, and says so in its JSON.
-  const std::string json = must_run_in(
-      from, fmt::format("for i in $(seq 100); do iperf3 -c {} -t 3 -J >/run/iperf.json; "
-                        "grep -q sum_received /run/iperf.json && break; sleep 0.1; done; cat /run/iperf.json",
-                        address));
+  const ChildProcess server(command_in(to, "exec iperf3 -s"));
+  // The client exits with 0 also where it got no flow, and says so in its JSON.
+  const CommandResult measured =
+      run(command_in(from, fmt::format("for i in $(seq 100); do iperf3 -c {} -t 3 -J >/run/iperf.json; "
+                                       "grep -q sum_received /run/iperf.json && break; sleep 0.1; done; "
+                                       "cat /run/iperf.json",
+                                       address)));
+  EXPECT_TRUE(measured.ok()) << measured.err;
+  const std::string& json = measured.out;
   const boost::json::value report = boost::json::parse(json);
   boost::json::error_code error;
   const auto* rate = report.find_pointer("/end/sum_received/bits_per_second", error);
