@@ -38,6 +38,7 @@ class Error : public std::runtime_error {
     delegate = 106,             ///< a delegated plugin could not be found or run
     state = 107,                ///< a record of ours is unreadable
     ovsdb = 108,                ///< the Open vSwitch database refused or contradicts
+    policy = 109,               ///< the policy of the node refuses, or cannot be read
     internal = 999,
   };
 

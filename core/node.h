@@ -17,6 +17,7 @@ struct Node {
   std::string run_dir = "/run/barewire";       ///< records, claims, locks: gone with the boot
   std::string cni_state_dir = "/var/lib/cni";  ///< the peers' records, host-local's reservations
   std::string profile_dir = "/etc/barewire/hw-profiles";
+  std::string policy_file = "/etc/barewire/policy.json";  ///< what may be asked of the node; need not be there
 };
 
 }  // namespace barewire

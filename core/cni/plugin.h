@@ -12,6 +12,8 @@
 
 namespace barewire::cni {
 
+struct Guard;
+
 /// A plugin is its operations. A null operation succeeds and does nothing, as in the reference skeleton.
 /// Each throws Error; what it throws is printed as the CNI error.
 struct Plugin {
@@ -23,6 +25,7 @@ struct Plugin {
   void (*gc)(const Request&, Node&) = nullptr;
   void (*status)(const Request&, Node&) = nullptr;
   Version oldest{0, 1, 0};
+  const Guard* guard = nullptr;  ///< guard.h; without one, no ADD where the node has a policy
 };
 
 class PluginTable {
