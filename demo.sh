@@ -21,5 +21,5 @@ export BAREWIRE_GUEST_DIR=$PWD/build/demo/guest
 tests/lab/guest start demo --live "$PWD/build/demo"
 trap 'tests/lab/guest stop demo' EXIT
 status=0
-tests/lab/guest run demo --timeout 300 --env PREFIX="$prefix" -- "$PWD/tests/lab/demo" || status=$?
+tests/lab/guest run demo --timeout 300 --reset --env PREFIX="$prefix" -- "$PWD/tests/lab/demo" || status=$?
 exit $status

@@ -54,6 +54,7 @@ struct Work {
   std::chrono::milliseconds timeout;
   OnProgress on_progress;
   Progress progress;
+  bool has_carrier_again = true;
 
   const std::string& name() const { return pf.link ? pf.link->name : pf.pci.address; }
   void tell(std::uint32_t done, std::uint32_t total) {
@@ -126,6 +127,17 @@ void set_vf_mtu(Work& work, const ProvisionStep& step) {
               fmt::format("setting the MTU of VF {} of {} failed: it has no netdev here", step.vf, work.name()));
 }
 
+void await_carrier(Work& work) {
+  const auto end = Clock::now() + kCarrierTimeout;
+  while (true) {
+    work.tell(0, 0);
+    const auto link = kernel::find_link(work.socket, work.pf.link->index);
+    work.has_carrier_again = link && link->carrier;
+    if (work.has_carrier_again || Clock::now() >= end) return;
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
 void run_step(Work& work, const ProvisionStep& step) {
   work.tell(0, 0);
   switch (step.kind) {
@@ -140,6 +152,8 @@ void run_step(Work& work, const ProvisionStep& step) {
       return kernel::bind_driver(work.sysfs, address_of(work, step.vf), step.text);
     case StepKind::set_vf_mtu:
       return set_vf_mtu(work, step);
+    case StepKind::wait_for_carrier:
+      return await_carrier(work);
   }
 }
 
@@ -173,7 +187,7 @@ PfFacts read_pf_facts(const Node& node, kernel::NlSocket& socket, const std::str
   return facts;
 }
 
-void provision(const Node& node, const ProvisionRequest& request, const OnProgress& on_progress,
+bool provision(const Node& node, const ProvisionRequest& request, const OnProgress& on_progress,
                std::chrono::milliseconds timeout) {
   Work work{kernel::Sysfs(node.sysfs), kernel::NlSocket(), {}, Clock::now(), timeout, on_progress, {}};
   const std::string address = read_pf_facts(node, work.socket, request.pf).pf.pci.address;
@@ -192,6 +206,7 @@ void provision(const Node& node, const ProvisionRequest& request, const OnProgre
     put_back(work, before);
     throw;
   }
+  return work.has_carrier_again;
 }
 
 }  // namespace barewire::manager

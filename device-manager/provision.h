@@ -38,6 +38,7 @@ enum class StepKind {
   set_pf_mtu,        ///< to `number`
   bind_driver,       ///< VF `vf` to `text`
   set_vf_mtu,        ///< of VF `vf`, to `number`
+  wait_for_carrier,  ///< of the PF, which had one before
 };
 struct ProvisionStep {
   StepKind kind{};
@@ -70,9 +71,14 @@ using OnProgress = std::function<void(const Progress&)>;
 /// How long the VFs may take to appear: firmware of large NICs needs a minute and more.
 inline constexpr std::chrono::seconds kVfTimeout{120};
 
+/// How long a PF that had a carrier may take to have it again: copper negotiates for up to ten seconds.
+inline constexpr std::chrono::seconds kCarrierTimeout{30};
+
 /// Takes the PF's lock, looks again whether the plan still holds, and runs `steps`. When creating the VFs fails, the
-/// count of before is put back. Throws KernelError, Error{held}, Error{device} for VFs that do not appear in time.
-void provision(const Node& node, const ProvisionRequest& request, const OnProgress& on_progress,
+/// count of before is put back. The result is whether the PF has its carrier again, if it had one; that it has not is
+/// no error, since a cable may have been pulled meanwhile. Throws KernelError, Error{held}, Error{device} for VFs that
+/// do not appear in time.
+bool provision(const Node& node, const ProvisionRequest& request, const OnProgress& on_progress,
                std::chrono::milliseconds timeout = kVfTimeout);
 
 }  // namespace barewire::manager

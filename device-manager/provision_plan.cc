@@ -51,6 +51,15 @@ void plan_count(const ProvisionRequest& request, const PfFacts& facts, std::vect
   steps.push_back(step_of(request.driver ? StepKind::wait_for_devices : StepKind::wait_for_netdevs, request.vfs));
 }
 
+/// Drivers restart the NIC for another number of VFs and for another MTU, and its link goes down for seconds: whoever
+/// looks right after (`barewire list`, a pod's ADD) would find the PF without a carrier.
+void plan_carrier(const PfFacts& facts, std::vector<ProvisionStep>& steps) {
+  const bool restarts = std::any_of(steps.begin(), steps.end(), [](const ProvisionStep& step) {
+    return step.kind == StepKind::set_count || step.kind == StepKind::set_pf_mtu;
+  });
+  if (restarts && facts.pf.link && facts.pf.link->carrier) steps.push_back(step_of(StepKind::wait_for_carrier));
+}
+
 bool are_kept(const ProvisionRequest& request, const PfFacts& facts) {
   return request.vfs == facts.pf.vfs.size();
 }
@@ -112,6 +121,8 @@ std::string ProvisionStep::describe(const std::string& pf_name) const {
       return fmt::format("bind VF {} to {}", vf, text);
     case StepKind::set_vf_mtu:
       return fmt::format("set MTU {} on VF {}", number, vf);
+    case StepKind::wait_for_carrier:
+      return fmt::format("wait for the carrier of {}", pf_name);
   }
   return {};
 }
@@ -123,6 +134,7 @@ std::vector<ProvisionStep> plan_provision(const ProvisionRequest& request, const
   plan_pf_mtu(request, facts, steps);
   plan_driver(request, facts, steps);
   plan_vf_mtu(request, facts, steps);
+  plan_carrier(facts, steps);
   return steps;
 }
 

@@ -59,14 +59,17 @@ void run(Session& session, const Options& options) {
     return;
   }
   ProgressLines lines(session, name);
+  bool has_carrier_again = true;
   try {
-    manager::provision(session.node, options.request, [&](const manager::Progress& progress) { lines.show(progress); });
+    has_carrier_again = manager::provision(session.node, options.request,
+                                           [&](const manager::Progress& progress) { lines.show(progress); });
   } catch (const Error&) {
     lines.finish();  // the message gets a line of its own
     throw;
   }
   lines.finish();
-  session.print(fmt::format("{} has {} VFs\n", name, options.request.vfs));
+  session.print(fmt::format("{} has {} VFs{}\n", name, options.request.vfs,
+                            has_carrier_again ? "" : ", and not yet the carrier that it had before"));
 }
 
 constexpr const char* kExamples = R"(Examples:

@@ -24,7 +24,8 @@ std::string netdevs_of_vfs() {
 
 TEST_F(ProvisionLab, MakesSevenVfsOnceAndThenHasNothingToDo) {
   const CommandResult foreseen = barewire({"provision", kPf, "--vfs", "7", "--dry-run"});
-  EXPECT_EQ(foreseen.out, "would create 7 VFs on pf0\nwould wait for 7 VFs and their netdevs\n");
+  EXPECT_EQ(foreseen.out,
+            "would create 7 VFs on pf0\nwould wait for 7 VFs and their netdevs\nwould wait for the carrier of pf0\n");
   EXPECT_EQ(vfs_of_pf0(), "0");
   const CommandResult made = barewire({"provision", kPf, "--vfs", "7"});
   EXPECT_EQ(made.exit_status, 0) << made.out << made.err;
@@ -37,6 +38,17 @@ TEST_F(ProvisionLab, MakesSevenVfsOnceAndThenHasNothingToDo) {
   EXPECT_EQ(changed.exit_status, 0) << changed.out << changed.err;
   EXPECT_EQ(vfs_of_pf0(), "2");
   EXPECT_THAT(must_run("cat /sys/bus/pci/devices/0000:01:00.0/virtfn1/net/*/mtu"), "1400\n");
+}
+
+/// igb restarts the NIC for VFs that come and go: its link is down for seconds.
+TEST_F(ProvisionLab, ListRightAfterwardsFindsThePfsCarrierAsBefore) {
+  const auto before = barewire_json({"list", "--pf", kPf}).at("pfs").at(0).at("link");
+  for (const char* count : {"2", "3", "0"}) {
+    const CommandResult changed = barewire({"provision", kPf, "--vfs", count});
+    EXPECT_EQ(changed.exit_status, 0) << changed.out << changed.err;
+    EXPECT_EQ(must_run("cat /sys/class/net/pf0/carrier"), "1\n") << count;
+    EXPECT_EQ(barewire_json({"list", "--pf", kPf}).at("pfs").at(0).at("link"), before) << count;
+  }
 }
 
 TEST_F(ProvisionLab, MoreThanTheCardCanHaveIsRefusedUntouched) {

@@ -57,6 +57,18 @@ TEST(ProvisionPlan, WritesZeroFirstWhenTheCountChanges) {
               ElementsAre("remove the VFs of ens1f0", "create 4 VFs on ens1f0", "wait for 4 VFs and their netdevs"));
 }
 
+TEST(ProvisionPlan, WaitsForTheCarrierThatItTakesFromThePf) {
+  PfFacts connected = facts(2);
+  connected.pf.link->carrier = true;
+  EXPECT_THAT(plan({.pf = "ens1f0", .vfs = 0}, connected),
+              ElementsAre("remove the VFs of ens1f0", "wait for the carrier of ens1f0"));
+  EXPECT_THAT(plan({.pf = "ens1f0", .vfs = 2, .mtu = 9000}, connected),
+              ElementsAre("set MTU 9000 on ens1f0", "set MTU 9000 on VF 0", "set MTU 9000 on VF 1",
+                          "wait for the carrier of ens1f0"));
+  EXPECT_THAT(plan({.pf = "ens1f0", .vfs = 2, .mtu = 1400}, connected),
+              ElementsAre("set MTU 1400 on VF 0", "set MTU 1400 on VF 1"));
+}
+
 TEST(ProvisionPlan, RemovesThemAll) {
   EXPECT_THAT(plan({.pf = "ens1f0", .vfs = 0}, facts(2)), ElementsAre("remove the VFs of ens1f0"));
 }
