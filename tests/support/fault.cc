@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/fault.h"
 
+#include <fmt/core.h>
+#include <gtest/gtest.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -8,6 +10,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdlib>
 #include <exception>
 #include <map>
 #include <mutex>
@@ -20,14 +23,6 @@
 namespace barewire::test {
 
 namespace {
-
-// A sanitizer looks at the code that undoes, which is the same from one step to its neighbour; each call takes five
-// times as long there. What ships is tried at every step.
-#ifdef __SANITIZE_ADDRESS__
-constexpr std::size_t kStrideOfBuild = 3;
-#else
-constexpr std::size_t kStrideOfBuild = 1;
-#endif
 
 enum class Fault { none, kill, fail, signal };
 struct Plan {
@@ -257,9 +252,41 @@ std::string why_tracing_is_impossible() {
   }
 }
 
+namespace {
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+/// 0 without a seed. Each sweep of each test has its own, so that one run strikes at many kinds of places.
+std::size_t draw_start(const std::string& seed, std::size_t stride) {
+  static int sweeps_before = 0;
+  const int sweep = sweeps_before++;
+  if (seed.empty()) return 0;
+  const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+  const std::string name = test == nullptr ? "" : fmt::format("{}.{}", test->test_suite_name(), test->name());
+  return std::hash<std::string>{}(fmt::format("{} {} {}", seed, name, sweep)) % stride;
+}
+
+}  // namespace
+
+SweepPlan plan_sweep(std::size_t stride) {
+  if (variable("BAREWIRE_SWEEP") == "whole") return {};
+  const std::string every = variable("BAREWIRE_SWEEP_EVERY");
+  const std::string seed = variable("BAREWIRE_SWEEP_SEED");
+  SweepPlan plan;
+  plan.stride = stride * (every.empty() ? 1 : std::stoul(every));
+  plan.start = draw_start(seed, plan.stride);
+  if (plan.stride > 1)
+    fmt::print("sweep: from change {} every {}; BAREWIRE_SWEEP_SEED={}\n", plan.start, plan.stride, seed);
+  return plan;
+}
+
 std::size_t for_each_mutation(const std::function<FaultOutcome(std::size_t n)>& attempt, std::size_t stride) {
   constexpr std::size_t kMost = 2000;
-  for (std::size_t n = 0; n < kMost; n += stride * kStrideOfBuild)
+  const SweepPlan plan = plan_sweep(stride);
+  for (std::size_t n = plan.start; n < kMost; n += plan.stride)
     if (!attempt(n).struck) return n;
   throw Error(Error::Code::internal, fmt::format("the program still had mutations after {}", kMost));
 }

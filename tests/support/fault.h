@@ -41,9 +41,19 @@ FaultOutcome signal_at(const Command& command, const std::string& text, int sign
 /// Empty when this process may trace; else why not: GTEST_SKIP() << why.
 std::string why_tracing_is_impossible();
 
+/// Which mutations a sweep strikes at: `start`, `start + stride`, … With $BAREWIRE_SWEEP=whole at each one. Else at
+/// every `stride`-th that the test asks for (where a guest would take minutes for them all), times
+/// $BAREWIRE_SWEEP_EVERY (sanitized programs, which take five times as long); then from a place that
+/// $BAREWIRE_SWEEP_SEED decides for this test, 0 without it. A sample is printed with its seed, so that a failure can
+/// be had again.
+struct SweepPlan {
+  std::size_t start = 0;
+  std::size_t stride = 1;
+};
+SweepPlan plan_sweep(std::size_t stride);
+
 /// Calls `attempt(n)` for n = 0, 1, … until one did not strike, or n is 2000; returns that n. `attempt` prepares the
-/// node, injects at n and verifies. With `stride` only for each such n: where a guest would take minutes for them all.
-/// Under AddressSanitizer for every third of these.
+/// node, injects at n and verifies. Only at those n that plan_sweep(stride) says.
 std::size_t for_each_mutation(const std::function<FaultOutcome(std::size_t n)>& attempt, std::size_t stride = 1);
 
 }  // namespace barewire::test

@@ -71,6 +71,26 @@ void shadow(const fs::path& parent) {
   ::umount2(stage.path().c_str(), MNT_DETACH);
 }
 
+/// A new netns has the settings of the machine's first one (net.core.devconf_inherit_init_net), which forwards where it
+/// runs containers, and filters as its admin likes. These are the kernel's own defaults. Source: ip-sysctl.rst.
+void reset_settings() {
+  std::vector<std::pair<std::string, std::string>> defaults = {
+      {"ipv4/ip_forward", "0"},  // first: it sets others
+      {"ipv6/conf/all/forwarding", "0"},
+      {"ipv6/conf/default/disable_ipv6", "0"},
+      {"ipv6/conf/default/accept_ra", "1"},
+      {"ipv6/conf/default/accept_dad", "1"},
+  };
+  for (const char* which : {"all", "default"})
+    for (const char* name : {"rp_filter", "arp_ignore", "arp_announce", "arp_notify", "accept_local", "route_localnet",
+                             "proxy_arp", "promote_secondaries"})
+      defaults.emplace_back(fmt::format("ipv4/conf/{}/{}", which, name), "0");
+  for (const auto& [name, value] : defaults) {
+    const std::string path = "/proc/sys/net/" + name;
+    if (const Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC)); file) write_all(file.get(), value, path);
+  }
+}
+
 void bring_lo_up() {
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
@@ -121,9 +141,11 @@ std::string enter_private_node() {
   mount_or_throw("tmpfs", "/run", "tmpfs", 0);
   // sysfs shows the network namespace it was mounted in.
   mount_or_throw("sysfs", "/sys", "sysfs", 0);
+  ::umask(022);  // what tests make is looked into by others too
   make_private_directory("/var/lib/cni");
   for (const char* configuration : {"/etc/cni", "/etc/barewire"})
     if (fs::exists(configuration)) make_private_directory(configuration);
+  reset_settings();
   bring_lo_up();
   return {};
 }
@@ -135,6 +157,7 @@ std::string make_netns(const std::string& name) {
   on_own_thread([&] {
     if (::unshare(CLONE_NEWNET) != 0) throw sys_error("making netns {}", name);
     mount_or_throw("/proc/thread-self/ns/net", path, nullptr, MS_BIND);
+    reset_settings();
     bring_lo_up();
   });
   return path;

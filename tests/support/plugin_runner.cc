@@ -14,13 +14,10 @@ namespace json = boost::json;
 namespace barewire::test {
 
 std::string built_program(const std::string& name) {
+  const char* given = std::getenv("BAREWIRE_BIN_DIR");
+  const std::string root = given != nullptr ? given : BAREWIRE_BUILD_DIR;
   std::vector<std::string> directories;
-  if (const char* given = std::getenv("BAREWIRE_BIN_DIR")) {
-    directories = {given};
-  } else {
-    for (const char* part : {"lib/cni", "bin", "sbin"})
-      directories.push_back(fmt::format("{}/{}", BAREWIRE_BUILD_DIR, part));
-  }
+  for (const char* part : {"lib/cni", "bin", "sbin"}) directories.push_back(root + "/" + part);
   std::string searched;
   for (const auto& directory : directories) {
     std::string path = directory + "/" + name;
@@ -28,7 +25,7 @@ std::string built_program(const std::string& name) {
     searched += " " + directory;
   }
   throw Error(Error::Code::io, fmt::format("{} is not built; looked in{}", name, searched),
-              "build it, or set BAREWIRE_BIN_DIR to the directory that holds it");
+              "build it, or set BAREWIRE_BIN_DIR to the build tree or installation that has it");
 }
 
 int PluginResult::code() const {

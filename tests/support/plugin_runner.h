@@ -9,8 +9,8 @@
 
 namespace barewire::test {
 
-/// The built program `name` ("barewire-cni", "barewire", …): in $BAREWIRE_BIN_DIR, else in this build's directories.
-/// Throws Error saying where it looked.
+/// The built program `name` ("barewire-cni", "barewire", …): in lib/cni, bin or sbin of $BAREWIRE_BIN_DIR, else of this
+/// build. Throws Error saying where it looked.
 std::string built_program(const std::string& name);
 
 /// The CNI_* variables of one call; an empty one is not set at all.

@@ -87,8 +87,10 @@ TEST_F(Rate, KilledOrFailingAtAnyStepLeavesNothingAfterDel) {
     EXPECT_EQ("", attached_.difference(NodeSnapshot::take())) << outcome.mutations.size();
     return outcome;
   };
-  EXPECT_GT(for_each_mutation([&](std::size_t n) { return attempt(kill_at(command, 2 * n, KillTime::after)); }), 3U);
-  EXPECT_GT(for_each_mutation([&](std::size_t n) { return attempt(fail_at(command, 2 * n, EIO)); }), 3U);
+  constexpr std::size_t kStride = 4;
+  EXPECT_GT(for_each_mutation([&](std::size_t n) { return attempt(kill_at(command, n, KillTime::after)); }, kStride),
+            6U);
+  EXPECT_GT(for_each_mutation([&](std::size_t n) { return attempt(fail_at(command, n, EIO)); }, kStride), 6U);
 }
 
 }  // namespace

@@ -120,7 +120,7 @@ TEST_F(AdminTest, ExitStatusesAreAsDocumented) {
   EXPECT_EQ(barewire({"list", "--help"}).exit_status, 0);
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{"show", "0000:99:00.0"},
                                                     {"provision", "lo", "--vfs", "1"},
-                                                    {"explain", "/nonexistent"}}) {
+                                                    {"explain", "/proc/nonexistent"}}) {
     const CommandResult result = barewire(arguments);
     EXPECT_EQ(result.exit_status, 4) << result.err;
     EXPECT_THAT(result.err, ::testing::MatchesRegex("barewire: [^\n]+\n          [^\n]+\n"));

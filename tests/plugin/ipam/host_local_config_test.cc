@@ -191,7 +191,7 @@ const std::vector<Wrong>& wrong_configurations() {
       {R"("subnet":"10.1.2.0/24","routes":[{"dst":"10.0.0.0/8","mtu":"big"}])", R"("ipam.routes[0].mtu" is "big")"},
       {R"("subnet":"10.1.2.0/24","routes":{})", R"("ipam.routes" is {})"},
       {R"("subnet":"10.1.2.0/24","dataDir":5)", R"("ipam.dataDir" is 5)"},
-      {R"("subnet":"10.1.2.0/24","resolvConf":"/nonexistent")", R"("ipam.resolvConf" is "/nonexistent")"},
+      {R"("subnet":"10.1.2.0/24","resolvConf":"/proc/nonexistent")", R"("ipam.resolvConf" is "/proc/nonexistent")"},
       {R"("subnet":"10.1.2.0/24","resolvConf":5)", R"("ipam.resolvConf" is 5)"},
       {R"("subnet":"10.1.2.0/24")", R"("runtimeConfig.ips[0]" is "x")", "1.1.0", R"(,"runtimeConfig":{"ips":["x"]})"},
       {R"("subnet":"10.1.2.0/24")", R"("runtimeConfig.ips" is 5)", "1.1.0", R"(,"runtimeConfig":{"ips":5})"},

@@ -61,6 +61,7 @@ class Reference : public StandardTest, public ::testing::WithParamInterface<Case
       if (!fs::exists(fs::path(kReference) / name))
         GTEST_SKIP() << kReference << "/" << name << " is missing: install containernetworking-plugins";
     must_run_in(pod_, "sysctl -qw net.ipv6.conf.default.accept_dad=0");  // nothing tentative to be caught half-way
+    clean_up();
     if (!run_in("", "iptables -t nat -L").ok())
       GTEST_SKIP() << "the iptables command, which the reference masquerades with, does not work here";
   }

@@ -69,7 +69,7 @@ class PluginCall : public ::testing::Test {
     state::Attachment attachment = recorded(R"({"cniVersion":"1.0.0","name":"blue","type":"x"})");
     attachment.id.plugin = plugin;
     attachment.netns = "/proc/1/ns/net-that-is-not-there";
-    attachment.cni_path = "/nonexistent";
+    attachment.cni_path = "/proc/nonexistent";
     return check({.plugins = &table_}, attachment);
   }
 
@@ -98,15 +98,15 @@ TEST_F(PluginCall, APluginThatDiesTakesNothingAlong) {
 TEST_F(PluginCall, APluginThatIsInNoTableIsLookedForOnItsCniPath) {
   const CheckOutcome outcome = check_with("elsewhere");
   ASSERT_TRUE(outcome.error);
-  EXPECT_THAT(outcome.error->what(), HasSubstr("/nonexistent"));
+  EXPECT_THAT(outcome.error->what(), HasSubstr("/proc/nonexistent"));
 }
 
 TEST_F(PluginCall, APluginThatHangsIsStopped) {
   const cni::Environment environment{.command = "CHECK",
                                      .container_id = "a",
-                                     .netns = "/nonexistent",
+                                     .netns = "/proc/nonexistent",
                                      .ifname = "eth0",
-                                     .path = "/nonexistent",
+                                     .path = "/proc/nonexistent",
                                      .args = "",
                                      .netns_override = ""};
   const auto before = std::chrono::steady_clock::now();

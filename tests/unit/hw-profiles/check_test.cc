@@ -14,7 +14,7 @@ using testing::HasSubstr;
 const Target kTarget{"0000:01:00.0", 2, false, false};
 
 Profile known(PciId id, const std::string& driver) {
-  return find_profile(id, driver, {"/nonexistent", {}});
+  return find_profile(id, driver, {"/proc/nonexistent", {}});
 }
 Profile igb() {
   return known({0x8086, 0x10c9}, "igb");

@@ -22,7 +22,7 @@ std::string igb_without_trust() {
 }
 
 TEST(FindProfile, GivesAnUnknownNicTheProbedDefault) {
-  const Profile profile = find_profile({0x1234, 0x5678}, "mystery", {"/nonexistent", {}});
+  const Profile profile = find_profile({0x1234, 0x5678}, "mystery", {"/proc/nonexistent", {}});
   EXPECT_EQ(profile.family, "probed");
   EXPECT_EQ(profile.description(), "mystery");
   for (const Attribute attribute : all_attributes())
@@ -31,13 +31,13 @@ TEST(FindProfile, GivesAnUnknownNicTheProbedDefault) {
 }
 
 TEST(FindProfile, KnowsACardOfUnknownIdByItsDriver) {
-  const Profile profile = find_profile({0x8086, 0xffff}, "igb", {"/nonexistent", {}});
+  const Profile profile = find_profile({0x8086, 0xffff}, "igb", {"/proc/nonexistent", {}});
   EXPECT_EQ(profile.family, "intel-igb");
   EXPECT_EQ(profile.description(), "igb (Intel)");
 }
 
 TEST(FindProfile, GoesByIdRatherThanByDriver) {
-  EXPECT_EQ(find_profile(k82576, "vfio-pci", {"/nonexistent", {}}).family, "intel-igb");
+  EXPECT_EQ(find_profile(k82576, "vfio-pci", {"/proc/nonexistent", {}}).family, "intel-igb");
 }
 
 TEST(FindProfile, TakesASiteProfileForANewCard) {
@@ -86,19 +86,19 @@ TEST(FindProfile, FallsBackToTheShippedProfileWhenTheSitesOwnIsWrong) {
 }
 
 TEST(FindProfile, HasNothingToSayWithoutSiteProfiles) {
-  EXPECT_THAT(find_profile(k82576, "igb", {"/nonexistent", {}}).problems, IsEmpty());
+  EXPECT_THAT(find_profile(k82576, "igb", {"/proc/nonexistent", {}}).problems, IsEmpty());
 }
 
 TEST(FindProfileOfVf, NamesNoModelWhereCardsShareTheId) {
-  const Profile shared = find_profile_of_vf({0x8086, 0x1889}, "iavf", {"/nonexistent", {}});
+  const Profile shared = find_profile_of_vf({0x8086, 0x1889}, "iavf", {"/proc/nonexistent", {}});
   EXPECT_EQ(shared.family, "intel-ice");
   EXPECT_EQ(shared.model, "");
-  const Profile own = find_profile_of_vf({0x15b3, 0x1018}, "mlx5_core", {"/nonexistent", {}});
+  const Profile own = find_profile_of_vf({0x15b3, 0x1018}, "mlx5_core", {"/proc/nonexistent", {}});
   EXPECT_EQ(own.model, "ConnectX-5");
 }
 
 TEST(FindProfileOfVf, KnowsAVfByItsDriver) {
-  EXPECT_EQ(find_profile_of_vf({}, "igbvf", {"/nonexistent", {}}).family, "intel-igb");
+  EXPECT_EQ(find_profile_of_vf({}, "igbvf", {"/proc/nonexistent", {}}).family, "intel-igb");
 }
 
 TEST(AllProfiles, ListsReplacedFamiliesOnce) {
@@ -106,7 +106,7 @@ TEST(AllProfiles, ListsReplacedFamiliesOnce) {
   site.add("a-bad.json", "[");
   site.add("acme.json", kSmallProfile);
   site.add("intel-igb.json", igb_without_trust());
-  const ProfileSet shipped = all_profiles({"/nonexistent", {}});
+  const ProfileSet shipped = all_profiles({"/proc/nonexistent", {}});
   const ProfileSet all = all_profiles({site.path(), {}});
   EXPECT_EQ(all.profiles.size(), shipped.profiles.size() + 1);
   EXPECT_EQ(

@@ -187,7 +187,7 @@ TEST(ProfileDirectory, GivesAFamilyAndAnIdToOneProfileOnly) {
 }
 
 TEST(ProfileDirectory, IsEmptyWhenThereIsNone) {
-  const ProfileSet set = read_profile_directory("/nonexistent/profiles");
+  const ProfileSet set = read_profile_directory("/proc/nonexistent/profiles");
   EXPECT_TRUE(set.profiles.empty());
   EXPECT_TRUE(set.errors.empty());
 }

@@ -17,7 +17,7 @@ namespace {
 
 using Support = Capability::Support;
 
-const LoadOptions kNoSite{"/nonexistent", LinkLayer::ethernet};
+const LoadOptions kNoSite{"/proc/nonexistent", LinkLayer::ethernet};
 
 /// The documents themselves: a test of the parsed profile could not tell a stated value from a default.
 ProfileSet source_files() {
@@ -129,7 +129,7 @@ TEST(ShippedProfiles, NeverUnbindABifurcatedDriver) {
 TEST(ShippedProfiles, AreFoundByEachOfTheirPfIds) {
   for (const Profile& profile : source_files().profiles)
     for (const Device& device : profile.devices.value) {
-      const Profile found = find_profile(device.pf, "", {"/nonexistent", profile.link});
+      const Profile found = find_profile(device.pf, "", {"/proc/nonexistent", profile.link});
       EXPECT_EQ(found.family, profile.family) << to_string(device.pf);
       EXPECT_EQ(found.model, device.model);
     }
@@ -139,7 +139,7 @@ TEST(ShippedProfiles, AreFoundByEachOfTheirVfIds) {
   for (const Profile& profile : source_files().profiles)
     for (const Device& device : profile.devices.value) {
       if (!device.vf) continue;
-      EXPECT_EQ(find_profile_of_vf(*device.vf, "", {"/nonexistent", profile.link}).family, profile.family);
+      EXPECT_EQ(find_profile_of_vf(*device.vf, "", {"/proc/nonexistent", profile.link}).family, profile.family);
     }
 }
 
@@ -163,7 +163,7 @@ TEST(ShippedProfiles, KnowThatTheI350HasNoRates) {
 
 TEST(ShippedProfiles, TellTheTwoPersonalitiesOfAConnectXApart) {
   EXPECT_EQ(find_profile({0x15b3, 0x1017}, "mlx5_core", kNoSite).family, "nvidia-mlx5");
-  const Profile ib = find_profile({0x15b3, 0x1017}, "mlx5_core", {"/nonexistent", LinkLayer::infiniband});
+  const Profile ib = find_profile({0x15b3, 0x1017}, "mlx5_core", {"/proc/nonexistent", LinkLayer::infiniband});
   EXPECT_EQ(ib.family, "nvidia-mlx5-ib");
   EXPECT_EQ(ib.capability(Attribute::node_guid).support, Support::yes);
 }

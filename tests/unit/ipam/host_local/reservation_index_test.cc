@@ -65,7 +65,7 @@ TEST_F(Index, IsRefusedWhenAbsentCutOrForeign) {
 }
 
 TEST_F(Index, LivesInMemoryWhereNoFileCanBeMade) {
-  auto index = ReservationIndex::build("/nonexistent/directory/x.index", {{ip("10.0.0.2"), "a"}});
+  auto index = ReservationIndex::build("/proc/nonexistent/directory/x.index", {{ip("10.0.0.2"), "a"}});
   index.add(ip("10.0.0.3"), "b");
   EXPECT_THAT(index.find("b"), ElementsAre(ip("10.0.0.3")));
 }
