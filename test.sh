@@ -1,31 +1,103 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs every test: installs what is missing, builds the release and the sanitizer trees, and runs ctest over both.
-#   ./test.sh [--no-install] [CTEST-OPTION...]      e.g. ./test.sh -L unit
+# Runs every test: installs what is missing, builds what ships and the sanitized tree, runs the lab beside the building,
+# and prints where the time went. docs/testing.md says which test runs on which tree, and why.
+#   ./test.sh [--no-install] [--full] [CTEST-OPTION...]      e.g. ./test.sh -L unit
+# --full: everything on both trees, sweeps whole, clang-tidy over every file; for the night.
+# BAREWIRE_SWEEP_SEED=N repeats the samples of an earlier run, which printed N.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-if [ "${1:-}" = --no-install ]; then shift; else packaging/install-dependencies build test lab; fi
+install=yes full=no
+while true; do
+  case ${1:-} in
+    --no-install) install=no ;;
+    --full) full=yes ;;
+    *) break ;;
+  esac
+  shift
+done
+options=("$@")
 jobs=$(nproc)
+records=$PWD/build/test
+rm -rf "$records"
+mkdir -p "$records"
+head -n 1 /proc/stat >"$records/cpu"
+export BAREWIRE_SWEEP_SEED=${BAREWIRE_SWEEP_SEED:-$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}
+[ $full = no ] || export BAREWIRE_SWEEP=whole BAREWIRE_LINT=whole
 
 say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
+# phase WHAT COMMAND...: says and records how long it takes.
+phase() {
+  local what=$1 began=$SECONDS status=0
+  shift
+  say "$what"
+  "$@" || status=$?
+  printf '%s\t%s\n' "$what" $((SECONDS - began)) >>"$records/phases"
+  return $status
+}
+# build TREE TARGET...: after the lab has begun, its emulator goes first.
+build() {
+  local tree=$1
+  shift
+  nice -n 5 cmake --build --preset "$tree" --parallel "$jobs" --target "$@"
+}
+# run_tests NAME PRESET CTEST-OPTION...
+run_tests() {
+  local name=$1 preset=$2
+  shift 2
+  ctest --preset "$preset" --output-junit "$records/$name.xml" "$@" "${options[@]}"
+}
+configure() {
+  cmake --preset release && cmake --preset dev
+}
+# One guest at a time and slow under emulation, so it begins as soon as it can, beside all else.
+# In its own directory, since two ctests write the same files in one.
+lab() {
+  phase "testing what ships in the lab" ctest --test-dir build/release/tests/lab --output-on-failure \
+    --output-junit "$records/lab.xml" "${options[@]}"
+}
+# Those that a host's settings, rules and leftovers once made fail, and others of their kind; all of them at night.
+on_host_of_containers() {
+  local chosen=(-L '/programs$' -R '[:/](Reference|Bridge|Ptp|Tuning|HostLocal|Static|ByHand|Chain)\.')
+  [ $full = no ] || chosen=(-L '/programs$|/in-process$')
+  BAREWIRE_TEST_RECORDS=$records tests/host-of-containers build/release "${chosen[@]}" "${options[@]}"
+}
+# For a run that ends early.
+end_lab() {
+  kill -- -"$lab" 2>/dev/null || true
+  BAREWIRE_GUEST_DIR=$PWD/build/release/guest tests/lab/guest stop main
+}
 
-say "building what ships"
-cmake --preset release
-cmake --build --preset release --parallel "$jobs"
+# The lab's own downloads and builds, beside the compiler; the guest's start says what is missing if anything is.
+say "sweeps are sampled with BAREWIRE_SWEEP_SEED=$BAREWIRE_SWEEP_SEED"
+[ $install = no ] || phase "installing what is missing" packaging/install-dependencies build test lab
+phase "preparing the lab" tests/lab/prepare >"$records/prepare.log" 2>&1 &
+phase "configuring" configure
+phase "building what ships, and the tests of the lab" build release programs lab-tests
+set -m # a process group of its own, which can be ended whole
+lab >"$records/lab.log" 2>&1 &
+lab=$!
+set +m
+trap end_lab EXIT
 
-say "building with AddressSanitizer and UndefinedBehaviorSanitizer"
-cmake --preset dev
-cmake --build --preset dev --parallel "$jobs"
-
-# The guest runs what ships; everything else runs under the sanitizers too. Guests are slow under emulation with two
-# cores: tests of one guest run one after another, beside the host's.
 status=0
-say "testing with the sanitizers: unit, plugin, ovs"
-ctest --preset dev --parallel "$jobs" --label-exclude lab "$@" || status=1
-say "testing what ships: unit, plugin, ovs, lab"
-ctest --preset release --parallel "$jobs" "$@" || status=1
+tests_of_release=programs-tests
+[ $full = no ] || tests_of_release=all
+phase "building the tests that start programs" build release $tests_of_release
+phase "building with AddressSanitizer and UndefinedBehaviorSanitizer" build dev programs in-process-tests
+phase "testing what ships, on this host" run_tests release release --parallel "$jobs" -L '/programs$|/runtimes$|^lint$' || status=1
+phase "testing the code with the sanitizers" run_tests in-process dev --parallel "$jobs" -L '/in-process$' || status=1
+phase "testing programs with the sanitizers" run_tests programs sanitized --parallel "$jobs" -L '/programs$' || status=1
+[ $full = no ] ||
+  phase "testing the code as it ships" run_tests in-process-release release --parallel "$jobs" -L '/in-process$' || status=1
+phase "testing on a host of containers" on_host_of_containers || status=1
+say "waiting for the lab"
+wait $lab || status=1
+trap - EXIT
+cat "$records/prepare.log" "$records/lab.log"
 restarts=$(cat build/release/guest/main/restarts 2>/dev/null || true)
 [ -z "$restarts" ] || printf '\nThe emulator of the guest stopped and was started again (docs/lab.md):\n%s\n' "$restarts"
-say "done"
+say "where the time went"
+tests/times "$records" || status=1
 exit $status
