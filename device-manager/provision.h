@@ -55,8 +55,8 @@ struct ProvisionStep {
 /// changed, or the default route.
 std::vector<ProvisionStep> plan_provision(const ProvisionRequest& request, const PfFacts& facts);
 
-/// Reads `pf`. Throws Error{device} when there is no such PF.
-PfFacts read_pf_facts(const Node& node, kernel::NlSocket& socket, const std::string& pf);
+/// Reads the PF called `name`, or at that PCI address. Throws Error{device} when there is none.
+PfFacts read_pf_facts(const Node& node, kernel::NlSocket& socket, const std::string& name);
 
 /// How far a step is: `done` of `total` VFs ready. Called at least once per step and while it takes long.
 struct Progress {
