@@ -43,10 +43,9 @@ class Error : public std::runtime_error {
   };
 
   Error(Code code, std::string what, std::string hint = {})
-      : std::runtime_error(std::move(what)), code_(static_cast<int>(code)), hint_(std::move(hint)) {}
+      : std::runtime_error(what), code_(static_cast<int>(code)), hint_(std::move(hint)) {}
   /// For codes handed on unchanged from another plugin.
-  Error(int code, std::string what, std::string hint)
-      : std::runtime_error(std::move(what)), code_(code), hint_(std::move(hint)) {}
+  Error(int code, std::string what, std::string hint) : std::runtime_error(what), code_(code), hint_(std::move(hint)) {}
 
   int code() const noexcept { return code_; }
   bool is(Code code) const noexcept { return code_ == static_cast<int>(code); }
