@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/regular_file.h"
 #include "core/temporary_file.h"
 
 namespace barewire {
@@ -59,7 +60,7 @@ Fd open_file(const std::string& path, int flags, mode_t mode) {
   return Fd(fd);
 }
 
-std::string read_all(int fd, std::string_view name) {
+std::string read_all(int fd, std::string_view name, std::size_t most) {
   std::string bytes;
   char buffer[16384];
   while (true) {
@@ -67,6 +68,8 @@ std::string read_all(int fd, std::string_view name) {
     if (count < 0) throw sys_error("reading {}", name);
     if (count == 0) return bytes;
     bytes.append(buffer, static_cast<std::size_t>(count));
+    if (bytes.size() > most)
+      throw Error(Error::Code::io, fmt::format("reading {} failed: it holds more than {} bytes", name, most));
   }
 }
 
@@ -78,10 +81,18 @@ void write_all(int fd, std::string_view bytes, std::string_view name) {
   }
 }
 
-std::optional<std::string> read_file(const std::string& path) {
-  const auto fd = try_open_file(path, O_RDONLY);
+void write_quietly(int fd, std::string_view bytes) noexcept {
+  while (!bytes.empty()) {
+    const ssize_t count = retry_interrupted([&] { return ::write(fd, bytes.data(), bytes.size()); });
+    if (count <= 0) return;
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+std::optional<std::string> read_file(const std::string& path, std::size_t most) {
+  const auto fd = try_open_regular(path);
   if (!fd) return std::nullopt;
-  return read_all(fd->get(), path);
+  return read_all(fd->get(), path, most);
 }
 
 void write_file_atomically(const std::string& path, std::string_view bytes, Durability durability, mode_t mode) {

@@ -31,18 +31,27 @@ class Fd {
   int fd_ = -1;
 };
 
-/// Opens `path` with O_CLOEXEC added to `flags`. Throws Error{io} naming the path.
+/// The most a file, or what another program says, may hold before it counts as endless.
+inline constexpr std::size_t kLargestFile = 64 << 20;
+
+/// Opens `path` with O_CLOEXEC added to `flags`: for what is known to be a directory or a device; regular_file.h has
+/// the rest. Throws Error{io} naming the path.
 Fd open_file(const std::string& path, int flags, mode_t mode = 0644);
 /// As open_file; nullopt when the path does not exist (ENOENT, ENOTDIR).
 std::optional<Fd> try_open_file(const std::string& path, int flags, mode_t mode = 0644);
 
-/// The rest of what `fd` has to say, to its end. `name` is for the message. Throws Error{io}.
-std::string read_all(int fd, std::string_view name);
+/// The rest of what `fd` has to say, to its end. `name` is for the message. Throws Error{io}, also when it is more than
+/// `most` bytes.
+std::string read_all(int fd, std::string_view name, std::size_t most = kLargestFile);
 /// Throws Error{io}.
 void write_all(int fd, std::string_view bytes, std::string_view name);
 
-/// The whole file; nullopt when it does not exist. Throws Error{io} on any other failure.
-std::optional<std::string> read_file(const std::string& path);
+/// For a program's last words, where nobody is left to hear of a failure.
+void write_quietly(int fd, std::string_view bytes) noexcept;
+
+/// The whole file; nullopt when it does not exist. Throws Error{io} on any other failure, and at once when it is no
+/// regular file or holds more than `most` bytes.
+std::optional<std::string> read_file(const std::string& path, std::size_t most = kLargestFile);
 
 /// Writes a file so that a reader, or a crash, sees the old content or the new, never a part: the temporary file beside
 /// it (temporary_file.h), renamed over `path`. `durable` also flushes file and directory to disk. Throws Error{io}.

@@ -9,7 +9,8 @@
 #include <array>
 #include <cctype>
 
-#include "core/fd.h"
+#include "core/error.h"
+#include "core/regular_file.h"
 
 namespace barewire {
 
@@ -53,12 +54,10 @@ void set_log(LogLevel level, const std::string& file) {
   log.level = level;
   log.file.reset();
   if (file.empty()) return;
-  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-  const int err = errno;
-  if (fd >= 0) {
-    log.file = Fd(fd);
-  } else {
-    log_warning("logging to stderr, because {} could not be opened (errno {})", file, err);
+  try {
+    log.file = open_regular_for_writing(file, O_WRONLY | O_APPEND, 0640);
+  } catch (const Error& error) {
+    log_warning("logging to stderr: {}", error.what());
   }
 }
 

@@ -6,16 +6,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 #include "core/error.h"
+#include "core/regular_file.h"
 
 namespace barewire {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
+/// Writers write for milliseconds; one that is stopped must not hold up the others for ever.
+constexpr std::chrono::seconds kPatience{30};
+
 /// A writer ends by renaming the file: who waited for it then holds the lock of another.
 bool is_locked_at(int fd, const std::string& temporary) {
-  while (::flock(fd, LOCK_EX) < 0)
-    if (errno != EINTR) throw sys_error("locking {}", temporary);
+  const auto deadline = Clock::now() + kPatience;
+  while (::flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) throw sys_error("locking {}", temporary);
+    if (Clock::now() >= deadline)
+      throw Error(Error::Code::try_again,
+                  fmt::format("{} is being written for more than {} s", temporary, kPatience.count()),
+                  fmt::format("try again; `fuser {}` names the process that holds it", temporary));
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
   return is_still_at(fd, temporary);
 }
 
@@ -35,7 +51,7 @@ std::string temporary_of(const std::string& path) {
 Fd open_temporary(const std::string& path, mode_t mode) {
   const std::string temporary = temporary_of(path);
   while (true) {
-    Fd fd = open_file(temporary, O_WRONLY | O_CREAT | O_NOFOLLOW, mode);
+    Fd fd = open_regular_for_writing(temporary, O_WRONLY, mode);
     if (!is_locked_at(fd.get(), temporary)) continue;
     empty(fd.get(), temporary);
     return fd;
@@ -44,7 +60,7 @@ Fd open_temporary(const std::string& path, mode_t mode) {
 
 void remove_temporary(const std::string& path) {
   const std::string temporary = temporary_of(path);
-  while (const auto fd = try_open_file(temporary, O_RDONLY | O_NOFOLLOW)) {
+  while (const auto fd = try_open_regular(temporary)) {
     if (!is_locked_at(fd->get(), temporary)) continue;
     remove_file(temporary);
     return;

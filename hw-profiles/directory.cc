@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // read_profiles and read_profile_directory of reader.h: each file is judged apart from the others.
+#include "core/directory.h"
+
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include "core/fd.h"
@@ -17,12 +18,12 @@ namespace fs = std::filesystem;
 /// *.json in `directory`, sorted, so that the same file wins on every node.
 std::vector<std::string> profile_files(const std::string& directory, std::vector<Error>& errors) {
   std::vector<std::string> files;
-  std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
-    if (entry->path().extension() == ".json") files.push_back(entry->path().string());
-  if (error && error != std::errc::no_such_file_or_directory)
-    errors.push_back(errno_error(error.value(), fmt::format("listing {}", directory)));
-  std::sort(files.begin(), files.end());
+  try {
+    for (const std::string& name : list_directory(directory))
+      if (fs::path(name).extension() == ".json") files.push_back((fs::path(directory) / name).string());
+  } catch (const Error& error) {
+    errors.push_back(error);
+  }
   return files;
 }
 

@@ -6,6 +6,7 @@
 #include <boost/json/value.hpp>
 #include <filesystem>
 
+#include "core/directory.h"
 #include "core/fd.h"
 #include "core/json_view.h"
 
@@ -16,13 +17,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Files of `directory` with `extension`, sorted; empty when there is no such directory.
+/// Files of `directory` with `extension`, sorted; empty when there is no such directory. What is no file is for
+/// somebody else.
 std::vector<std::string> files_in(const std::string& directory, std::string_view extension) {
   std::vector<std::string> files;
-  std::error_code missing;
-  for (const auto& entry : fs::directory_iterator(directory, missing))
-    if (entry.is_regular_file() && entry.path().extension() == extension) files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
+  for (const std::string& name : list_directory(directory)) {
+    const fs::path path = fs::path(directory) / name;
+    std::error_code gone;
+    if (path.extension() == extension && fs::is_regular_file(path, gone)) files.push_back(path);
+  }
   return files;
 }
 

@@ -5,10 +5,10 @@
 #include <boost/archive/iterators/transform_width.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
-#include <filesystem>
 #include <tuple>
 
 #include "core/cni/chain.h"
+#include "core/directory.h"
 #include "core/fd.h"
 #include "core/json_view.h"
 #include "core/log.h"
@@ -106,16 +106,16 @@ void ResultCache::remove(const std::string& network, const Attach& attach) const
 
 std::vector<Attach> ResultCache::list(const std::string& network) const {
   std::vector<Attach> attachments;
-  std::error_code missing;
-  for (const auto& file : std::filesystem::directory_iterator(directory_, missing)) {
-    if (file.path().filename().string().starts_with('.')) continue;  // of a writer at work, or one that was killed
+  for (const std::string& name : list_directory(directory_)) {
+    if (name.starts_with('.')) continue;  // of a writer at work, or one that was killed
+    const std::string file = fmt::format("{}/{}", directory_, name);
     try {
-      const json::value document = parse_json(read_file(file.path()).value_or(""), file.path().string());
-      const JsonView entry(document, file.path().string() + ": key");
+      const json::value document = parse_json(read_file(file).value_or(""), file);
+      const JsonView entry(document, file + ": key");
       if (entry.string_or("kind", "") == kKind && entry.string_or("networkName", "") == network)
         attachments.push_back(attach_of(entry));
     } catch (const Error& error) {  // another program's file: not ours to judge
-      log_warning("ignoring {}: {}", file.path().string(), error.what());
+      log_warning("ignoring {}: {}", file, error.what());
     }
   }
   std::sort(attachments.begin(), attachments.end(), [](const Attach& a, const Attach& b) {

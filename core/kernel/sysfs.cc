@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/kernel/sysfs.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
-#include <memory>
 
+#include "core/directory.h"
 #include "core/fd.h"
 #include "core/kernel/netlink.h"
 
@@ -19,10 +17,6 @@ namespace barewire::kernel {
 namespace {
 
 constexpr std::size_t kLargestAttribute = 4096;  // one page: Documentation/filesystems/sysfs.rst
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
-};
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kSpace(" \t\r\n\0", 5);
@@ -94,15 +88,7 @@ bool Sysfs::exists(std::string_view relative) const {
 }
 
 std::vector<std::string> Sysfs::list(std::string_view relative) const {
-  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path(relative).c_str()));
-  std::vector<std::string> names;
-  if (!directory) return names;
-  while (const dirent* entry = ::readdir(directory.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  std::sort(names.begin(), names.end());
-  return names;
+  return list_directory(path(relative));
 }
 
 }  // namespace barewire::kernel

@@ -24,7 +24,7 @@ class Sysfs {
   /// Last component of a symlink's target; nullopt when it is missing.
   std::optional<std::string> link_name(std::string_view relative) const;
   bool exists(std::string_view relative) const;
-  /// Sorted names; empty when missing.
+  /// Sorted names; empty when missing. Throws Error{io} when it cannot be listed to its end.
   std::vector<std::string> list(std::string_view relative) const;
 
  private:

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/regular_file.h"
 #include "core/temporary_file.h"
 
 namespace barewire::state {
@@ -23,19 +24,30 @@ bool try_lock(int fd, const std::string& path) {
   return false;
 }
 
+/// The file that this process's parent has locked for it; empty in a process of its own.
+std::string& inherited() {
+  static std::string path;
+  return path;
+}
+
 }  // namespace
+
+void FileLock::inherit(const FileLock& held) {
+  inherited() = held.path_;
+}
 
 FileLock FileLock::acquire(const std::string& path, const std::string& what, std::chrono::milliseconds timeout,
                            File file) {
   // Locks are held for milliseconds; a short pause keeps a queue of callers moving without burning a core.
   constexpr auto kPause = std::chrono::milliseconds(2);
+  if (!path.empty() && path == inherited()) return FileLock(Fd(), path, File::stays);
   const auto deadline = Clock::now() + timeout;
-  Fd fd = open_file(path, O_RDWR | O_CREAT, 0600);
+  Fd fd = open_regular_for_writing(path, O_RDWR, 0600);
   while (true) {
     if (try_lock(fd.get(), path)) {
       // A holder whose file goes has removed it while we waited for it: what we locked then is no longer the lock.
       if (file == File::stays || is_still_at(fd.get(), path)) return FileLock(std::move(fd), path, file);
-      fd = open_file(path, O_RDWR | O_CREAT, 0600);
+      fd = open_regular_for_writing(path, O_RDWR, 0600);
       continue;
     }
     if (Clock::now() >= deadline)
