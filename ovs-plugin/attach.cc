@@ -25,7 +25,7 @@ Work::Work(const cni::Request& from, Node& on, std::string_view plugin)
       config(OvsConfig::parse(from, plugin)),
       store(on.run_dir),
       attachment(state::make_attachment(from, plugin)),
-      pod(kernel::NetNs::open(from.netns)),
+      pod(from.pod_netns().again()),
       inside(kernel::NlSocket::in(pod)) {}
 
 void Work::save(const cni::Result* result) {

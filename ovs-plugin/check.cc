@@ -153,7 +153,7 @@ void compare_host(const cni::Result& previous, const OvsConfig& config, Clauses&
 
 void compare_pod(const cni::Request& request, const cni::Result& previous, const OvsConfig& config, Clauses& clauses) {
   const int position = cni::find_position(previous, request.ifname);
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const auto link = kernel::find_link(inside, request.ifname);
   if (!link) {
     clauses.push_back(fmt::format("{} is missing in {}", request.ifname, request.netns));
@@ -165,7 +165,7 @@ void compare_pod(const cni::Request& request, const cni::Result& previous, const
 }
 
 void compare_pod_rate(const cni::Request& request, const kernel::TokenBucket& rate, Clauses& clauses) {
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const auto link = kernel::find_link(inside, request.ifname);
   auto clause = link ? kernel::explain_rate(inside, link->index, link->name, rate) : std::nullopt;
   if (clause) clauses.push_back(*std::move(clause));

@@ -6,7 +6,10 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <boost/json/serialize.hpp>
+#include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <functional>
 #include <map>
 
 #include "core/cni/chain.h"
@@ -42,24 +45,51 @@ std::string container_id_for(const std::string& netns) {
   return id;
 }
 
+/// As the reference tool: what is recorded must mean the same in another working directory.
+std::string absolute(const std::string& path) {
+  return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string();
+}
+
+std::string absolute_path_list(std::string_view list) {
+  std::string text;
+  while (!list.empty()) {
+    const auto colon = list.find(':');
+    const std::string directory = absolute(std::string(list.substr(0, colon)));
+    if (!directory.empty()) text += (text.empty() ? "" : ":") + directory;
+    if (colon == std::string_view::npos) break;
+    list.remove_prefix(colon + 1);
+  }
+  return text;
+}
+
 cni::Attach attach_for(const std::string& netns) {
   cni::Args::parse(variable("CNI_ARGS", ""));  // judged now, before anything is touched
   return {.container_id = container_id_for(netns),
           .netns = netns,
           .ifname = variable("CNI_IFNAME", "eth0"),
           .args = variable("CNI_ARGS", ""),
-          .path = variable("CNI_PATH", "/opt/cni/bin"),
+          .path = absolute_path_list(variable("CNI_PATH", "/opt/cni/bin")),
           .capability_args = capability_args()};
+}
+
+/// An ADD whose result nobody can read has not happened.
+void print_or_undo(const std::string& text, const std::function<void()>& undo) {
+  try {
+    write_all(STDOUT_FILENO, text, "stdout");
+  } catch (const Error&) {
+    undo();
+    throw;
+  }
 }
 
 void perform(const std::string& command, const std::string& network, const std::string& netns) {
   const cni::ConfList list = cni::find_conflist(variable("NETCONFPATH", "/etc/cni/net.d"), network);
-  const cni::Attach attach = attach_for(netns);
+  const cni::Attach attach = attach_for(absolute(netns));
   const cni::ResultCache cache;
   Node node;
   if (command == "add") {
     const auto result = cni::add(list, attach, cache, node);
-    write_all(STDOUT_FILENO, boost::json::serialize(result) + "\n", "stdout");
+    print_or_undo(boost::json::serialize(result) + "\n", [&] { cni::del(list, attach, cache, node); });
   } else if (command == "del") {
     cni::del(list, attach, cache, node);
   } else if (command == "check") {
@@ -86,6 +116,7 @@ constexpr const char* kFooter =
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error to undo, not a death on the way
   CLI::App app("Add, check or remove network interfaces of a network namespace with CNI plugins", "cnitool");
   app.footer(kFooter);
   app.set_version_flag("--version", "cnitool (Barewire) " BAREWIRE_VERSION);
@@ -113,11 +144,10 @@ int main(int argc, char** argv) {
     perform(app.get_subcommands().front()->get_name(), network, netns);
     return 0;
   } catch (const Error& error) {
-    write_all(STDERR_FILENO,
-              fmt::format("cnitool: {}{}{}\n", error.what(), error.hint().empty() ? "" : "\n  ", error.hint()),
-              "stderr");
+    write_quietly(STDERR_FILENO,
+                  fmt::format("cnitool: {}{}{}\n", error.what(), error.hint().empty() ? "" : "\n  ", error.hint()));
   } catch (const std::exception& error) {
-    write_all(STDERR_FILENO, fmt::format("cnitool: {}\n", error.what()), "stderr");
+    write_quietly(STDERR_FILENO, fmt::format("cnitool: {}\n", error.what()));
   }
   return 1;
 }

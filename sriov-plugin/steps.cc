@@ -74,7 +74,7 @@ Work::Work(const cni::Request& from, Node& on)
       config(Config::parse(from)),
       host(on),
       attachment(state::make_attachment(from, "sriov")),
-      pod(kernel::NetNs::open(from.netns)) {
+      pod(from.pod_netns().again()) {
   if (config.device_info_file.empty()) return;
   device_info_ = boost::json::object{{"path", config.device_info_file}};
   if (const auto before = cni::read_device_info(config.device_info_file)) (*device_info_)["before"] = *before;

@@ -126,6 +126,7 @@ Outcome execute(const std::string& path, const Environment& environment, const s
   try {
     printed = read_all(output.get(), path);
   } catch (...) {
+    output.reset();  // a program that has more to say must not wait for a reader
     wait_for(pid, path);
     throw;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/cni/plugin.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,8 +9,10 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <csignal>
 
 #include "core/fd.h"
+#include "core/kernel/netns.h"
 #include "core/log.h"
 
 namespace barewire::cni {
@@ -159,17 +162,83 @@ int print_about(const Plugin& plugin) {
   return 0;
 }
 
+/// False when nobody can read it; said on stderr.
+bool deliver(Outcome& outcome) {
+  if (outcome.output.empty()) return true;
+  const auto before = std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error, not the end
+  try {
+    write_all(STDOUT_FILENO, outcome.output + "\n", "stdout");
+  } catch (const Error& error) {
+    outcome.is_delivered = false;
+    write_quietly(STDERR_FILENO, fmt::format("the answer cannot be given: {}\n", error.what()));
+  }
+  std::signal(SIGPIPE, before);
+  return outcome.is_delivered;
+}
+
+/// An ADD whose result the runtime never got has failed, and must leave nothing.
+void undo_undelivered(const Plugin& plugin, Environment environment, const std::string& stdin_bytes, Node& node) {
+  environment.command = name_of(Command::del);
+  const Outcome undone = run(plugin, environment, stdin_bytes, node);
+  if (undone.exit_status != 0) write_quietly(STDERR_FILENO, "undoing ADD failed: " + undone.output + "\n");
+}
+
+/// After a DEL that did what it does for a netns that is gone.
+Error unfit_netns_error(const std::string& path, const std::string& kind) {
+  return Error(Error::Code::invalid_netns, fmt::format("{} is not a network namespace", path),
+               fmt::format("it is {}; what was on record is undone", kind));
+}
+
 Outcome call(const Plugin& plugin, const Environment& environment, const PluginTable& plugins) {
   std::string stdin_bytes;
   if (environment.command != "VERSION") {
     try {
       stdin_bytes = read_all(STDIN_FILENO, "stdin");
     } catch (const Error& error) {
-      return failed(error, "");
+      Outcome outcome = failed(error, "");
+      deliver(outcome);
+      return outcome;
     }
   }
   Node node{.plugins = &plugins};
-  return run(plugin, environment, std::move(stdin_bytes), node);
+  Outcome outcome = run(plugin, environment, stdin_bytes, node);
+  const bool deleted = environment.command == "DEL" && outcome.exit_status == 0;
+  const std::string unfit = deleted ? kernel::describe_unfit_netns(environment.netns) : "";
+  if (!unfit.empty()) outcome = failed(unfit_netns_error(environment.netns, unfit), stdin_bytes);
+  if (!deliver(outcome) && environment.command == "ADD" && outcome.exit_status == 0)
+    undo_undelivered(plugin, environment, stdin_bytes, node);
+  return outcome;
+}
+
+Outcome call_unknown(const std::string& name) {
+  Outcome outcome = failed(Error(Error::Code::environment, fmt::format("no plugin is called \"{}\"", name),
+                                 "call this program by a plugin's name, e.g. through a link named after it"),
+                           "");
+  deliver(outcome);
+  return outcome;
+}
+
+/// A closed descriptor would be given to the next file opened, and a result written into that.
+void occupy_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDONLY);  // the lowest free one; writing to it still fails
+}
+
+void print_lost_thread(std::string_view what) noexcept {
+  try {
+    write_quietly(STDOUT_FILENO, error_json(Error(Error::Code::io, std::string(what)), kLatestVersion) + "\n");
+  } catch (...) {  // no memory left to say it with
+  }
+}
+
+int act(int argc, char** argv, const PluginTable& plugins) {
+  const Environment environment = Environment::from_process();
+  const std::string name = argc > 0 ? base_name(argv[0]) : "";
+  const Plugin* plugin = plugins.find(name);
+  if (!plugin && argc == 2 && std::string_view(argv[1]) == "--names") return print_names(plugins);
+  if (environment.command.empty()) return plugin ? print_about(*plugin) : print_holdings(plugins);
+  const Outcome outcome = plugin ? call(*plugin, environment, plugins) : call_unknown(name);
+  return outcome.is_delivered ? outcome.exit_status : 1;
 }
 
 }  // namespace
@@ -198,18 +267,14 @@ std::string error_json(const Error& error, const Version& version) {
 }
 
 int plugin_main(int argc, char** argv, const PluginTable& plugins) {
-  const Environment environment = Environment::from_process();
-  const std::string name = argc > 0 ? base_name(argv[0]) : "";
-  const Plugin* plugin = plugins.find(name);
-  if (!plugin && argc == 2 && std::string_view(argv[1]) == "--names") return print_names(plugins);
-  if (environment.command.empty()) return plugin ? print_about(*plugin) : print_holdings(plugins);
-  const Outcome outcome =
-      plugin ? call(*plugin, environment, plugins)
-             : failed(Error(Error::Code::environment, fmt::format("no plugin is called \"{}\"", name),
-                            "call this program by a plugin's name, e.g. through a link named after it"),
-                      "");
-  if (!outcome.output.empty()) write_all(STDOUT_FILENO, outcome.output + "\n", "stdout");
-  return outcome.exit_status;
+  try {
+    occupy_standard_descriptors();
+    kernel::on_lost_thread(print_lost_thread);
+    return act(argc, argv, plugins);
+  } catch (const std::exception& error) {
+    write_quietly(STDERR_FILENO, fmt::format("{}\n", error.what()));
+  }
+  return 1;
 }
 
 }  // namespace barewire::cni

@@ -42,6 +42,7 @@ class PluginTable {
 struct Outcome {
   int exit_status = 0;
   std::string output;
+  bool is_delivered = true;  ///< false: stdout could not be written
 };
 
 /// Runs one call of `plugin`. Never throws: every failure becomes the CNI error in `output`.
@@ -53,7 +54,7 @@ std::string error_json(const Error& error, const Version& version);
 
 /// A whole plugin program: acts by the base name of argv[0] (or, called by the program's own name, prints what it
 /// holds; with --names, the bare names for an installer), reads environment and stdin, writes stdout: the only writer
-/// of it. Returns the exit status.
+/// of it. An ADD whose result cannot be written is undone. Returns the exit status: 1 also when stdout fails.
 int plugin_main(int argc, char** argv, const PluginTable& plugins);
 
 }  // namespace barewire::cni

@@ -177,6 +177,10 @@ NetConf NetConf::parse(std::string_view bytes) {
   return conf;
 }
 
+std::shared_ptr<const boost::json::value> NetConf::empty_document() {
+  return std::make_shared<const boost::json::value>(boost::json::object_kind);
+}
+
 std::optional<JsonView> NetConf::runtime_config(std::string_view key) const {
   const auto config = root().find("runtimeConfig");
   return config ? config->find(key) : std::nullopt;
@@ -212,6 +216,12 @@ Request Request::parse(const Environment& environment, std::string stdin_bytes, 
     request.conf.previous = Result::parse(*previous, request.conf.cni_version);
   request.stdin_bytes = std::move(stdin_bytes);
   return request;
+}
+
+const kernel::NetNs& Request::pod_netns() const {
+  if (!pod_netns_ || pod_netns_->path() != netns)
+    pod_netns_ = std::make_shared<const kernel::NetNs>(kernel::NetNs::open(netns));
+  return *pod_netns_;
 }
 
 std::optional<MacAddress> requested_mac(const Request& request) {

@@ -13,6 +13,7 @@
 #include "core/cni/result.h"
 #include "core/cni/version.h"
 #include "core/json_view.h"
+#include "core/kernel/netns.h"
 
 namespace barewire::cni {
 
@@ -48,7 +49,7 @@ struct NetConf {
   std::optional<Result> previous;      ///< "prevResult"
   bool has_valid_attachments = false;  ///< GC: the key is there (an empty list is meaningful)
   std::vector<ValidAttachment> valid_attachments;
-  std::shared_ptr<const boost::json::value> document;
+  std::shared_ptr<const boost::json::value> document = empty_document();
 
   /// Throws Error{decode} for bad JSON, Error{config} naming the key. Versions are not judged here.
   static NetConf parse(std::string_view bytes);
@@ -56,6 +57,9 @@ struct NetConf {
   /// "runtimeConfig.<key>", "args.cni.<key>".
   std::optional<JsonView> runtime_config(std::string_view key) const;
   std::optional<JsonView> cni_arg(std::string_view key) const;
+
+ private:
+  static std::shared_ptr<const boost::json::value> empty_document();  ///< {}: what VERSION has
 };
 
 struct Request {
@@ -72,6 +76,13 @@ struct Request {
   /// Validates everything a plugin may rely on. `oldest` is the oldest cniVersion the plugin speaks.
   /// Throws Error{environment}, {decode}, {config}, {incompatible_version} in the order the reference skeleton does.
   static Request parse(const Environment& environment, std::string stdin_bytes, const Version& oldest);
+
+  /// The pod's netns, of ADD and CHECK: opened at the first call and the same ever after, whatever becomes of the path.
+  /// Throws as NetNs::open.
+  const kernel::NetNs& pod_netns() const;
+
+ private:
+  mutable std::shared_ptr<const kernel::NetNs> pod_netns_;
 };
 
 /// MAC precedence of the peers: runtimeConfig.mac, args.cni.mac, CNI_ARGS MAC, the configuration's "mac".

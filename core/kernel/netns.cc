@@ -9,19 +9,23 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-
-#include <exception>
+#include <unistd.h>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/regular_file.h"
 
 namespace barewire::kernel {
 
 namespace {
 
-bool is_netns(int fd) {
+bool is_on_nsfs(int handle) {
   struct statfs fs {};
-  if (::fstatfs(fd, &fs) < 0 || fs.f_type != NSFS_MAGIC) return false;
+  if (::fstatfs(handle, &fs) < 0) throw sys_error("looking at a network namespace's file system");
+  return fs.f_type == NSFS_MAGIC;
+}
+
+bool is_netns(int fd) {
   return ::ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
 }
 
@@ -34,6 +38,24 @@ std::uint64_t current_cookie() {
   return cookie;
 }
 
+void print_last_words(std::string_view what) noexcept {
+  write_quietly(STDERR_FILENO, what);
+  write_quietly(STDERR_FILENO, "\n");
+}
+
+LastWords last_words = print_last_words;
+
+/// setns takes memory, which may be short for a moment. Source: kernel/nsproxy.c.
+int return_to(int home) noexcept {
+  constexpr int kTries = 50;
+  for (int i = 0; i < kTries; ++i) {
+    if (::setns(home, CLONE_NEWNET) == 0) return 0;
+    if (errno != ENOMEM) break;
+    ::usleep(2000);
+  }
+  return errno;
+}
+
 /// Brings the thread back, whatever happened meanwhile.
 class Homecoming {
  public:
@@ -41,26 +63,57 @@ class Homecoming {
   Homecoming(const Homecoming&) = delete;
   Homecoming& operator=(const Homecoming&) = delete;
   ~Homecoming() {
-    if (::setns(home_.fd(), CLONE_NEWNET) < 0) std::terminate();
+    const int err = return_to(home_.fd());
+    if (err == 0) return;
+    last_words(errno_error(err, "returning to the node's network namespace").what());
+    ::_exit(1);
   }
 
  private:
   const NetNs& home_;
 };
 
+/// Nothing but a netns is ever opened. nullopt when there is nothing; an empty Fd for what is no netns.
+std::optional<Fd> open_if_netns(const std::string& path) {
+  const auto handle = try_open_handle(path);
+  if (!handle) return std::nullopt;
+  if (!is_on_nsfs(handle->get())) return Fd();
+  Fd fd = open_handle(handle->get(), O_RDONLY, path);
+  return is_netns(fd.get()) ? std::move(fd) : Fd();
+}
+
 }  // namespace
 
+void on_lost_thread(LastWords say) noexcept {
+  last_words = say;
+}
+
+std::string describe_unfit_netns(const std::string& path) {
+  struct stat status {};
+  if (path.empty() || ::stat(path.c_str(), &status) < 0 || S_ISREG(status.st_mode)) return {};
+  return std::string(kind_of(status.st_mode));
+}
+
 NetNs NetNs::open(const std::string& path) {
-  Fd fd = open_file(path, O_RDONLY);
-  if (!is_netns(fd.get())) throw Error(Error::Code::invalid_netns, fmt::format("{} is not a network namespace", path));
-  return NetNs(std::move(fd), path);
+  auto fd = open_if_netns(path);
+  if (!fd) throw errno_error(ENOENT, "opening " + path);
+  if (*fd) return NetNs(std::move(*fd), path);
+  const std::string kind = describe_unfit_netns(path);
+  throw Error(Error::Code::invalid_netns, fmt::format("{} is not a network namespace", path),
+              kind.empty() ? kind : fmt::format("it is {}", kind));
 }
 
 std::optional<NetNs> NetNs::try_open(const std::string& path) {
   if (path.empty()) return std::nullopt;
-  auto fd = try_open_file(path, O_RDONLY);
-  if (!fd || !is_netns(fd->get())) return std::nullopt;
+  auto fd = open_if_netns(path);
+  if (!fd || !*fd) return std::nullopt;
   return NetNs(std::move(*fd), path);
+}
+
+NetNs NetNs::again() const {
+  Fd fd(::fcntl(this->fd(), F_DUPFD_CLOEXEC, 0));
+  if (!fd) throw sys_error("opening {} again", path_);
+  return NetNs(std::move(fd), path_);
 }
 
 NetNs NetNs::current() {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/fd.h"
 
@@ -30,10 +31,13 @@ struct NetNsId {
 class NetNs {
  public:
   /// Throws Error{io} naming the path when it is missing; Error{invalid_netns} when the path is
-  /// not a network namespace (nsfs magic and NS_GET_NSTYPE are checked).
+  /// not a network namespace (nsfs magic and NS_GET_NSTYPE are checked, before anything is opened that could block).
   static NetNs open(const std::string& path);
-  /// nullopt when the path is missing, empty, or no longer a network namespace (a leftover plain file).
+  /// nullopt when the path is missing, empty, or no longer a network namespace (a leftover plain file). Throws
+  /// Error{io} when it cannot be looked at: that tells nothing.
   static std::optional<NetNs> try_open(const std::string& path);
+  /// The same netns once more, however the path has changed since.
+  NetNs again() const;
   /// That of the calling thread.
   static NetNs current();
 
@@ -44,8 +48,9 @@ class NetNs {
   const std::string& path() const noexcept { return path_; }
   bool is_current() const { return file_id() == current().file_id(); }
 
-  /// Runs `work` with the calling thread in this netns, then returns home; std::terminate when home cannot be reached,
-  /// since no code may run in an unknown netns. Prefer a socket opened in the netns (NlSocket::in).
+  /// Runs `work` with the calling thread in this netns, then returns home; where home cannot be reached, the process
+  /// says so (on_lost_thread) and ends with status 1, since no code may run in an unknown netns, undoing least of all.
+  /// Prefer a socket opened in the netns (NlSocket::in).
   void run(const std::function<void()>& work) const;
 
  private:
@@ -54,5 +59,14 @@ class NetNs {
   Fd fd_;
   std::string path_;
 };
+
+/// Whether `path` leads to something that is no netns and never was: a FIFO, a device, a directory, a socket. The plain
+/// file that an unmounted netns leaves behind is none of these. Empty, or what it is.
+std::string describe_unfit_netns(const std::string& path);
+
+/// Called with what happened when a thread cannot come home, right before the process ends: the program's last words.
+/// The default prints them to stderr.
+using LastWords = void (*)(std::string_view what) noexcept;
+void on_lost_thread(LastWords say) noexcept;
 
 }  // namespace barewire::kernel

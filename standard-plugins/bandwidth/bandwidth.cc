@@ -33,7 +33,7 @@ std::string ifb_name(const state::AttachmentId& id) {
 
 /// The node's end of the pod's veth pair. Throws Error{device} when the interface is of another kind.
 kernel::Link host_end(kernel::NlSocket& host, const cni::Request& request) {
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const kernel::Link link = kernel::get_link(inside, request.ifname);
   const auto peer = link.kind == "veth" ? kernel::find_link(host, link.parent) : std::nullopt;
   if (!peer || peer->kind != "veth")

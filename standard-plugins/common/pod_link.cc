@@ -132,7 +132,7 @@ cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, N
                          const PrepareLink& prepare) {
   cni::require_ipam(request);
   return add_attachment(request, node, kind.plugin, undo_of(kind), [&](state::Attachment& attachment) {
-    kernel::NetNs netns = kernel::NetNs::open(request.netns);
+    kernel::NetNs netns = request.pod_netns().again();
     kernel::NlSocket inside = kernel::NlSocket::in(netns);
     Work work{.request = request,
               .node = node,
@@ -155,7 +155,7 @@ void check_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& 
   cni::Request named = request;
   named.ifname = pod_link_name(kind, request.conf, request.ifname);
   const int position = cni::find_position(previous, named.ifname);
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const kernel::Link link = check_container_interface(inside, named, previous, position);
   if (link.kind != kind.kind) throw_drift(link.name, {fmt::format("it is no {} link", kind.kind)});
   std::vector<std::string> clauses = compare(inside, link);

@@ -8,6 +8,7 @@
 #include "core/cni/delegate.h"
 #include "core/fd.h"
 #include "core/log.h"
+#include "core/regular_file.h"
 #include "core/rollback.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/flannel/config.h"
@@ -43,7 +44,7 @@ Delegate delegate_of(const cni::NetConf& conf, const FlannelConfig& config) {
 std::optional<std::string> saved_config(const state::Attachment& attachment, const std::string& file) {
   const json::value* saved = attachment.data.if_contains(kDelegateKey);
   if (saved != nullptr && saved->is_string()) return std::string(saved->get_string());
-  return read_file(file);
+  return read_roots_file(file);
 }
 
 void call_del(const state::Attachment& attachment, const std::string& saved, Node& node) {
@@ -74,7 +75,7 @@ void undo(const state::Attachment& attachment, Node& node) {
 void save_for_reference(const cni::Request& request, const FlannelConfig& config, const std::string& delegate) {
   make_directories(config.data_dir, 0700);
   const std::string file = flannel_file(config.data_dir, request.container_id);
-  write_all(open_file(file, O_WRONLY | O_CREAT | O_TRUNC, 0600).get(), delegate, file);
+  write_all(open_regular_for_writing(file, O_WRONLY | O_TRUNC, 0600).get(), delegate, file);
 }
 
 cni::Result add(const cni::Request& request, Node& node) {

@@ -24,7 +24,7 @@ cni::Result result_of(kernel::NlSocket& inside, const kernel::Link& lo, const st
 }
 
 cni::Result add(const cni::Request& request, Node&) {
-  const kernel::NetNs netns = kernel::NetNs::open(request.netns);
+  const kernel::NetNs& netns = request.pod_netns();
   kernel::NlSocket inside = kernel::NlSocket::in(netns);
   const kernel::Link lo = kernel::get_link(inside, kLo);
   if (!lo.is_up()) kernel::set_up(inside, lo);
@@ -39,7 +39,7 @@ void del(const cni::Request& request, Node&) {
 }
 
 void check(const cni::Request& request, Node&) {
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   if (!kernel::get_link(inside, kLo).is_up()) throw_drift(kLo, {"it is down"});
 }
 

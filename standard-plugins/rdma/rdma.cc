@@ -14,6 +14,7 @@
 #include "core/kernel/link.h"
 #include "core/kernel/pci.h"
 #include "core/log.h"
+#include "core/regular_file.h"
 #include "core/vf/restore.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
@@ -46,7 +47,7 @@ std::string function_of(const cni::Request& request) {
   }
   for (const cni::Interface& interface : request.conf.previous->interfaces)
     if (interface.name == request.ifname && !interface.pci_id.empty()) return interface.pci_id;
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const auto link = kernel::find_link(inside, request.ifname);
   if (link && !link->parent_device.empty()) return link->parent_device;
   root.at("deviceID").reject("the PCI address of the function");
@@ -110,7 +111,7 @@ std::optional<Moved> moved_of(const json::object& record) {
 
 /// What the reference plugin kept. A damaged file tells nothing, and must not stand in the way of DEL for ever.
 std::optional<Moved> moved_by_peer(const std::string& file) {
-  const auto text = read_file(file);
+  const auto text = read_roots_file(file);
   if (!text) return std::nullopt;
   try {
     const json::value document = parse_json(*text, file);
@@ -203,7 +204,7 @@ cni::Result add(const cni::Request& request, Node& node) {
     attachment.data[kDeviceKey] = device->name;
     attachment.data[kIndexKey] = static_cast<std::int64_t>(device->index);
     store_of(node).save(attachment);
-    put_into_pod(home, *device, kernel::NetNs::open(request.netns), name);
+    put_into_pod(home, *device, request.pod_netns(), name);
     return result;
   });
 }
@@ -218,7 +219,7 @@ void check(const cni::Request& request, Node& node) {
   const auto moved =
       moved_of(record ? *record : state::Attachment(), peer_file(state::attachment_id(request, kName), node));
   if (!moved) throw Error(Error::Code::drift, fmt::format("{}: there is no record of its RDMA device", request.ifname));
-  auto inside = kernel::open_rdma_socket(kernel::NetNs::open(request.netns));
+  auto inside = kernel::open_rdma_socket(request.pod_netns());
   if (!inside || !find_in_pod(*inside, *moved))
     throw_drift(request.ifname, {fmt::format("RDMA device {} is not in the pod", moved->name)});
 }

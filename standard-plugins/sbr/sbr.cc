@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/kernel/netns.h"
+#include "core/state/lock_names.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/plugins.h"
@@ -114,8 +115,9 @@ void undo(const state::Attachment& attachment, Node&) {
 
 /// Interfaces of one pod choose their tables one after another.
 state::FileLock lock_netns(const cni::Request& request, const Node& node) {
-  return store_of(node).lock("sbr-" + hash_name(request.netns), "the routing tables of " + request.netns,
-                             state::kLockTimeout, state::FileLock::File::goes);
+  return store_of(node).lock(state::lock_name::routing(hash_name(request.netns)),
+                             "the routing tables of " + request.netns, state::kLockTimeout,
+                             state::FileLock::File::goes);
 }
 
 cni::Result add(const cni::Request& request, Node& node) {
@@ -123,7 +125,7 @@ cni::Result add(const cni::Request& request, Node& node) {
   const cni::Result result = require_previous(request);
   return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
     const state::FileLock tables = lock_netns(request, node);
-    kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+    kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
     const kernel::Link link = kernel::get_link(inside, request.ifname);
     const SourceTable table = plan(inside, request, config, link);
     attachment.data[kIndexKey] = link.index;
@@ -143,7 +145,7 @@ void check(const cni::Request& request, Node& node) {
   const auto record = find_record(request, node, kName);
   const auto table = record ? SourceTable::from_record(*record) : std::nullopt;
   if (!table) throw Error(Error::Code::drift, fmt::format("{}: there is no record of its table", request.ifname));
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   throw_drift(request.ifname, compare_table(inside, *table));
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/fd.h"
+#include "core/regular_file.h"
 
 namespace barewire::standard {
 
@@ -46,7 +47,7 @@ std::string tuning_backup_path(const std::string& directory, const std::string& 
 }
 
 std::optional<LinkSettings> find_tuning_backup(const std::string& path) {
-  const auto bytes = read_file(path);
+  const auto bytes = read_roots_file(path);
   if (!bytes) return std::nullopt;
   const boost::json::value document = parse_json(*bytes, path);
   const JsonView root(document, path + ": key", Error::Code::state);

@@ -100,7 +100,7 @@ state::Attachment record_for(const cni::Request& request, const Node& node, cons
 }
 
 void tune(const cni::Request& request, Node& node, const TuningConfig& config) {
-  const kernel::NetNs netns = kernel::NetNs::open(request.netns);
+  const kernel::NetNs& netns = request.pod_netns();
   if (!config.link.empty()) {
     kernel::NlSocket inside = kernel::NlSocket::in(netns);
     const kernel::Link link = kernel::get_link(inside, request.ifname);
@@ -172,7 +172,7 @@ std::vector<std::string> compare_link(const kernel::Link& link, const LinkSettin
 void check(const cni::Request& request, Node&) {
   const TuningConfig config = TuningConfig::parse(request, kAllowList);
   require_previous(request);
-  const kernel::NetNs netns = kernel::NetNs::open(request.netns);
+  const kernel::NetNs& netns = request.pod_netns();
   kernel::NlSocket inside = kernel::NlSocket::in(netns);
   const auto link = kernel::find_link(inside, request.ifname);
   if (!link) throw Error(Error::Code::drift, fmt::format("{} is missing in {}", request.ifname, request.netns));

@@ -13,6 +13,7 @@
 #include "core/kernel/link.h"
 #include "core/kernel/new_link.h"
 #include "core/log.h"
+#include "core/state/lock_names.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/plugins.h"
@@ -152,7 +153,7 @@ void leave(kernel::NlSocket& inside, const kernel::Link& vrf, const std::optiona
 
 /// Interfaces of one pod come and go one after another: each looks for the VRF and for other members.
 state::FileLock lock_netns(const std::string& netns, const Node& node) {
-  return store_of(node).lock("vrf-" + hash_name(netns), "the VRFs of " + netns, state::kLockTimeout,
+  return store_of(node).lock(state::lock_name::vrf(hash_name(netns)), "the VRFs of " + netns, state::kLockTimeout,
                              state::FileLock::File::goes);
 }
 
@@ -182,7 +183,7 @@ void undo(const state::Attachment& attachment, Node& node) {
 
 void make_member(const cni::Request& request, Node& node, const Config& config, state::Attachment& attachment) {
   const state::FileLock lock = lock_netns(request.netns, node);
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const kernel::Link link = kernel::get_link(inside, request.ifname);
   require_no_master(inside, link);
   find_vrf(inside, config);  // what cannot be is refused before there is a record
@@ -208,7 +209,7 @@ void del(const cni::Request& request, Node& node) {
 void check(const cni::Request& request, Node&) {
   const Config config = parse_config(request.conf);
   require_previous(request);
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const auto vrf = kernel::find_link(inside, config.name);
   const auto link = kernel::find_link(inside, request.ifname);
   std::vector<std::string> clauses;
