@@ -12,7 +12,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <filesystem>
+
+#include "core/directory.h"
+#include "core/error.h"
 
 namespace barewire::manager {
 namespace {
@@ -50,9 +52,9 @@ void ChangeWatcher::watch_directories() {
   constexpr std::uint32_t kEvents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
   const std::string attachments = run_dir_ + "/attachments";
   std::vector<std::string> directories = {run_dir_, run_dir_ + "/devices", attachments, netns_dir_};
-  std::error_code missing;
-  for (const auto& network : std::filesystem::directory_iterator(attachments, missing)) {
-    directories.push_back(network.path());
+  try {
+    for (const std::string& network : list_directory(attachments)) directories.push_back(attachments + "/" + network);
+  } catch (const Error&) {  // the look that comes at every interval says so
   }
   for (const std::string& directory : directories) ::inotify_add_watch(inotify_.get(), directory.c_str(), kEvents);
 }

@@ -63,6 +63,7 @@ std::optional<std::string> read_until(int fd, Clock::time_point deadline) {
     if (size < 0 && errno != EINTR) throw sys_error("reading a plugin's answer");
     if (size == 0) return bytes;
     if (size > 0) bytes.append(buffer.data(), static_cast<std::size_t>(size));
+    if (bytes.size() > kLargestFile) return std::nullopt;  // endless: as one that never ends
   }
 }
 
@@ -89,13 +90,15 @@ Error plugin_error(const std::string& type, const std::string& output) {
 }  // namespace
 
 std::string call_in_child(const Node& node, const std::string& type, const cni::Environment& environment,
-                          const std::string& stdin_bytes, std::chrono::milliseconds timeout) {
+                          const std::string& stdin_bytes, std::chrono::milliseconds timeout,
+                          const state::FileLock* held) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) < 0) throw sys_error("creating a pipe for plugin {}", type);
   const Fd answer(ends[0]);
   Fd childs_end(ends[1]);
   const pid_t pid = ::fork();
   if (pid < 0) throw sys_error("starting plugin {}", type);
+  if (pid == 0 && held != nullptr) state::FileLock::inherit(*held);
   if (pid == 0) child(node, type, environment, stdin_bytes, childs_end.get());
   ::setpgid(pid, pid);  // also here: a kill may come before the child has run
   childs_end.reset();

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/cni/plugin.h"
+#include "core/state/lock.h"
 
 namespace barewire::manager {
 
@@ -16,8 +17,10 @@ inline constexpr std::chrono::seconds kPluginTimeout{120};
 /// Runs plugin `type` with `environment` and `stdin_bytes` and returns what it prints. A type that node.plugins does
 /// not hold is executed from the environment's CNI_PATH. Throws the plugin's own Error, code kept; Error{delegate} when
 /// it dies or takes longer than `timeout` (it is killed then). Must be called while this process has one thread.
+/// `held`: a lock the caller holds until this returns, and which the plugin takes for its own.
 std::string call_in_child(const Node& node, const std::string& type, const cni::Environment& environment,
-                          const std::string& stdin_bytes, std::chrono::milliseconds timeout);
+                          const std::string& stdin_bytes, std::chrono::milliseconds timeout,
+                          const state::FileLock* held = nullptr);
 
 /// "what (hint)", for one line.
 std::string describe(const Error& error);

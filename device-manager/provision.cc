@@ -191,7 +191,7 @@ bool provision(const Node& node, const ProvisionRequest& request, const OnProgre
                std::chrono::milliseconds timeout) {
   Work work{kernel::Sysfs(node.sysfs), kernel::NlSocket(), {}, Clock::now(), timeout, on_progress, {}};
   const std::string address = read_pf_facts(node, work.socket, request.pf).pf.pci.address;
-  const auto lock = state::Store(node.run_dir).lock("pf-" + address, "PF " + address);
+  const auto lock = state::Store(node.run_dir).lock_device(address);
   const PfFacts facts = read_pf_facts(node, work.socket, address);
   const auto before = static_cast<std::uint32_t>(facts.pf.vfs.size());
   const auto steps = plan_provision(request, facts);

@@ -5,8 +5,9 @@
 
 #include <algorithm>
 
-#include "core/kernel/pci.h"
-#include "device-manager/liveness.h"
+#include "core/cni/life.h"
+#include "core/kernel/sysfs.h"
+#include "core/vf/settings.h"
 #include "device-manager/plugin_call.h"
 
 namespace barewire::manager {
@@ -28,21 +29,47 @@ bool is_recorded(const state::Store& store, const state::Attachment& attachment)
          present->boot_id == attachment.boot_id;
 }
 
-/// Of the device: VFs are claimed under their PF's lock.
-state::FileLock lock_device(const Node& node, const state::Store& store, const std::string& device) {
-  const auto place = kernel::find_vf_place(kernel::Sysfs(node.sysfs), device);
-  return place ? store.lock("pf-" + place->pf_address, "PF " + place->pf_address)
-               : store.lock("device-" + device, device);
+/// This very record under its id: a later ADD makes another one.
+std::string key_of(const state::Attachment& attachment) {
+  return fmt::format("{} {} {}", attachment.id.text(), attachment.id.plugin, attachment.since);
+}
+
+std::string key_of(const state::Claim& claim) {
+  return fmt::format("{} {}", claim.device, claim.record);
+}
+
+void look(ReapPlan& plan, const std::string& what, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    plan.unseen.push_back({what, error.what()});
+  }
+}
+
+/// Why it is not to be undone after all; nullopt: it is.
+std::optional<Reaped> decide_again(const state::Store& store, const state::Attachment& attachment, Reaped reaped) {
+  if (!is_recorded(store, attachment)) {
+    reaped.left = "it has been deleted meanwhile";
+    return reaped;
+  }
+  const Look dead = is_dead(attachment);
+  if (dead.is_yes()) return std::nullopt;
+  if (dead.is_no()) reaped.left = "its netns lives";
+  if (dead.is_unknown()) reaped.error = fmt::format("whether its netns is dead cannot be told: {}", dead.why());
+  return reaped;
 }
 
 }  // namespace
 
 ReapPlan plan_reaping(const std::vector<state::Attachment>& attachments, const std::vector<state::Claim>& claims,
-                      const std::function<bool(const state::Attachment&)>& is_alive, WallTime now,
-                      std::chrono::seconds guard) {
+                      const Judge& judge, WallTime now, std::chrono::seconds guard) {
   ReapPlan plan;
   for (const state::Attachment& attachment : attachments) {
-    if (!is_alive(attachment)) plan.attachments.push_back({attachment, is_ripe(time_of(attachment), now, guard)});
+    const Look dead = judge(attachment);
+    if (dead.is_yes()) plan.attachments.push_back({attachment, is_ripe(time_of(attachment), now, guard)});
+    if (dead.is_unknown())
+      plan.unseen.push_back({fmt::format("attachment {} ({})", attachment.id.text(), attachment.id.plugin),
+                             fmt::format("whether its netns is dead cannot be told: {}", dead.why())});
   }
   std::stable_sort(plan.attachments.begin(), plan.attachments.end(),
                    [](const auto& a, const auto& b) { return time_of(a.attachment) > time_of(b.attachment); });
@@ -53,25 +80,31 @@ ReapPlan plan_reaping(const std::vector<state::Attachment>& attachments, const s
 
 ReapPlan plan_reaping(const Node& node, WallTime now, std::chrono::seconds guard) {
   const state::Store store(node.run_dir);
+  ReapPlan seen;
+  std::vector<state::Attachment> attachments;
+  std::vector<state::Claim> claims;
+  state::Store::Unreadable unreadable;
   // Records first: a sandbox that is made between the two looks is not among them.
-  const auto attachments = store.list();
-  const auto claims = store.claims();
-  const std::string boot_id = state::current_boot_id();
-  std::optional<LiveNetNs> live;  // looking at every process is only worth it for a netns that is not where it was
-  const auto is_alive = [&](const state::Attachment& each) {
-    if (is_at_its_path(each, boot_id)) return true;
-    if (!live) live = LiveNetNs::scan();
-    return live->is_alive(each, boot_id);
-  };
-  return plan_reaping(attachments, claims, is_alive, now, guard);
+  look(seen, "the records of attachments", [&] { attachments = store.list(&unreadable); });
+  look(seen, "the claims of devices", [&] { claims = store.claims(); });
+  LifeSigns signs;
+  ReapPlan plan = plan_reaping(
+      attachments, claims, [&](const state::Attachment& each) { return signs.is_dead(each); }, now, guard);
+  for (const auto& [path, error] : unreadable) seen.unseen.push_back({path, error});
+  plan.unseen.insert(plan.unseen.begin(), seen.unseen.begin(), seen.unseen.end());
+  return plan;
 }
 
 Reaped reap(const Node& node, const state::Attachment& attachment) {
-  Reaped reaped{fmt::format("attachment {} ({})", attachment.id.text(), attachment.id.plugin), std::nullopt};
+  Reaped reaped{.what = fmt::format("attachment {} ({})", attachment.id.text(), attachment.id.plugin)};
   const state::Store store(node.run_dir);
+  const bool is_inside = node.plugins != nullptr && node.plugins->find(attachment.id.plugin) != nullptr;
   try {
-    if (!is_recorded(store, attachment)) return reaped;  // its own DEL came first
-    call_in_child(node, attachment.id.plugin, attachment.del_environment(), attachment.config, kPluginTimeout);
+    std::optional<state::FileLock> lock(store.lock_attachment(attachment.id));
+    if (auto instead = decide_again(store, attachment, reaped)) return *std::move(instead);
+    if (!is_inside) lock.reset();  // a program of its own takes its own
+    call_in_child(node, attachment.id.plugin, attachment.del_environment(), attachment.config, kPluginTimeout,
+                  lock ? &*lock : nullptr);
     if (is_recorded(store, attachment)) reaped.error = "its plugin reported success and left the record";
   } catch (const Error& error) {
     reaped.error = describe(error);
@@ -80,33 +113,38 @@ Reaped reap(const Node& node, const state::Attachment& attachment) {
 }
 
 Reaped reap(const Node& node, const state::Claim& claim) {
-  Reaped reaped{fmt::format("claim on {}", claim.device), std::nullopt};
+  Reaped reaped{.what = fmt::format("claim on {}", claim.device)};
   try {
     state::Store store(node.run_dir);
-    const auto lock = lock_device(node, store, claim.device);
-    store.release_stale(claim);
+    const auto lock = vf::lock_device(store, kernel::Sysfs(node.sysfs), claim.device);
+    if (!store.release_stale(claim)) reaped.left = "it has been given up or taken meanwhile";
   } catch (const Error& error) {
     reaped.error = describe(error);
   }
   return reaped;
 }
 
-std::vector<state::Attachment> GraceWatch::due(const ReapPlan& plan, WallTime now) {
-  std::map<state::AttachmentId, WallTime> seen;
-  std::vector<state::Attachment> result;
-  for (const DeadAttachment& dead : plan.attachments) {
-    const auto before = first_seen_.find(dead.attachment.id);
-    const WallTime first = before == first_seen_.end() ? now : std::min(before->second, now);
-    seen.emplace(dead.attachment.id, first);
-    if (dead.ripe && now - first >= grace_) result.push_back(dead.attachment);
-  }
+ReapPlan GraceWatch::due(const ReapPlan& plan, SteadyTime now) {
+  std::map<std::string, SteadyTime> seen;
+  const auto is_due = [&](const std::string& key) {
+    const auto before = first_seen_.find(key);
+    const SteadyTime first = before == first_seen_.end() ? now : before->second;
+    seen.emplace(key, first);
+    return now - first >= grace_;
+  };
+  ReapPlan result;
+  for (const DeadAttachment& dead : plan.attachments)
+    if (is_due(key_of(dead.attachment)) && dead.ripe) result.attachments.push_back(dead);
+  for (const state::Claim& claim : plan.claims)
+    if (is_due(key_of(claim))) result.claims.push_back(claim);
+  result.unseen = plan.unseen;
   first_seen_ = std::move(seen);
   return result;
 }
 
-std::optional<WallTime> GraceWatch::next() const {
-  std::optional<WallTime> earliest;
-  for (const auto& [id, first] : first_seen_) {
+std::optional<SteadyTime> GraceWatch::next() const {
+  std::optional<SteadyTime> earliest;
+  for (const auto& [key, first] : first_seen_) {
     if (!earliest || first + grace_ < *earliest) earliest = first + grace_;
   }
   return earliest;

@@ -71,7 +71,7 @@ class Tables {
 };
 
 PortState state_of(const PortEntry& port, const std::string& link_state) {
-  if (port.owner && is_dead(*port.owner)) return PortState::stale;
+  if (port.owner && is_dead(*port.owner).is_yes()) return PortState::stale;
   if (!port.error.empty()) return PortState::failed;
   if (port.ofport.value_or(0) <= 0) return PortState::pending;
   return link_state == "up" ? PortState::up : PortState::down;

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/rollback.h"
 #include "core/vf/move.h"
+#include "core/vf/settings.h"
 #include "sriov-plugin/host_device_config.h"
 #include "sriov-plugin/host_device_undo.h"
 #include "sriov-plugin/plugins.h"
@@ -30,7 +31,7 @@ struct Work {
         query(DeviceQuery::parse(from)),
         host(on),
         attachment(state::make_attachment(from, kPlugin)),
-        pod(kernel::NetNs::open(from.netns)) {}
+        pod(from.pod_netns().again()) {}
 
   const cni::Request& request;
   Node& node;
@@ -71,10 +72,10 @@ void refuse_if_in_a_pod(Work& work) {
 /// The device as it is now; a holder whose pod is dead is undone first, since its device may be the one asked for.
 Device find(Work& work) {
   for (const state::Attachment& other : work.host.store.list()) {
-    if (other.id.plugin != kPlugin || other.id == work.attachment.id || !is_dead(other)) continue;
+    if (other.id.plugin != kPlugin || other.id == work.attachment.id || !is_dead(other).is_yes()) continue;
     const state::FileLock lock = work.host.store.lock_attachment(other.id);
     const auto existing = work.host.store.find(other.id);
-    if (!existing || !is_dead(*existing)) continue;
+    if (!existing || !is_dead(*existing).is_yes()) continue;
     log_warning("the netns of attachment {} is gone and nobody has called DEL; undoing it", other.id.text());
     detach(work.host, *existing, true, work.request.environment.path, work.node);
   }
@@ -103,7 +104,7 @@ void preflight(Work& work, const Device& device) {
 
 void claim(Work& work, const Device& device) {
   const std::string name = device.claim_name();
-  const state::FileLock lock = work.host.store.lock("device-" + name, "device " + name);
+  const state::FileLock lock = vf::lock_device(work.host.store, work.host.sysfs, name);
   if (const auto holder = work.host.store.holder(name); holder && *holder != work.attachment.id)
     refuse_held(name, *holder);
   work.record = capture(work.host, device);

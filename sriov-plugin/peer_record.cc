@@ -4,9 +4,10 @@
 
 #include <algorithm>
 
-#include "core/fd.h"
+#include "core/directory.h"
 #include "core/kernel/pci.h"
 #include "core/log.h"
+#include "core/regular_file.h"
 #include "core/vf/restore.h"
 #include "sriov-plugin/detach.h"
 #include "sriov-plugin/preflight.h"
@@ -71,14 +72,11 @@ std::optional<vf::VfRecord> vf_record(vf::Host& host, const JsonView& cache, con
 }
 
 bool is_recorded_elsewhere(const vf::Host& host, const std::string& own, const std::string& device) {
-  struct Close {
-    void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-  };
-  const std::unique_ptr<DIR, Close> directory(::opendir(host.peer_state_dir.c_str()));
-  while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr) {
-    const std::string name = entry->d_name;
-    if (entry->d_type != DT_REG || name == own) continue;
-    const auto bytes = read_file(host.peer_state_dir + "/" + name);
+  const auto entries = try_list_entries(host.peer_state_dir);
+  if (!entries) return false;
+  for (const auto& [name, type] : *entries) {
+    if ((type != DT_REG && type != DT_UNKNOWN) || name == own) continue;
+    const auto bytes = read_roots_file(host.peer_state_dir + "/" + name);
     if (bytes && bytes->find('"' + device + '"') != std::string::npos) return true;
   }
   return false;
@@ -88,14 +86,14 @@ bool is_recorded_elsewhere(const vf::Host& host, const std::string& own, const s
 bool is_still_theirs(const vf::Host& host, const cni::Request& request, const std::string& cache_name,
                      const std::string& device) {
   if (host.store.holder(device)) return false;
-  const auto netns = read_file(fmt::format("{}/pci/{}", host.peer_state_dir, device));
+  const auto netns = read_roots_file(fmt::format("{}/pci/{}", host.peer_state_dir, device));
   if (!netns || *netns == request.netns || !kernel::NetNs::try_open(*netns)) return true;
   return request.netns.empty() && !is_recorded_elsewhere(host, cache_name, device);
 }
 
 vf::PodNetns pod_netns(const vf::Host& host, const cni::Request& request, const std::string& device) {
   if (!request.netns.empty()) return {request.netns, std::nullopt};
-  return {read_file(fmt::format("{}/pci/{}", host.peer_state_dir, device)).value_or(""), std::nullopt};
+  return {read_roots_file(fmt::format("{}/pci/{}", host.peer_state_dir, device)).value_or(""), std::nullopt};
 }
 
 }  // namespace
@@ -103,7 +101,7 @@ vf::PodNetns pod_netns(const vf::Host& host, const cni::Request& request, const 
 bool detach_peer(vf::Host& host, const cni::Request& request, Node& node) {
   const std::string name = fmt::format("{}-{}", request.container_id, request.ifname);
   const std::string path = fmt::format("{}/{}", host.peer_state_dir, name);
-  const auto bytes = read_file(path);
+  const auto bytes = read_roots_file(path);
   if (!bytes) return false;
   const auto document = parse_json(*bytes, "record " + path);
   const JsonView cache(document, fmt::format("record {}: key", path), Error::Code::state);

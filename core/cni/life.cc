@@ -6,29 +6,93 @@
 #include "core/cni/delegate.h"
 #include "core/log.h"
 #include "core/rollback.h"
-#include "core/vf/netns_search.h"
 
 namespace barewire {
 
+namespace {
+
+bool is_known_to_be_of_another_boot(const state::Attachment& attachment, const std::string& boot_id) {
+  return !attachment.boot_id.empty() && !boot_id.empty() && attachment.boot_id != boot_id;
+}
+
+/// What is at the record's path: yes, no, or that it cannot be looked at.
+Look is_at_its_path(const state::Attachment& attachment) {
+  // Relative to a working directory that nobody knows any more; the census finds what it led to.
+  if (!attachment.netns.starts_with('/')) return Look::no();
+  try {
+    const auto netns = kernel::NetNs::try_open(attachment.netns);
+    return Look::of(netns && (!attachment.netns_id || netns->id() == *attachment.netns_id));
+  } catch (const Error& error) {
+    return Look::unknown(error.what());
+  }
+}
+
+/// Those that could be of this network and plugin; a directory that cannot be listed could hold some.
+void require_readable(const state::Store::Unreadable& unreadable, const std::string& network, std::string_view plugin) {
+  std::string names;
+  for (const auto& [path, error] : unreadable) {
+    if (path.ends_with(".json") && !path.ends_with(fmt::format(".{}.json", plugin))) continue;
+    names += fmt::format("{}{} ({})", names.empty() ? "" : "; ", path, error);
+  }
+  if (!names.empty())
+    throw Error(Error::Code::state,
+                fmt::format("collecting the attachments of network {} was not complete: what could not be read was "
+                            "left alone",
+                            network),
+                names);
+}
+
+}  // namespace
+
 bool is_of_this_boot(const state::Attachment& attachment) {
-  return attachment.boot_id == state::current_boot_id();
+  if (!is_known_to_be_of_another_boot(attachment, state::current_boot_id())) return true;
+  return attachment.netns_id && is_at_its_path(attachment).is_yes();
 }
 
-bool is_dead(const state::Attachment& attachment) {
-  return !is_of_this_boot(attachment) || !vf::find_netns({attachment.netns, attachment.netns_id});
+Look LifeSigns::is_dead(const state::Attachment& attachment) {
+  const Look at_path = is_at_its_path(attachment);
+  const bool other_boot = is_known_to_be_of_another_boot(attachment, boot_id_);
+  const Look anywhere = at_path.is_yes() ? Look::yes() : is_anywhere(attachment, at_path.why());
+  if (anywhere.is_yes() && other_boot)
+    return Look::unknown(
+        fmt::format("{} is there, though it was made in another boot, {}", attachment.netns, attachment.boot_id));
+  if (anywhere.is_yes()) return Look::no();
+  if (boot_id_.empty()) return Look::unknown("the node's boot_id cannot be read");
+  if (anywhere.is_unknown()) return anywhere;
+  if (!attachment.netns_id && !other_boot) return Look::unknown("its record does not say which netns it was");
+  return Look::yes();
 }
 
-bool is_leftover(const state::Attachment& attachment) {
-  return !attachment.data.contains("result") || is_dead(attachment);
+Look LifeSigns::is_anywhere(const state::Attachment& attachment, const std::string& why_not_at_path) {
+  if (!attachment.netns_id) return why_not_at_path.empty() ? Look::no() : Look::unknown(why_not_at_path);
+  try {
+    if (!census_) census_ = vf::NetNsCensus::take(proc_);
+    const Look found = census_->find(*attachment.netns_id).exists();
+    return found.is_no() && !why_not_at_path.empty() ? Look::unknown(why_not_at_path) : found;
+  } catch (const Error& error) {
+    return Look::unknown(error.what());
+  }
+}
+
+Look is_dead(const state::Attachment& attachment) {
+  return LifeSigns().is_dead(attachment);
+}
+
+Look is_leftover(const state::Attachment& attachment) {
+  return attachment.data.contains("result") ? is_dead(attachment) : Look::yes();
 }
 
 void clear_leftover(const state::Store& store, const state::AttachmentId& id,
                     const std::function<void(const state::Attachment&)>& undo) {
   const auto existing = store.find(id);
   if (!existing) return;
-  if (!is_leftover(*existing))
+  const Look leftover = is_leftover(*existing);
+  if (!leftover.is_yes())
     throw Error(Error::Code::held, fmt::format("attachment {} exists since {}", id.text(), existing->since),
-                "DEL it before it is ADDed again");
+                leftover.is_no() ? "DEL it before it is ADDed again"
+                                 : fmt::format("DEL it before it is ADDed again; whether its pod is dead cannot be "
+                                               "told: {}",
+                                               leftover.why()));
   log_warning("undoing what an earlier ADD of attachment {} has left", id.text());
   undo(*existing);
 }
@@ -51,10 +115,14 @@ void undo_if_dead(const state::AttachmentId& holder, const state::Store& store, 
                   const std::function<void(const state::Attachment&)>& undo) {
   if (holder.plugin != plugin) return;
   const auto seen = store.find(holder);
-  if (!seen || !is_dead(*seen)) return;
+  if (!seen) return;
+  const Look dead = is_dead(*seen);
+  if (dead.is_unknown())
+    log_warning("leaving attachment {} alone: whether its pod is dead cannot be told: {}", holder.text(), dead.why());
+  if (!dead.is_yes()) return;
   const state::FileLock lock = store.lock_attachment(holder);
   const auto existing = store.find(holder);
-  if (!existing || !is_leftover(*existing)) return;
+  if (!existing || !is_leftover(*existing).is_yes()) return;
   log_warning("the netns of attachment {} is gone and nobody has called DEL; undoing it", holder.text());
   undo(*existing);
 }
@@ -64,7 +132,8 @@ void collect_unlisted(const cni::Request& request, const state::Store& store, st
   if (!request.conf.has_valid_attachments) return;
   const auto& valid = request.conf.valid_attachments;
   Collector collector;
-  for (const state::Attachment& seen : store.list(request.conf.name)) {
+  state::Store::Unreadable unreadable;
+  for (const state::Attachment& seen : store.list(request.conf.name, &unreadable)) {
     const cni::ValidAttachment own{seen.id.container_id, seen.id.ifname};
     if (seen.id.plugin != plugin || std::find(valid.begin(), valid.end(), own) != valid.end()) continue;
     collector.run("undoing attachment " + seen.id.text(), [&] {
@@ -72,6 +141,7 @@ void collect_unlisted(const cni::Request& request, const state::Store& store, st
       if (const auto attachment = store.find(seen.id)) undo(*attachment);
     });
   }
+  collector.run("reading every record", [&] { require_readable(unreadable, request.conf.name, plugin); });
   collector.finish();
 }
 

@@ -36,7 +36,11 @@ std::optional<kernel::NetNsId> parse_netns_id(const JsonView& view) {
 }  // namespace
 
 std::string current_boot_id() {
-  std::string id = read_file("/proc/sys/kernel/random/boot_id").value_or("");
+  std::string id;
+  try {
+    id = read_file("/proc/sys/kernel/random/boot_id").value_or("");
+  } catch (const Error&) {  // not known, which says nothing of any record
+  }
   while (!id.empty() && id.back() == '\n') id.pop_back();
   return id;
 }
@@ -63,7 +67,7 @@ Attachment make_attachment(const cni::Request& request, std::string_view plugin)
   Attachment attachment;
   attachment.id = attachment_id(request, plugin);
   attachment.netns = request.netns;
-  attachment.netns_id = kernel::NetNs::open(request.netns).id();
+  attachment.netns_id = request.pod_netns().id();
   attachment.boot_id = current_boot_id();
   attachment.since = now_text();
   attachment.pod = {.name_space = request.args.find("K8S_POD_NAMESPACE").value_or(""),

@@ -48,7 +48,7 @@ struct Attachment {
   cni::Environment del_environment() const;
 };
 
-/// Of the running kernel. Source: proc(5), /proc/sys/kernel/random/boot_id.
+/// Of the running kernel; empty where it cannot be read. Source: proc(5), /proc/sys/kernel/random/boot_id.
 std::string current_boot_id();
 
 /// A record for `request`, stamped; `data` is empty. Opens CNI_NETNS to learn its id.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/state/store.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,26 +8,19 @@
 #include <array>
 #include <boost/json/serialize.hpp>
 #include <climits>
-#include <memory>
 
+#include "core/directory.h"
+#include "core/state/lock_names.h"
 #include "core/temporary_file.h"
 
 namespace barewire::state {
 
 namespace {
 
-/// Names in a directory, sorted; empty when it does not exist.
+/// Hidden ones are of a writer at work, or one that was killed.
 std::vector<std::string> names_in(const std::string& directory) {
-  struct Close {
-    void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-  };
-  const std::unique_ptr<DIR, Close> dir(::opendir(directory.c_str()));
-  if (!dir && errno == ENOENT) return {};
-  if (!dir) throw sys_error("listing {}", directory);
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(dir.get()))
-    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  std::sort(names.begin(), names.end());
+  std::vector<std::string> names = list_directory(directory);
+  std::erase_if(names, [](const std::string& name) { return name.starts_with('.'); });
   return names;
 }
 
@@ -42,6 +34,13 @@ std::optional<std::string> read_symlink(const std::string& path) {
   if (size >= 0) return std::string(buffer.data(), static_cast<std::size_t>(size));
   if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
   throw sys_error("reading the claim {}", path);
+}
+
+/// Throws when that cannot be told: a record that may be there counts as a holder's.
+bool is_there(const std::string& record) {
+  if (::access(record.c_str(), F_OK) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  throw sys_error("looking for the record {}", record);
 }
 
 /// A device's name as a file name: PCI addresses as they are, '/' (sysfs paths) replaced.
@@ -79,48 +78,59 @@ void Store::remove(const AttachmentId& id) {
   remove_temporary(path_of(id));
 }
 
-std::vector<Attachment> Store::list(std::vector<std::pair<std::string, std::string>>* unreadable) const {
-  std::vector<Attachment> result;
-  const std::string directory = root_ + "/attachments";
-  for (const std::string& network : names_in(directory)) {
-    for (const std::string& name : names_in(directory + "/" + network)) {
-      const std::string path = fmt::format("{}/{}/{}", directory, network, name);
-      if (!ends_with(name, ".json")) continue;
-      try {
-        if (const auto bytes = read_file(path)) result.push_back(parse_attachment(*bytes, path));
-      } catch (const Error& error) {
-        if (unreadable != nullptr) unreadable->emplace_back(path, error.what());
-      }
+void Store::list_into(std::vector<Attachment>& found, const std::string& network, Unreadable* unreadable) const {
+  const std::string directory = fmt::format("{}/attachments/{}", root_, network);
+  const auto attempt = [&](const std::string& path, const auto& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      if (unreadable != nullptr) unreadable->emplace_back(path, error.what());
     }
+  };
+  std::vector<std::string> names;
+  attempt(directory, [&] { names = names_in(directory); });
+  for (const std::string& name : names) {
+    if (!ends_with(name, ".json")) continue;
+    const std::string path = fmt::format("{}/{}", directory, name);
+    attempt(path, [&] {
+      if (const auto bytes = read_file(path)) found.push_back(parse_attachment(*bytes, path));
+    });
   }
+}
+
+std::vector<Attachment> Store::list(Unreadable* unreadable) const {
+  std::vector<Attachment> result;
+  for (const std::string& network : names_in(root_ + "/attachments")) list_into(result, network, unreadable);
   std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return result;
 }
 
-std::vector<Attachment> Store::list(const std::string& network) const {
-  std::vector<Attachment> result = list();
+std::vector<Attachment> Store::list(const std::string& network, Unreadable* unreadable) const {
+  std::vector<Attachment> result;
+  list_into(result, network, unreadable);
   std::erase_if(result, [&](const Attachment& attachment) { return attachment.id.network != network; });
+  std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return result;
 }
 
 bool Store::claim(const std::string& device, const AttachmentId& id) {
   make_directories(root_ + "/devices", 0700);
+  const FileLock lock = lock_claims();
   const std::string link = fmt::format("{}/devices/{}", root_, file_name(device));
   const std::string target = path_of(id);
-  while (::symlink(target.c_str(), link.c_str()) < 0) {
-    if (errno != EEXIST) throw sys_error("claiming {} for {}", device, id.text());
-    const auto holder = read_symlink(link);
-    if (!holder) continue;  // released between the two calls
+  if (const auto holder = read_symlink(link)) {
     if (*holder == target) return true;
-    if (::access(holder->c_str(), F_OK) == 0) return false;
-    // The holder's record is gone, so nothing of it needs undoing. Callers hold the device's lock.
-    remove_file(link);
+    if (is_there(*holder)) return false;
+    remove_file(link);  // the holder's record is gone, so nothing of it needs undoing
   }
+  if (::symlink(target.c_str(), link.c_str()) < 0) throw sys_error("claiming {} for {}", device, id.text());
   return true;
 }
 
 void Store::release(const std::string& device, const AttachmentId& id) {
   const std::string link = fmt::format("{}/devices/{}", root_, file_name(device));
+  if (read_symlink(link) != path_of(id)) return;
+  const FileLock lock = lock_claims();
   if (read_symlink(link) == path_of(id)) remove_file(link);
 }
 
@@ -142,15 +152,16 @@ std::vector<Claim> Store::claims() const {
     if (!record || ::lstat(link.c_str(), &status) < 0) continue;  // released since the listing
     result.push_back({.device = device_name(name),
                       .record = *record,
-                      .has_record = ::access(record->c_str(), F_OK) == 0,
+                      .has_record = is_there(*record),
                       .since = std::chrono::system_clock::from_time_t(status.st_ctime)});
   }
   return result;
 }
 
 bool Store::release_stale(const Claim& claim) {
+  const FileLock lock = lock_claims();
   const std::string link = fmt::format("{}/devices/{}", root_, file_name(claim.device));
-  if (read_symlink(link) != claim.record || ::access(claim.record.c_str(), F_OK) == 0) return false;
+  if (read_symlink(link) != claim.record || is_there(claim.record)) return false;
   return remove_file(link);
 }
 
@@ -161,8 +172,16 @@ FileLock Store::lock(const std::string& name, const std::string& what, std::chro
   return FileLock::acquire(fmt::format("{}/{}", directory, file_name(name)), what, timeout, file);
 }
 
+FileLock Store::lock_claims() const {
+  return lock(lock_name::claims(), "the claims of devices");
+}
+
+FileLock Store::lock_device(const std::string& address) const {
+  return lock(lock_name::device(address), "device " + address);
+}
+
 FileLock Store::lock_attachment(const AttachmentId& id) const {
-  FileLock lock = this->lock(fmt::format("attachment-{}@{}@{}.{}", id.network, id.container_id, id.ifname, id.plugin),
+  FileLock lock = this->lock(lock_name::attachment(id.network, id.container_id, id.ifname, id.plugin),
                              "attachment " + id.text(), kLockTimeout, FileLock::File::goes);
   remove_temporary(path_of(id));  // of an ADD that was killed before there was a record
   return lock;

@@ -33,30 +33,42 @@ class Store {
   void save(const Attachment& attachment);
   /// Harmless when there is none.
   void remove(const AttachmentId& id);
-  /// Every readable record, sorted by id; an unreadable one is passed to `unreadable` (path, error) when given.
-  std::vector<Attachment> list(std::vector<std::pair<std::string, std::string>>* unreadable = nullptr) const;
-  std::vector<Attachment> list(const std::string& network) const;
+  /// Path of a record, or of a directory of records, and why it cannot be read.
+  using Unreadable = std::vector<std::pair<std::string, std::string>>;
+  /// Every readable record, sorted by id; what cannot be read is passed to `unreadable` when given. Whoever decides by
+  /// what is not on record has to ask for it: the list alone does not tell. Throws Error{io} when nothing can be
+  /// listed.
+  std::vector<Attachment> list(Unreadable* unreadable = nullptr) const;
+  /// Of one network.
+  std::vector<Attachment> list(const std::string& network, Unreadable* unreadable) const;
 
   /// Makes `id` the holder of `device` (a PCI address or netdev name). False when another attachment holds it; true
   /// also when `id` held it already. A claim whose record is gone (its ADD died before writing it) is taken over.
+  /// Claims change under one lock, so that nobody takes over what has just become another's.
   bool claim(const std::string& device, const AttachmentId& id);
   /// Only a claim held by `id` is released; another's stays.
   void release(const std::string& device, const AttachmentId& id);
   std::optional<AttachmentId> holder(const std::string& device) const;
   /// Every claim, sorted by device. Reads no record.
   std::vector<Claim> claims() const;
-  /// Removes `claim` if it is still there and still has no record; true when it did. Callers hold the device's lock.
+  /// Removes `claim` if it is still there and still has no record; true when it did.
   bool release_stale(const Claim& claim);
 
-  /// Lock files live here: "pf-0000:01:00.0", "attachment-<id>".
+  /// `name` is one of lock_names.h.
   FileLock lock(const std::string& name, const std::string& what, std::chrono::milliseconds timeout = kLockTimeout,
                 FileLock::File file = FileLock::File::stays) const;
+  /// Of a device by its PCI address, or by its claim's name: the same one for all plugins. A VF has its PF's, found by
+  /// the caller. Throws Error{try_again}.
+  FileLock lock_device(const std::string& address) const;
   /// One plugin's work on one attachment at a time; taken first, before a device's lock.
   FileLock lock_attachment(const AttachmentId& id) const;
   std::string path_of(const AttachmentId& id) const;
   const std::string& root() const noexcept { return root_; }
 
  private:
+  void list_into(std::vector<Attachment>& found, const std::string& network, Unreadable* unreadable) const;
+  FileLock lock_claims() const;
+
   std::string root_;
 };
 

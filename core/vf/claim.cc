@@ -2,7 +2,7 @@
 #include "core/vf/claim.h"
 
 #include "core/cni/fallback.h"
-#include "core/fd.h"
+#include "core/regular_file.h"
 #include "core/vf/settings.h"
 
 namespace barewire::vf {
@@ -11,7 +11,7 @@ namespace {
 
 /// The netns that sriov-cni recorded as the VF's, if that still lives.
 std::optional<std::string> find_peer_claim(const Host& host, const std::string& device) {
-  const auto netns = read_file(fmt::format("{}/pci/{}", host.peer_state_dir, device));
+  const auto netns = read_roots_file(fmt::format("{}/pci/{}", host.peer_state_dir, device));
   if (!netns || !kernel::NetNs::try_open(*netns)) return std::nullopt;
   return netns;
 }

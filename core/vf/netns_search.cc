@@ -1,45 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/vf/netns_search.h"
 
-#include <dirent.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <functional>
-#include <memory>
+#include <charconv>
+#include <set>
 #include <sstream>
 
+#include "core/directory.h"
 #include "core/fd.h"
 
 namespace barewire::vf {
 
 namespace {
 
-/// The mount points of namespaces, "/run/netns/pod7": fields 5 and, after " - ", the file system's type.
-std::vector<std::string> mounted_namespaces() {
-  std::vector<std::string> paths;
-  std::istringstream mounts(read_file("/proc/self/mountinfo").value_or(""));
-  for (std::string line; std::getline(mounts, line);) {
-    if (line.find(" - nsfs ") == std::string::npos) continue;
-    std::istringstream fields(line);
-    std::string field;
-    for (int i = 0; i < 5; ++i) fields >> field;
-    paths.push_back(field);
+/// A mount of a netns: fields 4, 5 and, after " - ", the file system's type. Source: proc_pid_mountinfo(5).
+struct NetNsMount {
+  ino_t inode = 0;
+  std::string place;
+};
+
+/// "\040" as mountinfo writes a blank.
+std::string unescaped(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned value = 0;
+    if (text[i] == '\\' && i + 3 < text.size() &&
+        std::from_chars(text.data() + i + 1, text.data() + i + 4, value, 8).ec == std::errc()) {
+      plain += static_cast<char>(value);
+      i += 3;
+    } else {
+      plain += text[i];
+    }
   }
-  return paths;
+  return plain;
 }
 
-std::vector<std::string> namespaces_of_processes() {
-  struct Close {
-    void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-  };
-  std::vector<std::string> paths;
-  const std::unique_ptr<DIR, Close> proc(::opendir("/proc"));
-  while (const dirent* entry = proc ? ::readdir(proc.get()) : nullptr)
-    if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-      paths.push_back(fmt::format("/proc/{}/ns/net", entry->d_name));
-  return paths;
+std::optional<NetNsMount> parse_mount(const std::string& line) {
+  constexpr std::string_view kKind = "net:[";
+  if (line.find(" - nsfs ") == std::string::npos) return std::nullopt;
+  std::istringstream fields(line);
+  std::string number, root, place;
+  fields >> number >> number >> number >> root >> place;
+  if (!root.starts_with(kKind)) return std::nullopt;
+  NetNsMount mount{0, unescaped(place)};
+  std::from_chars(root.data() + kKind.size(), root.data() + root.size(), mount.inode);
+  return mount;
+}
+
+bool is_process(const std::string& name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// A process that is ending is refused to be looked at as a foreign one is. Source: fs/proc/namespaces.c.
+bool has_ended(const std::string& process) {
+  struct stat status {};
+  return ::stat(process.c_str(), &status) < 0 && (errno == ENOENT || errno == ESRCH);
 }
 
 std::optional<kernel::NetNsId> id_at(const std::string& path) {
@@ -48,38 +66,128 @@ std::optional<kernel::NetNsId> id_at(const std::string& path) {
   return kernel::NetNsId{status.st_dev, status.st_ino, 0};
 }
 
-/// Calls `visit` with each path that leads to a namespace, until it returns true.
-void visit_paths(const std::function<bool(const std::string&, const kernel::NetNsId&)>& visit) {
-  for (const auto& list : {mounted_namespaces, namespaces_of_processes})
-    for (const std::string& path : list())
-      if (const auto id = id_at(path); id && visit(path, *id)) return;
+}  // namespace
+
+Look NetNsFinding::exists() const {
+  if (netns) return Look::yes();
+  return why_unknown.empty() ? Look::no() : Look::unknown(why_unknown);
 }
 
-}  // namespace
+NetNsCensus NetNsCensus::take(const std::string& proc) {
+  NetNsCensus census;
+  const auto names = try_list_directory(proc);
+  if (!names) throw errno_error(ENOENT, "listing " + proc);
+  census.look_at_mounts(proc + "/self");
+  bool any = false;
+  for (const std::string& name : *names) {
+    if (!is_process(name)) continue;
+    census.look_at_process(fmt::format("{}/{}", proc, name));
+    any = true;
+  }
+  census.resolve_shut();
+  // The first process of a PID namespace lives as long as that does. Source: proc(5), hidepid.
+  if (any && std::find(names->begin(), names->end(), "1") == names->end())
+    census.miss(proc + " does not show every process");
+  return census;
+}
+
+void NetNsCensus::miss(const std::string& what) {
+  if (missed_.empty()) missed_ = what;
+}
+
+/// False when the process has ended, or may not be looked at.
+bool NetNsCensus::note(const std::string& path, const std::string& process) {
+  const auto id = id_at(path);
+  const int err = errno;
+  if (id) {
+    paths_.emplace(id->inode, path);
+  } else if (err != ENOENT && err != ESRCH && !has_ended(process)) {
+    shut_.emplace(process, errno_error(err, "looking at " + path).what());
+  }
+  return id.has_value();
+}
+
+void NetNsCensus::look_at_process(const std::string& process) {
+  if (!note(process + "/ns/net", process) && !shut_.contains(process)) return;
+  try {
+    for (const std::string& thread : list_directory(process + "/task"))
+      if (!process.ends_with("/" + thread)) note(fmt::format("{}/task/{}/ns/net", process, thread), process);
+  } catch (const Error& error) {
+    if (!has_ended(process)) miss(error.what());
+  }
+  look_at_mounts(process);
+}
+
+void NetNsCensus::look_at_mounts(const std::string& process) {
+  const auto space = id_at(process + "/ns/mnt");  // not to be had of one that is shut; its mounts are
+  if (space && !mount_namespaces_.emplace(space->inode, true).second) return;
+  try {
+    std::istringstream mounts(read_file(process + "/mountinfo").value_or(""));
+    for (std::string line; std::getline(mounts, line);)
+      if (const auto mount = parse_mount(line))
+        paths_.emplace(mount->inode, fmt::format("{}/root{}", process, mount->place));
+  } catch (const Error& error) {
+    if (space) mount_namespaces_.erase(space->inode);  // the next process in it may be readable
+    if (!has_ended(process)) miss(error.what());
+  }
+}
+
+/// /proc/PID/net shows the process's netns without asking who looks, and each netns has files of its own there: with
+/// the same inode as in a process that could be looked at, it is that one's netns. Source: fs/proc/proc_net.c.
+void NetNsCensus::resolve_shut() {
+  if (shut_.empty()) return;
+  constexpr std::string_view kNetNs = "/ns/net";
+  std::set<ino_t> known;
+  for (const auto& [inode, path] : paths_) {
+    if (!path.ends_with(kNetNs)) continue;
+    if (const auto device = id_at(path.substr(0, path.size() - kNetNs.size()) + "/net/dev"))
+      known.insert(device->inode);
+  }
+  for (const auto& [process, why] : shut_) {
+    const auto device = id_at(process + "/net/dev");
+    if (!(device && known.contains(device->inode)) && !has_ended(process)) miss(why);
+  }
+}
+
+NetNsFinding NetNsCensus::find(const kernel::NetNsId& id) const {
+  NetNsFinding finding{std::nullopt, missed_};
+  const auto [first, last] = paths_.equal_range(id.inode);
+  for (auto way = first; way != last; ++way) {
+    try {
+      auto netns = kernel::NetNs::try_open(way->second);
+      const auto found = netns ? std::optional(netns->id()) : std::nullopt;
+      if (found == id) return {std::move(netns), {}};
+      // No two that live have one inode: another one has it, so ours is dead.
+      if (found && found->device == id.device && found->inode == id.inode) return {};
+      if (finding.why_unknown.empty())
+        finding.why_unknown = fmt::format("{} led to it a moment ago and does no more", way->second);
+    } catch (const Error& error) {
+      if (finding.why_unknown.empty()) finding.why_unknown = error.what();
+    }
+  }
+  return finding;
+}
+
+std::vector<kernel::NetNs> NetNsCensus::list() const {
+  std::vector<kernel::NetNs> found;
+  for (auto way = paths_.begin(); way != paths_.end(); ++way) {
+    if (!found.empty() && found.back().id().inode == way->first) continue;
+    try {
+      if (auto netns = kernel::NetNs::try_open(way->second)) found.push_back(std::move(*netns));
+    } catch (const Error&) {  // another way may be open; else it is not in sight
+    }
+  }
+  return found;
+}
 
 std::optional<kernel::NetNs> find_netns(const PodNetns& pod) {
   if (auto netns = kernel::NetNs::try_open(pod.path); netns && (!pod.id || netns->id() == *pod.id)) return netns;
   if (!pod.id) return std::nullopt;
-  std::optional<kernel::NetNs> found;
-  visit_paths([&](const std::string& path, const kernel::NetNsId& id) {
-    if (id != *pod.id) return false;
-    found = kernel::NetNs::try_open(path);  // the process may have ended by now
-    return found && found->id() == *pod.id;
-  });
-  if (found && found->id() != *pod.id) return std::nullopt;
-  return found;
+  return NetNsCensus::take().find(*pod.id).netns;
 }
 
 std::vector<kernel::NetNs> list_netns() {
-  std::vector<kernel::NetNs> found;
-  std::vector<kernel::NetNsId> known;
-  visit_paths([&](const std::string& path, const kernel::NetNsId& id) {
-    if (std::find(known.begin(), known.end(), id) != known.end()) return false;
-    known.push_back(id);
-    if (auto netns = kernel::NetNs::try_open(path)) found.push_back(std::move(*netns));
-    return false;
-  });
-  return found;
+  return NetNsCensus::take().list();
 }
 
 }  // namespace barewire::vf

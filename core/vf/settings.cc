@@ -102,8 +102,13 @@ std::optional<PfPort> find_pf_port(Host& host, const std::string& pf_address) {
   return PfPort{link->index, link->name};
 }
 
+state::FileLock lock_device(const state::Store& store, const kernel::Sysfs& sysfs, const std::string& device) {
+  const auto place = kernel::find_vf_place(sysfs, device);
+  return store.lock_device(place ? place->pf_address : device);
+}
+
 state::FileLock lock_pf(const Host& host, const std::string& pf_address) {
-  return host.store.lock("pf-" + pf_address, "PF " + pf_address);
+  return host.store.lock_device(pf_address);
 }
 
 void apply_admin(Host& host, const PfPort& pf, const VfInfo& current, const Settings& settings, const Habits& habits) {

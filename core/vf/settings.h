@@ -23,6 +23,8 @@ std::optional<PfPort> find_pf_port(Host& host, const std::string& pf_address);
 
 /// Serialises the calls that talk to one PF, whose mailbox to its VFs is slow. Throws Error{try_again}.
 state::FileLock lock_pf(const Host& host, const std::string& pf_address);
+/// Of what is claimed as `device`, the one lock of all plugins: a VF's is its PF's. Throws Error{try_again}.
+state::FileLock lock_device(const state::Store& store, const kernel::Sysfs& sysfs, const std::string& device);
 
 /// Sets what `settings` asks for, but the MAC, one attribute after another; what `current` has already is left alone.
 /// Throws KernelError naming the attribute.

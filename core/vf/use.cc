@@ -7,6 +7,7 @@
 #include "core/fd.h"
 #include "core/kernel/address.h"
 #include "core/kernel/netns.h"
+#include "core/regular_file.h"
 #include "core/vf/inventory.h"
 
 namespace barewire::vf {
@@ -25,7 +26,7 @@ std::optional<UseFinding> held_by_us(const std::string& address, const state::St
 }
 
 std::optional<std::string> held_by_peer(const std::string& address, const std::string& peer_state_dir) {
-  const auto netns = read_file(fmt::format("{}/pci/{}", peer_state_dir, address));
+  const auto netns = read_roots_file(fmt::format("{}/pci/{}", peer_state_dir, address));
   if (!netns || !kernel::NetNs::try_open(*netns)) return std::nullopt;
   return fmt::format("sriov-cni recorded it for {}", *netns);
 }
@@ -35,7 +36,7 @@ std::optional<std::string> held_by_peer(const std::string& address, const std::s
 std::optional<std::string> vfio_group_in_use(const kernel::PciFunction& pci, const std::string& vfio_dir) {
   if (!pci.iommu_group || pci.driver != "vfio-pci") return std::nullopt;
   const std::string path = fmt::format("{}/{}", vfio_dir, *pci.iommu_group);
-  const Fd group(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  const Fd group(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (group || errno != EBUSY) return std::nullopt;
   return fmt::format("a process has {} open", path);
 }

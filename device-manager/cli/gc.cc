@@ -39,7 +39,14 @@ std::string waiting(const manager::ReapPlan& plan, const Options& options) {
   return text;
 }
 
+void report_unseen(Session& session, const manager::ReapPlan& plan) {
+  for (const manager::Unseen& unseen : plan.unseen)
+    session.print(fmt::format("could not look at {}: {}\n", printable(unseen.what), printable(unseen.why)));
+  if (!plan.unseen.empty()) session.exit = Exit::problems;
+}
+
 void report(Session& session, const manager::Reaped& reaped) {
+  if (reaped.left) return session.print(fmt::format("left {}: {}\n", printable(reaped.what), printable(*reaped.left)));
   if (!reaped.error) return session.print(fmt::format("deleted {}\n", printable(reaped.what)));
   session.print(fmt::format("could not delete {}: {}\n", printable(reaped.what), printable(*reaped.error)));
   session.exit = Exit::problems;
@@ -60,7 +67,8 @@ void run(Session& session, const Options& options) {
     for (const auto& claim : plan.claims) report(session, manager::reap(session.node, claim));
   }
   session.print(left);
-  if (foreseen.empty() && left.empty()) session.print("Nothing to collect.\n");
+  report_unseen(session, plan);
+  if (foreseen.empty() && left.empty() && plan.unseen.empty()) session.print("Nothing to collect.\n");
 }
 
 constexpr const char* kExamples = R"(Examples:

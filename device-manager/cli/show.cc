@@ -2,11 +2,11 @@
 /// `barewire show`.
 #include <boost/json/object.hpp>
 
+#include "core/cni/life.h"
 #include "device-manager/cli/drift.h"
 #include "device-manager/cli/list_view.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/cli/show_view.h"
-#include "device-manager/liveness.h"
 #include "device-manager/snapshot_json.h"
 
 namespace barewire::cli {
@@ -17,26 +17,27 @@ struct Options {
   std::string output = "text";
 };
 
-bool is_alive(const state::Attachment& attachment) {
-  return manager::LiveNetNs::scan().is_alive(attachment, state::current_boot_id());
+boost::json::value alive_json(const manager::VfEntry& vf, const Look& dead) {
+  if (!vf.holder || dead.is_unknown()) return nullptr;
+  return dead.is_no();
 }
 
 void show_vf(Session& session, const Options& options, manager::PfEntry pf) {
   const state::Store store(session.node.run_dir);
   const manager::VfEntry& vf = pf.vfs.front();
-  const bool alive = !vf.holder || is_alive(*vf.holder);
+  const Look dead = vf.holder ? is_dead(*vf.holder) : Look::no();
   if (options.output == "text") {
     const std::string path = vf.holder ? store.path_of(vf.holder->id) : "";
-    session.print(render(describe_vf(pf, vf, alive, path), session.terminal));
+    session.print(render(describe_vf(pf, vf, dead, path), session.terminal));
   } else {
     boost::json::object document = to_json(vf);
     document["pf"] = pf.name();
     document["pfPci"] = pf.pf.pci.address;
-    document["netnsAlive"] = vf.holder ? boost::json::value(alive) : boost::json::value(nullptr);
+    document["netnsAlive"] = alive_json(vf, dead);
     document["record"] = vf.holder ? state::to_json(*vf.holder) : boost::json::value(nullptr);
     session.print_json(document);
   }
-  if (vf.state == manager::VfState::drifted || !alive) session.exit = Exit::problems;
+  if (vf.state == manager::VfState::drifted || !dead.is_no()) session.exit = Exit::problems;
 }
 
 void show_pf(Session& session, const Options& options, const manager::PfEntry& pf) {

@@ -12,6 +12,11 @@ namespace json = boost::json;
 
 namespace {
 
+std::string text_of(const Look& dead) {
+  if (dead.is_unknown()) return fmt::format("  (whether it lives cannot be told: {})", dead.why());
+  return dead.is_yes() ? "  (gone)" : "";
+}
+
 std::string yes_no(bool value) {
   return value ? "yes" : "no";
 }
@@ -120,13 +125,13 @@ std::vector<Section> describe_pf(const manager::PfEntry& pf) {
   return {std::move(function), netdev_section(pf.pf.link)};
 }
 
-std::vector<Section> describe_attachment(const state::Attachment& attachment, bool alive,
+std::vector<Section> describe_attachment(const state::Attachment& attachment, const Look& dead,
                                          const std::string& record_path) {
   Section holder{"Held by",
                  {{"network", attachment.id.network},
                   {"container", attachment.id.container_id},
                   {"interface", attachment.id.ifname},
-                  {"netns", attachment.netns + (alive ? "" : "  (gone)")},
+                  {"netns", attachment.netns + text_of(dead)},
                   {"pod", attachment.pod.name.empty() ? "" : attachment.pod.name_space + "/" + attachment.pod.name},
                   {"pod UID", attachment.pod.uid},
                   {"since", attachment.since},
@@ -140,7 +145,7 @@ std::vector<Section> describe_attachment(const state::Attachment& attachment, bo
   return sections;
 }
 
-std::vector<Section> describe_vf(const manager::PfEntry& pf, const manager::VfEntry& entry, bool alive,
+std::vector<Section> describe_vf(const manager::PfEntry& pf, const manager::VfEntry& entry, const Look& dead,
                                  const std::string& record_path) {
   const kernel::PciFunction& pci = entry.vf.pci;
   std::vector<Section> sections;
@@ -156,7 +161,7 @@ std::vector<Section> describe_vf(const manager::PfEntry& pf, const manager::VfEn
   sections.push_back(netdev_section(entry.vf.link));
   sections.push_back(attribute_section(pf, entry.vf));
   if (entry.holder) {
-    for (Section& section : describe_attachment(*entry.holder, alive, record_path))
+    for (Section& section : describe_attachment(*entry.holder, dead, record_path))
       sections.push_back(std::move(section));
   }
   return sections;

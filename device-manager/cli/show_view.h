@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/look.h"
 #include "device-manager/cli/terminal.h"
 #include "device-manager/snapshot.h"
 
@@ -18,10 +19,10 @@ struct Section {
 };
 
 std::vector<Section> describe_pf(const manager::PfEntry& pf);
-/// `alive`: does the holder's netns still exist.
-std::vector<Section> describe_vf(const manager::PfEntry& pf, const manager::VfEntry& vf, bool alive,
+/// `dead`: is the holder's netns gone.
+std::vector<Section> describe_vf(const manager::PfEntry& pf, const manager::VfEntry& vf, const Look& dead,
                                  const std::string& record_path);
-std::vector<Section> describe_attachment(const state::Attachment& attachment, bool alive,
+std::vector<Section> describe_attachment(const state::Attachment& attachment, const Look& dead,
                                          const std::string& record_path);
 
 /// Values aligned over all sections.

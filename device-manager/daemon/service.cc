@@ -26,7 +26,9 @@ void tell_well() {
 
 /// False when it could not be undone.
 bool report(spdlog::logger& log, const manager::Reaped& reaped) {
-  if (reaped.error) {
+  if (reaped.left) {
+    log.info("left {}: {}", reaped.what, *reaped.left);
+  } else if (reaped.error) {
     log.error("deleting {} failed, it stays for the next look: {}", reaped.what, *reaped.error);
   } else {
     log.info("deleted {}", reaped.what);
@@ -37,6 +39,28 @@ bool report(spdlog::logger& log, const manager::Reaped& reaped) {
 
 std::string name_of(const state::Attachment& attachment) {
   return fmt::format("attachment {} ({}) of {}", attachment.id.text(), attachment.id.plugin, attachment.netns);
+}
+
+/// Whatever is ripe in `plan`; true when nothing failed and everything could be looked at. `stop` may be null.
+bool reap_all(const Node& node, const Options& options, spdlog::logger& log, const manager::ReapPlan& plan,
+              const StopSignals* stop) {
+  bool fine = plan.unseen.empty();
+  for (const manager::Unseen& unseen : plan.unseen) log.error("could not look at {}: {}", unseen.what, unseen.why);
+  for (const manager::DeadAttachment& dead : plan.attachments) {
+    if (stop != nullptr && stop->is_asked()) return fine;
+    if (!dead.ripe) continue;
+    if (options.dry_run)
+      log.info("would delete {}", name_of(dead.attachment));
+    else
+      fine = report(log, manager::reap(node, dead.attachment)) && fine;
+  }
+  for (const state::Claim& claim : plan.claims) {
+    if (options.dry_run)
+      log.info("would release the claim on {}", claim.device);
+    else
+      fine = report(log, manager::reap(node, claim)) && fine;
+  }
+  return fine;
 }
 
 }  // namespace
@@ -63,7 +87,8 @@ void Service::run() {
 
 void Service::look() {
   try {
-    reap_due(manager::plan_reaping(node_, std::chrono::system_clock::now(), std::chrono::seconds(options_.grace)));
+    // No age by the wall clock: the grace, which no one sets, is the guard.
+    reap_due(manager::plan_reaping(node_, std::chrono::system_clock::now(), std::chrono::seconds(0)));
   } catch (const Error& error) {
     log_->error("looking for dead attachments failed: {}", manager::describe(error));
   } catch (const std::exception& error) {
@@ -72,27 +97,15 @@ void Service::look() {
 }
 
 void Service::reap_due(const manager::ReapPlan& plan) {
-  const auto due = watch_.due(plan, std::chrono::system_clock::now());
-  for (const state::Attachment& attachment : due) {
-    if (stop_.is_asked()) return;
-    if (options_.dry_run)
-      log_->info("would delete {}", name_of(attachment));
-    else
-      report(*log_, manager::reap(node_, attachment));
-  }
-  for (const state::Claim& claim : plan.claims) {
-    if (options_.dry_run)
-      log_->info("would release the claim on {}", claim.device);
-    else
-      report(*log_, manager::reap(node_, claim));
-  }
-  log_->debug("{} dead attachments seen, {} due", plan.attachments.size(), due.size());
+  const manager::ReapPlan due = watch_.due(plan, std::chrono::steady_clock::now());
+  reap_all(node_, options_, *log_, due, &stop_);
+  log_->debug("{} dead attachments seen, {} due", plan.attachments.size(), due.attachments.size());
 }
 
 std::chrono::milliseconds Service::until_next_look() const {
   std::chrono::milliseconds wait = std::chrono::seconds(options_.interval);
   if (const auto next = watch_.next()) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*next - std::chrono::system_clock::now());
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*next - std::chrono::steady_clock::now());
     // What was due and could not be undone waits for the interval.
     if (left.count() > 0) wait = std::min(wait, left + std::chrono::milliseconds(10));
   }
@@ -102,21 +115,7 @@ std::chrono::milliseconds Service::until_next_look() const {
 
 bool look_once(const Node& node, const Options& options, spdlog::logger& log) {
   const auto plan = manager::plan_reaping(node, std::chrono::system_clock::now(), std::chrono::seconds(options.grace));
-  bool fine = true;
-  for (const manager::DeadAttachment& dead : plan.attachments) {
-    if (!dead.ripe) continue;
-    if (options.dry_run)
-      log.info("would delete {}", name_of(dead.attachment));
-    else
-      fine = report(log, manager::reap(node, dead.attachment)) && fine;
-  }
-  for (const state::Claim& claim : plan.claims) {
-    if (options.dry_run)
-      log.info("would release the claim on {}", claim.device);
-    else
-      fine = report(log, manager::reap(node, claim)) && fine;
-  }
-  return fine;
+  return reap_all(node, options, log, plan, nullptr);
 }
 
 }  // namespace barewire::daemon

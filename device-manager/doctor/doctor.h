@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The offload chain of a node examined link by link: kernel, NICs, Open vSwitch, its flows, user-space memory. Says
-/// what is missing and what to type; reads only. `barewire doctor` shows it.
+/// what is missing and what to type; reads only. So are the records of attachments. `barewire doctor` shows it.
 #pragma once
 
 #include <string>
@@ -50,6 +50,7 @@ void examine_kernel(const Node& node, const std::string& modules_dir, const Chai
 void examine_nics(const Node& node, const ChainInUse& use, Findings& findings);
 void examine_flows(const ChainInUse& use, Findings& findings);
 void examine_memory(const Node& node, const ChainInUse& use, Findings& findings);
+void examine_attachments(const Node& node, Findings& findings);
 
 /// What the switch tells of itself.
 struct SwitchState {

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <filesystem>
+#include <optional>
 
 #include "core/fd.h"
 #include "core/state/store.h"
@@ -144,6 +146,33 @@ TEST_F(DaemonTest, WhereNotEveryProcessIsSeenItRefusesAndSaysWhy) {
     EXPECT_EQ(result.exit_status, program.starts_with("barewired") ? 4 : 3) << result.err;
     EXPECT_THAT(result.err, HasSubstr("--own-pid-namespace"));
   }
+  EXPECT_EQ(records(), 1U);
+}
+
+/// Whether process `pid` has the attachment's lock file open: it holds the lock, or waits for it.
+bool is_at_the_lock(pid_t pid) {
+  for (const auto& fd : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid))) {
+    std::error_code closed;
+    if (std::filesystem::read_symlink(fd, closed).string().find("locks/attachment-") != std::string::npos) return true;
+  }
+  return false;
+}
+
+TEST_F(DaemonTest, DecidesAgainUnderTheLockAndLeavesAPodThatWasAddedMeanwhile) {
+  attach("web-0", "h0");
+  delete_netns("web-0");
+  state::Store store("/run/barewire");
+  state::Attachment record = store.list().at(0);
+  std::optional<state::FileLock> lock(store.lock_attachment(record.id));  // an ADD is at work
+  ChildProcess barewired(daemon({"--own-pid-namespace", "--once", "--grace", "0"}));
+  ASSERT_TRUE(within(kLong, [&] { return is_at_the_lock(barewired.pid()); }));
+  record.netns = make_netns("web-0");
+  record.netns_id = kernel::NetNs::open(record.netns).id();
+  store.save(record);
+  lock.reset();
+  const CommandResult result = barewired.wait(kLong);
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("left attachment blue/cid-web-0/net1"));
   EXPECT_EQ(records(), 1U);
 }
 

@@ -22,9 +22,11 @@ state::Attachment made(const std::string& container, const std::string& since = 
   return attachment;
 }
 
-bool none_alive(const state::Attachment&) {
-  return false;
+Look all_dead(const state::Attachment&) {
+  return Look::yes();
 }
+
+const SteadyTime kSeen{};
 
 std::vector<std::string> containers(const ReapPlan& plan) {
   std::vector<std::string> result;
@@ -33,36 +35,45 @@ std::vector<std::string> containers(const ReapPlan& plan) {
 }
 
 TEST(ReapPlan, LeavesTheLivingAlone) {
-  const auto is_alive = [](const state::Attachment& each) { return each.id.container_id == "a"; };
-  EXPECT_THAT(containers(plan_reaping({made("a"), made("b")}, {}, is_alive, kMade + seconds(100), seconds(60))),
+  const auto is_dead = [](const state::Attachment& each) { return Look::of(each.id.container_id == "b"); };
+  EXPECT_THAT(containers(plan_reaping({made("a"), made("b")}, {}, is_dead, kMade + seconds(100), seconds(60))),
               ElementsAre("b"));
 }
 
+TEST(ReapPlan, NamesWhatItCannotTellAndLeavesItAlone) {
+  const auto cannot_tell = [](const state::Attachment&) { return Look::unknown("/proc/7 may not be read"); };
+  const auto plan = plan_reaping({made("a")}, {}, cannot_tell, kMade + seconds(100), seconds(0));
+  EXPECT_THAT(plan.attachments, IsEmpty());
+  ASSERT_THAT(plan.unseen, SizeIs(1));
+  EXPECT_THAT(plan.unseen[0].what, ::testing::HasSubstr("blue/a/net1"));
+  EXPECT_THAT(plan.unseen[0].why, ::testing::HasSubstr("/proc/7 may not be read"));
+}
+
 TEST(ReapPlan, TakesTheNewestFirstSoThatAChainIsUndoneInReverse) {
-  EXPECT_THAT(containers(plan_reaping({made("old"), made("new", "2026-01-02T03:04:06Z")}, {}, none_alive,
+  EXPECT_THAT(containers(plan_reaping({made("old"), made("new", "2026-01-02T03:04:06Z")}, {}, all_dead,
                                       kMade + seconds(100), seconds(0))),
               ElementsAre("new", "old"));
 }
 
 TEST(ReapPlan, WhatIsYoungerThanTheGuardIsNotRipe) {
-  const auto at = [](seconds age) { return plan_reaping({made("a")}, {}, none_alive, kMade + age, seconds(60)); };
+  const auto at = [](seconds age) { return plan_reaping({made("a")}, {}, all_dead, kMade + age, seconds(60)); };
   EXPECT_FALSE(at(seconds(59)).attachments.at(0).ripe);
   EXPECT_TRUE(at(seconds(60)).attachments.at(0).ripe);
 }
 
 TEST(ReapPlan, ARecordFromTheFutureIsRipeOnlyWithoutAGuard) {
-  EXPECT_FALSE(plan_reaping({made("a")}, {}, none_alive, kMade - seconds(10), seconds(60)).attachments.at(0).ripe);
-  EXPECT_TRUE(plan_reaping({made("a")}, {}, none_alive, kMade - seconds(10), seconds(0)).attachments.at(0).ripe);
+  EXPECT_FALSE(plan_reaping({made("a")}, {}, all_dead, kMade - seconds(10), seconds(60)).attachments.at(0).ripe);
+  EXPECT_TRUE(plan_reaping({made("a")}, {}, all_dead, kMade - seconds(10), seconds(0)).attachments.at(0).ripe);
 }
 
 TEST(ReapPlan, ARecordWithoutAReadableTimeIsOld) {
-  EXPECT_TRUE(plan_reaping({made("a", "yesterday")}, {}, none_alive, kMade, seconds(60)).attachments.at(0).ripe);
+  EXPECT_TRUE(plan_reaping({made("a", "yesterday")}, {}, all_dead, kMade, seconds(60)).attachments.at(0).ripe);
 }
 
 TEST(ReapPlan, TakesOnlyOldClaimsWithoutARecord) {
   const std::vector<state::Claim> claims = {
       {"old", "r", false, kMade}, {"young", "r", false, kMade + seconds(90)}, {"recorded", "r", true, kMade}};
-  const auto plan = plan_reaping({}, claims, none_alive, kMade + seconds(100), seconds(60));
+  const auto plan = plan_reaping({}, claims, all_dead, kMade + seconds(100), seconds(60));
   ASSERT_THAT(plan.claims, SizeIs(1));
   EXPECT_EQ(plan.claims[0].device, "old");
 }
@@ -73,34 +84,47 @@ ReapPlan dead(const std::vector<std::string>& names, bool ripe = true) {
   return plan;
 }
 
+std::size_t due(GraceWatch& watch, const ReapPlan& plan, SteadyTime now) {
+  return watch.due(plan, now).attachments.size();
+}
+
 TEST(GraceWatch, IsDueOnceSeenDeadForTheGrace) {
   GraceWatch watch(seconds(30));
-  EXPECT_THAT(watch.due(dead({"a"}), kMade), IsEmpty());
-  EXPECT_EQ(watch.next(), kMade + seconds(30));
-  EXPECT_THAT(watch.due(dead({"a"}), kMade + seconds(29)), IsEmpty());
-  EXPECT_THAT(watch.due(dead({"a"}), kMade + seconds(30)), SizeIs(1));
+  EXPECT_EQ(due(watch, dead({"a"}), kSeen), 0U);
+  EXPECT_EQ(watch.next(), kSeen + seconds(30));
+  EXPECT_EQ(due(watch, dead({"a"}), kSeen + seconds(29)), 0U);
+  EXPECT_EQ(due(watch, dead({"a"}), kSeen + seconds(30)), 1U);
 }
 
 TEST(GraceWatch, OneThatCameBackStartsAnew) {
   GraceWatch watch(seconds(30));
-  watch.due(dead({"a"}), kMade);
-  watch.due(dead({}), kMade + seconds(20));
+  watch.due(dead({"a"}), kSeen);
+  watch.due(dead({}), kSeen + seconds(20));
   EXPECT_EQ(watch.next(), std::nullopt);
-  EXPECT_THAT(watch.due(dead({"a"}), kMade + seconds(40)), IsEmpty());
+  EXPECT_EQ(due(watch, dead({"a"}), kSeen + seconds(40)), 0U);
+}
+
+TEST(GraceWatch, ALaterAttachmentOfTheSameNameStartsAnew) {
+  GraceWatch watch(seconds(30));
+  watch.due(dead({"a"}), kSeen);
+  ReapPlan again = dead({"a"});
+  again.attachments[0].attachment.since = "2026-01-02T03:04:30Z";
+  EXPECT_EQ(due(watch, again, kSeen + seconds(30)), 0U);
+  EXPECT_EQ(due(watch, again, kSeen + seconds(60)), 1U);
 }
 
 TEST(GraceWatch, OneThatIsNotRipeWaits) {
   GraceWatch watch(seconds(0));
-  EXPECT_THAT(watch.due(dead({"a"}, false), kMade), IsEmpty());
-  EXPECT_THAT(watch.due(dead({"a"}, true), kMade), SizeIs(1));
+  EXPECT_EQ(due(watch, dead({"a"}, false), kSeen), 0U);
+  EXPECT_EQ(due(watch, dead({"a"}, true), kSeen), 1U);
 }
 
-TEST(GraceWatch, AClockSetBackDelaysAndNeverHastens) {
+TEST(GraceWatch, AClaimWaitsAsAnAttachmentDoes) {
   GraceWatch watch(seconds(30));
-  watch.due(dead({"a"}), kMade);
-  EXPECT_THAT(watch.due(dead({"a"}), kMade - seconds(3600)), IsEmpty());
-  EXPECT_THAT(watch.due(dead({"a"}), kMade - seconds(3571)), IsEmpty());
-  EXPECT_THAT(watch.due(dead({"a"}), kMade - seconds(3570)), SizeIs(1));
+  ReapPlan plan;
+  plan.claims.push_back({"0000:01:10.0", "r", false, kMade});
+  EXPECT_THAT(watch.due(plan, kSeen).claims, IsEmpty());
+  EXPECT_THAT(watch.due(plan, kSeen + seconds(30)).claims, SizeIs(1));
 }
 
 TEST(ParseTime, TakesRfc3339InUtcAlone) {

@@ -2,8 +2,11 @@
 #include "core/state/store.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <thread>
 
@@ -115,6 +118,56 @@ TEST_F(Records, OnlyOneOfManyClaimsWins) {
     threads.emplace_back([&, i] { won += Store(root_).claim("dev", attachment(fmt::format("c{}", i)).id); });
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(won, 1);
+}
+
+TEST_F(Records, OnlyOneOfManyTakesOverAStaleClaim) {
+  Store store(root_);
+  for (int i = 0; i < 6; ++i) store.save(attachment(fmt::format("c{}", i)));
+  for (int round = 0; round < 20; ++round) {
+    std::filesystem::remove(root_ + "/devices/dev");
+    ASSERT_TRUE(store.claim("dev", attachment("gone").id));
+    const Claim stale = store.claims().at(0);
+    std::atomic<int> won = 0;
+    std::vector<std::thread> threads;
+    threads.emplace_back([&] { Store(root_).release_stale(stale); });
+    for (int i = 0; i < 6; ++i)
+      threads.emplace_back([&, i] { won += Store(root_).claim("dev", attachment(fmt::format("c{}", i)).id); });
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(won, 1);
+    EXPECT_TRUE(store.holder("dev"));
+  }
+}
+
+TEST_F(Records, OfANetworkNameWhatCannotBeRead) {
+  Store store(root_);
+  store.save(attachment("a"));
+  const std::string directory = std::filesystem::path(store.path_of(attachment("a").id)).parent_path();
+  ASSERT_EQ(::mkfifo((directory + "/x@net1.sriov.json").c_str(), 0600), 0);
+  std::filesystem::create_directories(root_ + "/attachments/other");
+  write_file_atomically(root_ + "/attachments/other/y@net1.sriov.json", "{", Durability::until_reboot);
+  Store::Unreadable unreadable;
+  EXPECT_EQ(store.list(attachment("a").id.network, &unreadable).size(), 1U);
+  ASSERT_EQ(unreadable.size(), 1U);
+  EXPECT_THAT(unreadable[0].first, ::testing::HasSubstr("x@net1.sriov.json"));
+  EXPECT_THAT(unreadable[0].second, ::testing::HasSubstr("a FIFO"));
+}
+
+TEST_F(Records, ALockThatTheParentHoldsIsTheChildsToo) {
+  const Store store(root_);
+  const FileLock held = store.lock_attachment(attachment("a").id);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    FileLock::inherit(held);
+    try {
+      { const FileLock again = Store(root_).lock_attachment(attachment("a").id); }
+      ::_exit(std::filesystem::is_empty(root_ + "/locks") ? 2 : 0);  // it is not the child's to remove
+    } catch (const Error&) {
+      ::_exit(1);
+    }
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST_F(Records, LockMakesASecondCallerTryAgain) {
