@@ -25,7 +25,8 @@ constexpr int kContainerPosition = 2;  ///< in the result: bridge, host's end, c
 void undo(const state::Attachment& attachment, Node& node) {
   Collector collector;
   collector.run("masquerade", [&] {
-    if (const auto masquerade = Masquerade::from_record(attachment)) remove_masquerade(attachment.id, *masquerade);
+    if (const auto masquerade = Masquerade::from_record(attachment))
+      remove_masquerade(attachment.id, *masquerade, node);
   });
   collector.run("spoof check", [&] {
     if (const auto check = SpoofCheck::from_record(attachment)) remove_spoof_check(attachment.id, *check);
@@ -100,7 +101,7 @@ void masquerade(Work& work) {
   for (const cni::IpConfig& ip : work.result.ips) masquerade.addresses.push_back(ip.address);
   masquerade.to_record(work.attachment);
   store_of(work.node).save(work.attachment);
-  add_masquerade(work.attachment.id, masquerade);
+  add_masquerade(work.attachment.id, masquerade, work.node);
 }
 
 void address(Work& work, const Ends& host, kernel::NlSocket& inside, const kernel::Link& link) {
@@ -144,7 +145,7 @@ cni::Result add(const cni::Request& request, Node& node) {
     Work work{.request = request,
               .node = node,
               .config = config,
-              .netns = kernel::NetNs::open(request.netns),
+              .netns = request.pod_netns().again(),
               .attachment = attachment,
               .host = kernel::NlSocket(),
               .result = {}};

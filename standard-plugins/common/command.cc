@@ -2,6 +2,8 @@
 #include "standard-plugins/common/command.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +19,54 @@ extern char** environ;
 namespace barewire::standard {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kMostWords = 16 << 20;  ///< bytes
+
+/// What is said until the other end closes; false when that takes too long, or there is no end of it.
+bool read_words(int fd, const std::string& program, std::string& words) {
+  const auto deadline = Clock::now() + kCommandTimeout;
+  std::array<char, 4096> buffer{};
+  while (words.size() < kMostWords) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
+    const int ready = left > 0 ? ::poll(&readable, 1, static_cast<int>(left)) : 0;
+    if (ready == 0) return false;
+    const ssize_t got = ready < 0 ? -1 : ::read(fd, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw sys_error("reading the output of {}", program);
+    if (got == 0) return true;
+    words.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  return false;
+}
+
+/// Kills and reaps a child that nobody waits for any more, whatever is thrown meanwhile.
+class Child {
+ public:
+  Child(pid_t pid, const std::string& program) : pid_(pid), program_(program) {}
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    if (pid_ < 0) return;
+    ::kill(pid_, SIGKILL);
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  void kill() { ::kill(pid_, SIGKILL); }
+  int wait() {
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0)
+      if (errno != EINTR) throw sys_error("waiting for {}", program_);
+    pid_ = -1;
+    return status;
+  }
+
+ private:
+  pid_t pid_;
+  const std::string& program_;
+};
 
 pid_t spawn(const std::string& program, std::vector<std::string> words, int output) {
   std::vector<char*> pointers;
@@ -34,6 +84,16 @@ pid_t spawn(const std::string& program, std::vector<std::string> words, int outp
 }
 
 }  // namespace
+
+bool CommandAnswer::exited_with(int code) const noexcept {
+  return WIFEXITED(status) && WEXITSTATUS(status) == code;
+}
+
+std::string CommandAnswer::text() const {
+  const std::string end = WIFSIGNALED(status) ? fmt::format("was killed by signal {}", WTERMSIG(status))
+                                              : fmt::format("exited with status {}", WEXITSTATUS(status));
+  return words.empty() ? end : fmt::format("{}: {}", end, words);
+}
 
 std::optional<std::string> find_command(const std::string& name) {
   const char* path = std::getenv("PATH");
@@ -58,12 +118,11 @@ CommandAnswer run_command(const std::string& program, const std::vector<std::str
   Fd child_output(ends[1]);
   std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  const pid_t pid = spawn(program, std::move(words), child_output.get());
+  Child child(spawn(program, std::move(words), child_output.get()), program);
   child_output.reset();
   CommandAnswer answer;
-  answer.words = read_all(output.get(), program);
-  while (::waitpid(pid, &answer.status, 0) < 0)
-    if (errno != EINTR) throw sys_error("waiting for {}", program);
+  if (!read_words(output.get(), program, answer.words)) child.kill();
+  answer.status = child.wait();
   return answer;
 }
 

@@ -3,17 +3,44 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "core/error.h"
+#include "core/state/lock_names.h"
 #include "standard-plugins/common/command.h"
+#include "standard-plugins/common/lifecycle.h"
 
 namespace barewire::standard {
 
 namespace {
 
-/// -w waits for the lock of other iptables.
+/// -w waits for the lock of other iptables, 30 s: as long as a plugin waits for one of its own.
 CommandAnswer execute(const std::string& program, std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "-w");
+  arguments.insert(arguments.begin(), {"-w", "30"});
   return run_command(program, arguments);
+}
+
+bool says(const CommandAnswer& answer, std::string_view words) {
+  return answer.words.find(words) != std::string::npos;
+}
+
+/// The chain that the rule in `arguments` jumps to; empty without one.
+std::string target_of(const std::vector<std::string>& arguments) {
+  const auto jump = std::find(arguments.begin(), arguments.end(), "-j");
+  return jump == arguments.end() || jump + 1 == arguments.end() ? "" : *(jump + 1);
+}
+
+/// Status 1 is also "cannot", 2 also "do not understand": only the words tell absence. A rule that jumps to a chain
+/// which is not there is not there either; legacy iptables then looks for an extension of that name, none of which has
+/// a dash. Source: iptables 1.8, libiptc/libiptc.c and iptables/nft.c (the texts of errors); iptables(8), DIAGNOSTICS.
+bool is_absence(const CommandAnswer& answer, const std::vector<std::string>& arguments) {
+  if (answer.exited_with(1))
+    return says(answer, "does a matching rule exist in that chain") ||
+           says(answer, "No chain/target/match by that name");
+  const std::string target = target_of(arguments);
+  if (!answer.exited_with(2) || target.empty()) return false;
+  return says(answer, fmt::format("Chain '{}' does not exist", target)) ||
+         (target.find('-') != std::string::npos && says(answer, fmt::format("Couldn't load target `{}'", target)));
 }
 
 std::vector<std::string> line(const std::string& table, const char* action, const std::string& chain,
@@ -45,23 +72,29 @@ bool Iptables::is_installed(bool v4) {
 
 void Iptables::run(const std::vector<std::string>& arguments) const {
   const CommandAnswer answer = execute(program_, arguments);
-  if (answer.status != 0)
+  if (!answer.succeeded())
     throw Error(Error::Code::kernel, fmt::format("running {} {} failed", program_, fmt::join(arguments, " ")),
-                answer.words);
+                answer.text());
 }
 
-bool Iptables::try_run(const std::vector<std::string>& arguments) const {
-  return execute(program_, arguments).status == 0;
+Look Iptables::ask(const std::vector<std::string>& arguments) const {
+  const CommandAnswer answer = execute(program_, arguments);
+  if (answer.succeeded()) return Look::yes();
+  if (is_absence(answer, arguments)) return Look::no();
+  return Look::unknown(fmt::format("{} {} {}", program_, fmt::join(arguments, " "), answer.text()));
 }
 
 void Iptables::ensure_chain(const std::string& table, const std::string& chain) const {
-  if (try_run(line(table, "-N", chain))) return;
-  run(line(table, "-L", chain));  // there already; anything else is said here
+  const CommandAnswer answer = execute(program_, line(table, "-N", chain));
+  if (answer.succeeded() || (answer.exited_with(1) && says(answer, "Chain already exists"))) return;
+  throw Error(Error::Code::kernel, fmt::format("making iptables chain {} in table {} failed", chain, table),
+              answer.text());
 }
 
 bool Iptables::has_rule(const std::string& table, const std::string& chain,
                         const std::vector<std::string>& rule) const {
-  return try_run(line(table, "-C", chain, rule));
+  return ask(line(table, "-C", chain, rule))
+      .require(fmt::format("iptables chain {} has a rule", chain), Error::Code::kernel);
 }
 
 void Iptables::ensure_rule(const std::string& table, const std::string& chain, const std::vector<std::string>& rule,
@@ -75,8 +108,13 @@ void Iptables::remove_rule(const std::string& table, const std::string& chain,
 }
 
 void Iptables::remove_chain(const std::string& table, const std::string& chain) const {
-  if (!try_run(line(table, "-F", chain))) return;
-  run(line(table, "-X", chain));
+  const Look emptied = ask(line(table, "-F", chain));
+  if (emptied.require(fmt::format("there is an iptables chain {}", chain), Error::Code::kernel))
+    run(line(table, "-X", chain));
+}
+
+state::FileLock lock_iptables(const Node& node) {
+  return store_of(node).lock(state::lock_name::iptables(), "the iptables rules of this node");
 }
 
 }  // namespace barewire::standard

@@ -7,7 +7,14 @@
 #include <string_view>
 #include <vector>
 
+#include "core/look.h"
+#include "core/node.h"
+#include "core/state/store.h"
+
 namespace barewire::standard {
+
+/// Of every call that asks for a rule and makes or removes it then: taken by the plugin around its whole work.
+state::FileLock lock_iptables(const Node& node);
 
 /// One of the two commands, by family. Source: iptables(8).
 class Iptables {
@@ -18,14 +25,16 @@ class Iptables {
 
   /// Runs with -w (wait for the lock of other iptables). Throws Error{kernel} with the command line and its stderr.
   void run(const std::vector<std::string>& arguments) const;
-  /// Whether it succeeded: "-C …" asks, "-D …" removes what may be gone.
-  bool try_run(const std::vector<std::string>& arguments) const;
+  /// As run; no where it says in so many words that there is no such rule, chain or target. A command that fails for
+  /// any other reason, or is killed, tells nothing: unknown.
+  Look ask(const std::vector<std::string>& arguments) const;
 
   /// Makes the chain when missing.
   void ensure_chain(const std::string& table, const std::string& chain) const;
   /// Appends (or inserts first) the rule unless it is there.
   void ensure_rule(const std::string& table, const std::string& chain, const std::vector<std::string>& rule,
                    bool first = false) const;
+  /// All of these throw Error{kernel} where the command cannot tell: that never counts as absence.
   bool has_rule(const std::string& table, const std::string& chain, const std::vector<std::string>& rule) const;
   void remove_rule(const std::string& table, const std::string& chain, const std::vector<std::string>& rule) const;
   void remove_chain(const std::string& table, const std::string& chain) const;

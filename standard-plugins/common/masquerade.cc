@@ -130,8 +130,9 @@ void Masquerade::to_record(state::Attachment& attachment) const {
       json::object{{"backend", backend == NatBackend::iptables ? "iptables" : "nftables"}, {"addresses", list}};
 }
 
-void add_masquerade(const state::AttachmentId& id, const Masquerade& masquerade) {
+void add_masquerade(const state::AttachmentId& id, const Masquerade& masquerade, const Node& node) {
   if (masquerade.backend == NatBackend::iptables) {
+    const state::FileLock lock = lock_iptables(node);
     for (const IpPrefix& address : masquerade.addresses) add_with_iptables(id, address);
     return;
   }
@@ -142,8 +143,9 @@ void add_masquerade(const state::AttachmentId& id, const Masquerade& masquerade)
   }
 }
 
-void remove_masquerade(const state::AttachmentId& id, const Masquerade& masquerade) {
+void remove_masquerade(const state::AttachmentId& id, const Masquerade& masquerade, const Node& node) {
   if (masquerade.backend == NatBackend::iptables) {
+    const state::FileLock lock = lock_iptables(node);
     for (const IpPrefix& address : masquerade.addresses) remove_with_iptables(id, address);
     return;
   }

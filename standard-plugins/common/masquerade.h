@@ -9,6 +9,7 @@
 
 #include "core/cni/result.h"
 #include "core/json_view.h"
+#include "core/node.h"
 #include "core/state/attachment.h"
 
 namespace barewire::standard {
@@ -28,9 +29,9 @@ struct Masquerade {
 };
 
 /// Throws KernelError, or Error{kernel} with what iptables said.
-void add_masquerade(const state::AttachmentId& id, const Masquerade& masquerade);
+void add_masquerade(const state::AttachmentId& id, const Masquerade& masquerade, const Node& node);
 /// Harmless when it is not there.
-void remove_masquerade(const state::AttachmentId& id, const Masquerade& masquerade);
+void remove_masquerade(const state::AttachmentId& id, const Masquerade& masquerade, const Node& node);
 /// What is missing, as clauses.
 std::vector<std::string> compare_masquerade(const state::AttachmentId& id, const Masquerade& masquerade);
 

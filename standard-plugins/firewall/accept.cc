@@ -30,11 +30,6 @@ bool uses_iptables() {
          nft::chain_policy(socket, filter_table(false), kForward);
 }
 
-/// One call at a time: each looks for a rule first and makes it then.
-state::FileLock lock_iptables(const Node& node) {
-  return store_of(node).lock("firewall-iptables", "the iptables rules of the firewall plugin");
-}
-
 }  // namespace
 
 FirewallBackend choose_backend(const FirewallConfig& config) {

@@ -47,12 +47,14 @@ void forget_flows(const PortmapPlan& plan) {
     }
 }
 
-void unmap(const PortmapPlan& plan) {
+void unmap(const PortmapPlan& plan, const Node& node) {
   if (plan.empty()) return;
-  if (plan.backend == NatBackend::iptables)
+  if (plan.backend == NatBackend::iptables) {
+    const state::FileLock lock = lock_iptables(node);
     unmap_with_iptables(plan);
-  else
+  } else {
     unmap_with_nftables(plan);
+  }
   forget_flows(plan);
 }
 
@@ -64,10 +66,10 @@ std::optional<NatBackend> recorded_backend(const state::Attachment& attachment) 
 }
 
 /// The configuration of ADD tells what was made.
-void undo(const state::Attachment& attachment, Node&) {
+void undo(const state::Attachment& attachment, Node& node) {
   PortmapPlan plan = plan_of(attachment.id, cni::NetConf::parse(attachment.config));
   plan.backend = recorded_backend(attachment).value_or(plan.config.backend.value_or(NatBackend::nftables));
-  unmap(plan);
+  unmap(plan, node);
 }
 
 /// The ifindex packets to `destination` leave by; nullopt when there is no route. Source: ip-route(8), "get".
@@ -103,10 +105,12 @@ void let_loopback_through(const PortmapPlan& plan) {
 }
 
 void map(const PortmapPlan& plan, const Node& node) {
-  if (plan.backend == NatBackend::iptables)
+  if (plan.backend == NatBackend::iptables) {
+    const state::FileLock lock = lock_iptables(node);
     map_with_iptables(plan);
-  else
+  } else {
     map_with_nftables(plan, node);
+  }
   let_loopback_through(plan);
   forget_flows(plan);
 }

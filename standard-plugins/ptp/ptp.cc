@@ -47,7 +47,8 @@ Config parse_config(const cni::Request& request) {
 void undo(const state::Attachment& attachment, Node& node) {
   Collector collector;
   collector.run("masquerade", [&] {
-    if (const auto masquerade = Masquerade::from_record(attachment)) remove_masquerade(attachment.id, *masquerade);
+    if (const auto masquerade = Masquerade::from_record(attachment))
+      remove_masquerade(attachment.id, *masquerade, node);
   });
   // Before the interface goes: a DHCP server is told through it.
   collector.run("addresses", [&] { release_addresses(attachment, node); });
@@ -110,7 +111,7 @@ void masquerade(Work& work) {
   for (const cni::IpConfig& ip : work.result.ips) masquerade.addresses.push_back(ip.address);
   masquerade.to_record(work.attachment);
   store_of(work.node).save(work.attachment);
-  add_masquerade(work.attachment.id, masquerade);
+  add_masquerade(work.attachment.id, masquerade, work.node);
 }
 
 kernel::Link connect(Work& work) {
@@ -151,7 +152,7 @@ cni::Result add(const cni::Request& request, Node& node) {
     Work work{.request = request,
               .node = node,
               .config = config,
-              .netns = kernel::NetNs::open(request.netns),
+              .netns = request.pod_netns().again(),
               .attachment = attachment,
               .host = kernel::NlSocket(),
               .result = {}};
@@ -207,7 +208,7 @@ void check(const cni::Request& request, Node& node) {
   const cni::Result& previous = require_previous(request);
   cni::ipam_check(request, node);
   const int position = cni::find_position(previous, request.ifname);
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(request.netns));
+  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const kernel::Link link = check_container_interface(inside, request, previous, position);
   if (!link.is_up()) throw_drift(link.name, {"it is down"});
   cni::check_interface(inside, link, previous, position);

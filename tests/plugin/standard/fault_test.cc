@@ -53,6 +53,7 @@ TEST_P(StandardFault, AddMadeToFailAtEveryStepUndoesItself) {
   const NodeSnapshot before = NodeSnapshot::take();
   const std::size_t steps = for_each_mutation([&](std::size_t n) {
     const FaultOutcome outcome = fail_at(command("ADD"), n, EIO);
+    EXPECT_LT(outcome.result.exit_status, 128) << "a signal ended it";
     expect_clean(before, outcome);
     return outcome;
   });
