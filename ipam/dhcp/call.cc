@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <array>
 #include <boost/json/serialize.hpp>
@@ -17,9 +18,13 @@ namespace {
 constexpr const char* kHint = "see the daemon's log: journalctl -u cni-dhcp";
 
 /// nullopt when nobody listens. Source: unix(7).
-std::optional<Fd> connect_to(const std::string& path) {
+std::optional<Fd> connect_to(const std::string& path, std::chrono::seconds timeout) {
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) throw sys_error("opening a unix socket");
+  // Also of connect, which waits where the daemon does not accept. Source: socket(7), SO_SNDTIMEO.
+  const timeval patience{timeout.count(), 0};
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0)
+    throw sys_error("setting a timeout for the DHCP daemon at {}", path);
   const sockaddr_un address = unix_address(path);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   if (errno == ENOENT || errno == ENOTDIR || errno == ECONNREFUSED) return std::nullopt;
@@ -94,7 +99,7 @@ cni::Request decode_call(std::string_view bytes) {
 
 std::optional<cni::Result> call_daemon(const std::string& path, const cni::Request& request,
                                        std::chrono::seconds timeout) {
-  const auto fd = connect_to(path);
+  const auto fd = connect_to(path, timeout);
   if (!fd) return std::nullopt;
   send_all(fd->get(), encode_call(request), path);
   return result_of(receive_all(fd->get(), path, std::chrono::steady_clock::now() + timeout), path);

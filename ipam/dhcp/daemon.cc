@@ -14,7 +14,7 @@ constexpr int kFailed = 1, kUsage = 2;
 
 void complain(const Error& error) {
   const std::string hint = error.hint().empty() ? "" : "\n  " + error.hint();
-  write_all(STDERR_FILENO, fmt::format("dhcp daemon: {}{}\n", error.what(), hint), "stderr");
+  write_quietly(STDERR_FILENO, fmt::format("dhcp daemon: {}{}\n", error.what(), hint));
 }
 
 int serve(const DaemonOptions& options, const StopSignals& stop) {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/log.h"
+#include "core/vf/netns_search.h"
 #include "ipam/dhcp/packet_socket.h"
 
 namespace barewire::ipam::dhcp {
@@ -64,9 +65,13 @@ Identity identity_of(const LeaseRecord& record) {
 }
 
 std::optional<kernel::NetNs> netns_of(const LeaseRecord& record, const std::string& host_prefix) {
+  const auto& id = record.attachment.netns_id;
+  if (!id) return std::nullopt;
   auto netns = kernel::NetNs::try_open(host_prefix + record.attachment.netns);
-  if (!netns || !record.attachment.netns_id || netns->id() != *record.attachment.netns_id) return std::nullopt;
-  return netns;
+  if (netns && netns->id() == *id) return netns;
+  vf::NetNsFinding finding = vf::NetNsCensus::take().find(*id);
+  finding.exists().require(fmt::format("the netns of lease {} lives", record.attachment.id.text()));
+  return std::move(finding.netns);
 }
 
 bool release(const LeaseRecord& record, const std::string& host_prefix) {

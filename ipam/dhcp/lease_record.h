@@ -38,7 +38,8 @@ cni::Request request_of(const state::Attachment& attachment);
 /// Throws Error{config}.
 Identity identity_of(const LeaseRecord& record);
 
-/// The netns the lease belongs to, as seen below `host_prefix`; nullopt when it is gone, or its path leads to another.
+/// The netns the lease belongs to: by its path as seen below `host_prefix`, else by a process in it or a mount of it.
+/// nullopt when it is gone. Throws Error{io} when that cannot be told.
 std::optional<kernel::NetNs> netns_of(const LeaseRecord& record, const std::string& host_prefix);
 
 /// Sends RELEASE. False where nobody can: the server was never asked, or the netns or the interface is gone; the lease

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 
+#include "core/cni/life.h"
 #include "core/cni/plugin.h"
 #include "core/log.h"
 
@@ -27,6 +28,16 @@ Error no_lease(const state::AttachmentId& id, const std::string& reason) {
                "is a DHCP server on the interface's network? `dhcp daemon -resendtimeout` says how long to ask");
 }
 
+/// A lease is kept while it cannot be told whether the pod lives.
+bool is_certain_to_be_gone(const LeaseRecord& record, const std::string& host_prefix) {
+  try {
+    return !netns_of(record, host_prefix);
+  } catch (const Error& error) {
+    log_warning("{}", error.what());
+    return false;
+  }
+}
+
 }  // namespace
 
 Leases::Leases(Options options, Answer answer)
@@ -48,8 +59,8 @@ void Leases::take_up(LeaseRecord record, Time now) {
   if (record.daemon != options_.socket_path) return;
   const state::AttachmentId id = record.attachment.id;
   // One without a grant belongs to an ADD that died with the daemon.
-  const bool wanted = record.terms && record.granted && record.attachment.boot_id == state::current_boot_id();
-  if (!wanted || !netns_of(record, options_.host_prefix)) {
+  const bool wanted = record.terms && record.granted && is_of_this_boot(record.attachment);
+  if (!wanted || is_certain_to_be_gone(record, options_.host_prefix)) {
     log_info("lease {}: dropped, nothing uses it any more", id.text());
     return forget(store_, id, options_.host_prefix);
   }
@@ -70,8 +81,13 @@ void Leases::call(const cni::Request& request, int connection, Time now) {
     case cni::Command::del:
       del(id);
       break;
-    default:
+    case cni::Command::status:
       Config::parse(request);
+      break;
+    case cni::Command::gc:
+    case cni::Command::version:
+      throw Error(Error::Code::environment, fmt::format("the DHCP daemon serves no {}", cni::name_of(request.command)),
+                  "ADD, CHECK, DEL and STATUS are its own; the plugin answers the others by itself");
   }
   answer_(connection, "{}");
 }
@@ -102,7 +118,7 @@ LeaseRecord Leases::make_record(const cni::Request& request) const {
   LeaseRecord record;
   record.attachment = state::make_attachment(seen_from_here, kPluginName);
   record.attachment.netns = request.netns;
-  kernel::NlSocket inside = kernel::NlSocket::in(kernel::NetNs::open(seen_from_here.netns));
+  kernel::NlSocket inside = kernel::NlSocket::in(seen_from_here.pod_netns());
   const kernel::Link link = kernel::get_link(inside, request.ifname);
   if (!link.mac)
     throw Error(Error::Code::device,

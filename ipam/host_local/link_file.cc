@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/regular_file.h"
 
 namespace barewire::ipam::host_local {
 
@@ -20,7 +21,7 @@ bool link_or_taken(int from_directory, const char* from, const std::string& path
 
 bool write_and_link(const std::string& directory, std::string_view content, const std::string& path) {
   const std::string draft = fmt::format("{}/{}{}", directory, kDraftPrefix, ::getpid());
-  write_all(open_file(draft, O_WRONLY | O_CREAT | O_TRUNC).get(), content, draft);
+  write_all(open_regular_for_writing(draft, O_WRONLY | O_TRUNC, 0644).get(), content, draft);
   struct Remove {
     const std::string& file;
     ~Remove() { ::unlink(file.c_str()); }

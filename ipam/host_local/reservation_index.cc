@@ -131,18 +131,29 @@ std::size_t ReservationIndex::home_of(std::uint64_t owner) const noexcept {
   return static_cast<std::size_t>((owner ^ owner >> 32) & (header().capacity - 1));
 }
 
-void ReservationIndex::insert(const Slot& slot) noexcept {
-  const std::size_t mask = header().capacity - 1;
-  std::size_t at = home_of(slot.owner);
-  while (slots()[at].owner != 0) at = (at + 1) & mask;
+/// The slot from `owner`'s home on for which `wanted` is true, or the first free one. Its header says that a quarter is
+/// free, which a damaged index may not have: then the probe comes round, and there is none.
+template <typename Wanted>
+std::size_t ReservationIndex::probe(std::uint64_t owner, const Wanted& wanted) const {
+  const std::size_t capacity = header().capacity;
+  std::size_t at = home_of(owner);
+  for (std::size_t steps = 0; steps < capacity; ++steps, at = (at + 1) & (capacity - 1))
+    if (slots()[at].owner == 0 || wanted(slots()[at])) return at;
+  throw DamagedIndex();
+}
+
+void ReservationIndex::insert(const Slot& slot) {
+  const std::size_t at = probe(slot.owner, [](const Slot&) { return false; });
   slots()[at] = slot;
   ++header().used;
 }
 
 /// Closes the gap, so that no probe that must pass it stops there. Source: Knuth, TAOCP 3, 6.4, algorithm R.
-void ReservationIndex::erase(std::size_t at) noexcept {
+void ReservationIndex::erase(std::size_t at) {
   const std::size_t mask = header().capacity - 1;
+  std::size_t steps = 0;
   for (std::size_t next = (at + 1) & mask; slots()[next].owner != 0; next = (next + 1) & mask) {
+    if (++steps > mask) throw DamagedIndex();
     const std::size_t distance_from_home = (next - home_of(slots()[next].owner)) & mask;
     if (distance_from_home < ((next - at) & mask)) continue;
     slots()[at] = slots()[next];
@@ -169,15 +180,18 @@ void ReservationIndex::add(const IpAddress& address, std::string_view content) {
 
 void ReservationIndex::remove(const IpAddress& address, std::string_view content) {
   const std::uint64_t owner = hash_of(content);
-  for (std::size_t at = home_of(owner); slots()[at].owner != 0; at = (at + 1) & (header().capacity - 1))
-    if (slots()[at].owner == owner && slots()[at].address() == address) return erase(at);
+  const std::size_t at =
+      probe(owner, [&](const Slot& slot) { return slot.owner == owner && slot.address() == address; });
+  if (slots()[at].owner != 0) erase(at);
 }
 
 std::vector<IpAddress> ReservationIndex::find(std::string_view content) const {
   const std::uint64_t owner = hash_of(content);
   std::vector<IpAddress> found;
-  for (std::size_t at = home_of(owner); slots()[at].owner != 0; at = (at + 1) & (header().capacity - 1))
-    if (slots()[at].owner == owner) found.push_back(slots()[at].address());
+  probe(owner, [&](const Slot& slot) {
+    if (slot.owner == owner) found.push_back(slot.address());
+    return false;
+  });
   return found;
 }
 

@@ -31,7 +31,10 @@ struct Reservation {
   std::string content;
 };
 
-/// Changed only under the directory's lock.
+/// Thrown where the index contradicts itself; it is to be made anew.
+struct DamagedIndex {};
+
+/// Changed only under the directory's lock. What looks into the table throws DamagedIndex.
 class ReservationIndex {
  public:
   /// The index at `path` if it was made for exactly `seal`; nullopt when absent, of another state, or damaged.
@@ -66,8 +69,10 @@ class ReservationIndex {
   Header& header() const noexcept;
   Slot* slots() const noexcept;
   std::size_t home_of(std::uint64_t owner) const noexcept;
-  void insert(const Slot& slot) noexcept;
-  void erase(std::size_t at) noexcept;
+  template <typename Wanted>
+  std::size_t probe(std::uint64_t owner, const Wanted& wanted) const;
+  void insert(const Slot& slot);
+  void erase(std::size_t at);
   void grow();
 
   std::string path_;

@@ -9,19 +9,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <memory>
 
+#include "core/directory.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/regular_file.h"
 #include "ipam/host_local/link_file.h"
 
 namespace barewire::ipam::host_local {
 
 namespace {
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
-};
 
 /// As the reference compares: blanks at both ends do not count.
 std::string trimmed(std::string_view text) {
@@ -34,8 +31,8 @@ std::string trimmed(std::string_view text) {
 /// Stands for what occupies an address's name without being a file (a directory, a pipe): it is never removed.
 constexpr const char* kNotAReservation = "\r\n";
 
-bool is_regular(const std::string& path, const dirent& entry) {
-  if (entry.d_type != DT_UNKNOWN) return entry.d_type == DT_REG;
+bool is_regular(const std::string& path, const DirectoryEntry& entry) {
+  if (entry.type != DT_UNKNOWN) return entry.type == DT_REG;
   struct stat status {};
   return ::lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
@@ -103,15 +100,15 @@ void ReservationStore::seal_index() noexcept {
 
 std::vector<Reservation> ReservationStore::scan() const {
   std::vector<Reservation> found;
-  const std::unique_ptr<DIR, CloseDirectory> listing(::opendir(directory_.c_str()));
-  if (!listing) throw sys_error("reading {}", directory_);
-  while (const dirent* entry = ::readdir(listing.get())) {
-    const std::string name = entry->d_name;
+  const auto entries = try_list_entries(directory_);
+  if (!entries) throw errno_error(ENOENT, "listing " + directory_);
+  for (const DirectoryEntry& entry : *entries) {
+    const std::string& name = entry.name;
     const auto address = IpAddress::parse(name);
     const std::string path = directory_ + "/" + name;
     if (is_draft_name(name)) remove_file(path);  // left by a killed process: under the lock nobody is writing it
     if (!address || address->text() != name) continue;
-    std::string content = is_regular(path, *entry) ? trimmed(read_file(path).value_or("")) : kNotAReservation;
+    std::string content = is_regular(path, entry) ? trimmed(read_file(path).value_or("")) : kNotAReservation;
     // The reference, or a machine that lost its power, can leave an empty file; its ADD was never answered.
     if (content.empty() && remove_file(path)) continue;
     found.push_back({*address, std::move(content)});
@@ -128,12 +125,14 @@ std::vector<Reservation> ReservationStore::rebuild_index() {
 }
 
 /// What the index says `content` holds, if the files agree.
-std::optional<std::vector<IpAddress>> ReservationStore::verified(const std::string& content) const {
+std::optional<std::vector<IpAddress>> ReservationStore::verified(const std::string& content) const try {
   auto addresses = index_->find(content);
   for (const IpAddress& address : addresses)
     if (trimmed(read_file(path_of(address)).value_or("")) != content) return std::nullopt;
   std::sort(addresses.begin(), addresses.end());
   return addresses;
+} catch (const DamagedIndex&) {
+  return std::nullopt;
 }
 
 std::vector<IpAddress> ReservationStore::holding(const std::string& content) {
@@ -158,19 +157,27 @@ bool ReservationStore::reserve(const IpAddress& address, const Owner& owner) {
   consistent_ = false;
   const bool reserved = give_name(draft_.get(), directory_, content, address.text());
   if (reserved) {
-    index_->add(address, content);
-    changed_ = true;
+    change_index([&] { index_->add(address, content); });
     draft_.reset();  // one file, one reservation
   }
   consistent_ = true;
   return reserved;
 }
 
+void ReservationStore::change_index(const std::function<void()>& change) {
+  try {
+    change();
+    changed_ = true;
+  } catch (const DamagedIndex&) {
+    log_warning("the index of {} is damaged; it is made anew", directory_);
+    rebuild_index();
+  }
+}
+
 void ReservationStore::remove(const IpAddress& address, const std::string& content) {
   consistent_ = false;
   remove_file(path_of(address));
-  index_->remove(address, content);
-  changed_ = true;
+  change_index([&] { index_->remove(address, content); });
   consistent_ = true;
 }
 
@@ -204,18 +211,28 @@ std::size_t ReservationStore::release_unless(const std::function<bool(std::strin
 }
 
 std::optional<IpAddress> ReservationStore::last_reserved(std::size_t range_set) const {
-  const auto text = read_file(fmt::format("{}/last_reserved_ip.{}", directory_, range_set));
-  return text ? IpAddress::parse(trimmed(*text)) : std::nullopt;
+  constexpr std::size_t kLongest = 256;  // bytes: an address, and blanks
+  try {
+    const auto text = read_file(fmt::format("{}/last_reserved_ip.{}", directory_, range_set), kLongest);
+    return text ? IpAddress::parse(trimmed(*text)) : std::nullopt;
+  } catch (const Error& error) {
+    log_warning("ignoring: {}", error.what());
+    return std::nullopt;
+  }
 }
 
 void ReservationStore::set_last_reserved(std::size_t range_set, const IpAddress& address) const {
   const std::string path = fmt::format("{}/last_reserved_ip.{}", directory_, range_set);
   const std::string text = address.text();
-  // Written over in place, then cut: truncating first would make ext4 flush the file at close.
-  const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
-  const auto size = static_cast<ssize_t>(text.size());
-  if (!fd || ::pwrite(fd.get(), text.data(), text.size(), 0) != size || ::ftruncate(fd.get(), size) != 0)
-    log_warning("{}", errno_error(errno, fmt::format("ignoring: writing {}", path)).what());
+  try {
+    // Written over in place, then cut: truncating first would make ext4 flush the file at close.
+    const Fd fd = open_regular_for_writing(path, O_WRONLY, 0644);
+    const auto size = static_cast<ssize_t>(text.size());
+    if (::pwrite(fd.get(), text.data(), text.size(), 0) != size || ::ftruncate(fd.get(), size) != 0)
+      throw sys_error("writing {}", path);
+  } catch (const Error& error) {
+    log_warning("ignoring: {}", error.what());
+  }
 }
 
 }  // namespace barewire::ipam::host_local

@@ -64,6 +64,7 @@ class ReservationStore {
   std::optional<std::vector<IpAddress>> verified(const std::string& content) const;
   std::vector<IpAddress> holding(const std::string& content);
   void remove(const IpAddress& address, const std::string& content);
+  void change_index(const std::function<void()>& change);
   void seal_index() noexcept;
 
   std::string directory_;

@@ -119,13 +119,38 @@ TEST_F(DhcpDaemon, RefusesWhatIsWrongInTheConfiguration) {
 
 TEST_F(DhcpDaemon, OutlivesCallersThatTalkNonsense) {
   start_daemon();
-  for (const char* words : {"", "{", "[]", R"({"command":"FLY"})", R"({"command":"ADD","config":"{}"})"})
+  for (const char* words :
+       {"", "{", "[]", R"({"command":"FLY"})", R"({"command":"ADD","config":"{}"})", R"({"command":"VERSION"})",
+        R"({"command":"GC","path":"/x","config":"{\"cniVersion\":\"1.1.0\",\"name\":\"n\"}"})"})
     must_run(
         fmt::format("printf '%s' '{}' | timeout 20 python3 -c 'import socket,sys\n"
                     "s=socket.socket(socket.AF_UNIX)\ns.connect(\"/run/cni/dhcp.sock\")\n"
                     "s.sendall(sys.stdin.buffer.read())\ns.shutdown(socket.SHUT_WR)\n"
                     "assert b\"code\" in s.recv(4096)'",
                     words));
+  EXPECT_TRUE(runner_.status("dhcp", macvlan()).ok());
+}
+
+TEST_F(DhcpDaemon, ServesOthersWhateverACallerOrItsNetnsDoes) {
+  start_daemon();
+  must_run("mkfifo /run/netns/fifo");
+  ChildProcess silent(command_of("python3", {"-c",
+                                             "import socket,time\n"
+                                             "all=[]\n"
+                                             "for i in range(40):\n"
+                                             "  s=socket.socket(socket.AF_UNIX)\n"
+                                             "  s.connect('/run/cni/dhcp.sock')\n"
+                                             "  s.sendall(b'{\"command\":' if i%2 else b'')\n"
+                                             "  all.append(s)\n"
+                                             "open('/run/connected','w').close()\n"
+                                             "time.sleep(60)"}));
+  ASSERT_TRUE(within(kLong, [] { return std::filesystem::exists("/run/connected"); }));
+  for (const std::string netns : {"/run/netns/fifo", "/dev/zero", "/run"}) {
+    Command command = runner_.command("ADD", "dhcp", macvlan(), {.netns = netns, .args = {}, .netns_override = {}});
+    command.timeout = std::chrono::seconds(5);
+    const PluginResult result = PluginRunner::result_of(run(command));
+    EXPECT_EQ(result.code(), 8) << netns << result;
+  }
   EXPECT_TRUE(runner_.status("dhcp", macvlan()).ok());
 }
 

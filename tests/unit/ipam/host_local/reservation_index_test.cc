@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
 
@@ -39,6 +40,28 @@ TEST_F(Index, FindsWhatItWasBuiltFromAfterBeingOpenedAgain) {
   EXPECT_THAT(index->find("a\r\neth0"), UnorderedElementsAre(ip("10.0.0.2"), ip("2001:db8::2")));
   EXPECT_THAT(index->find("a\r\neth1"), IsEmpty());
   EXPECT_EQ(index->size(), 2U);
+}
+
+/// Says that nearly all slots are free while none is: what a crash of the machine can leave.
+void occupy_every_slot(const std::string& path) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  constexpr std::streamoff kHeader = 56, kSlot = 24;
+  const auto slots = (static_cast<std::streamoff>(fs::file_size(path)) - kHeader) / kSlot;
+  const std::uint64_t owner = 0x1234567;
+  for (std::streamoff i = 0; i < slots; ++i) {
+    file.seekp(kHeader + i * kSlot);
+    file.write(reinterpret_cast<const char*>(&owner), sizeof owner);
+  }
+}
+
+TEST_F(Index, ThatHasNoFreeSlotIsDamagedAndNeverLoops) {
+  ReservationIndex::build(path(), {{ip("10.0.0.2"), "a\r\neth0"}}).seal(kSeal);
+  occupy_every_slot(path());
+  auto index = ReservationIndex::open(path(), kSeal);
+  ASSERT_TRUE(index);
+  EXPECT_THROW(index->find("b\r\neth0"), DamagedIndex);
+  EXPECT_THROW(index->add(ip("10.0.0.3"), "b\r\neth0"), DamagedIndex);
+  EXPECT_THROW(index->remove(ip("10.0.0.2"), "b\r\neth0"), DamagedIndex);
 }
 
 TEST_F(Index, IsRefusedForAnyOtherSeal) {
