@@ -6,6 +6,7 @@
 #include "core/fd.h"
 #include "core/kernel/link.h"
 #include "core/log.h"
+#include "core/regular_file.h"
 #include "ovs-plugin/ovs_config.h"
 
 namespace barewire::ovs {
@@ -36,7 +37,7 @@ std::optional<PeerCache> find_peer_cache(const cni::Request& request, const Node
   for (const std::string& directory : {node.cni_state_dir + "/ovs-cni/cache", std::string("/tmp/ovscache")}) {
     PeerCache cache;
     cache.path = fmt::format("{}/{}-{}", directory, request.container_id, request.ifname);
-    const auto bytes = read_file(cache.path);
+    const auto bytes = read_roots_file(cache.path);
     if (!bytes) continue;
     cache.endpoint = endpoint_leniently(request);
     read_content(*bytes, cache);
@@ -61,7 +62,7 @@ void undo_peer_link(const cni::Request& request, const PeerCache& cache) {
 
 std::optional<UserspaceCache> find_userspace_cache(const cni::Request& request, const Node& node) {
   UserspaceCache cache{fmt::format("{}/usrspcni/data/local-{}.json", node.cni_state_dir, short_name(request)), {}};
-  const auto bytes = read_file(cache.path);
+  const auto bytes = read_roots_file(cache.path);
   if (!bytes) return std::nullopt;
   try {
     const boost::json::value document = parse_json(*bytes, cache.path);

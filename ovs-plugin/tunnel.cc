@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ovs-plugin/tunnel.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cstring>
 #include <limits>
 
-#include "core/fd.h"
 #include "core/ip.h"
+#include "core/kernel/address.h"
 #include "ovs-plugin/undo.h"
 
 namespace barewire::ovs {
@@ -27,21 +23,15 @@ const StringMap& tunnel_mark() {
   return mark;
 }
 
-/// Whether an interface of this node has the address: then it can be bound to.
+/// Whether an interface of this node has the address. That one can be bound to tells nothing: with
+/// net.ipv4.ip_nonlocal_bind every address can.
 bool is_of_this_node(const IpAddress& address) {
-  const int family = address.is_v4() ? AF_INET : AF_INET6;
-  const Fd socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket) throw sys_error("opening a socket");
-  sockaddr_in v4{};
-  sockaddr_in6 v6{};
-  v4.sin_family = AF_INET;
-  v6.sin6_family = AF_INET6;
-  if (address.is_v4()) {
-    std::memcpy(&v4.sin_addr, address.data(), sizeof v4.sin_addr);
-    return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&v4), sizeof v4) == 0;
-  }
-  std::memcpy(&v6.sin6_addr, address.data(), sizeof v6.sin6_addr);
-  return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&v6), sizeof v6) == 0;
+  kernel::NlSocket socket;
+  const auto all = kernel::list_addresses(socket, 0, address.family());
+  return std::any_of(all.begin(), all.end(), [&](const kernel::AddressInfo& one) {
+    const bool loopback = one.prefix.address.is_v4() && one.prefix.address.is_loopback();
+    return one.prefix.address == address || (loopback && address.is_loopback());
+  });
 }
 
 IpAddress parse_address(const JsonView& key) {

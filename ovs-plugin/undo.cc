@@ -175,10 +175,19 @@ void detach_unrecorded(const cni::Request& request, Node& node) {
   if (userspace) remove_file(userspace->path);
 }
 
+/// A container may show a boot_id of its own: another one is a reason to look, not a proof.
+bool is_certain_to_be_of_no_pod(const Port& port) {
+  const auto attachment = attachment_of(port.external_ids);
+  return attachment && is_dead(*attachment).is_yes();
+}
+
 void sweep_earlier_boots(Connection& connection) {
-  const StringMap this_boot{{kBootKey, state::current_boot_id()}};
+  const std::string boot_id = state::current_boot_id();
+  if (boot_id.empty()) return log_warning("the node's boot_id cannot be read; ports of earlier boots stay");
+  const StringMap this_boot{{kBootKey, boot_id}};
   bool referred = false;
   for (const Port& port : find_ports_without(connection, our_mark(), this_boot, soon())) {
+    if (!is_certain_to_be_of_no_pod(port)) continue;
     log_warning("port {} was made before the last boot; deleting it", port.name);
     delete_port(connection, port, soon());
     referred = referred || refers_to_tunnel(port.external_ids);

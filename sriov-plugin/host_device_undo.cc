@@ -41,12 +41,38 @@ std::string driver_now(const vf::Host& host, const DeviceRecord& record) {
   return {};
 }
 
+/// A pod may have moved its netdev on into a netns of its own, under another index or name, not both.
+bool is_moved_on(const Link& link, const vf::Identity& identity) {
+  return link.kind == identity.kind && identity.mac && link.mac == identity.mac &&
+         (link.index == identity.pod_index || link.name == identity.pod_name);
+}
+
+/// A virtual netdev that is neither in the pod nor at home. nullopt when it no longer exists: the pod has deleted it,
+/// or it died with its netns. Throws Error{try_again} when that cannot be told.
+std::optional<vf::Located> find_moved_on(vf::Host& host, const vf::Identity& identity) {
+  const auto census = vf::NetNsCensus::take();
+  for (kernel::NetNs& netns : census.list()) {
+    if (netns.id() == host.netns.id()) continue;
+    kernel::NlSocket socket = kernel::NlSocket::in(netns);
+    for (Link& link : kernel::list_links(socket))
+      if (is_moved_on(link, identity)) return vf::Located{std::move(netns), std::move(socket), std::move(link), false};
+  }
+  if (!census.missed().empty())
+    throw Error(Error::Code::try_again, fmt::format("telling whether {} is in some other netns failed: {}",
+                                                    identity.host_name, census.missed()));
+  log_warning("{} is in no netns: the pod has deleted it, or it died with its netns", identity.host_name);
+  return std::nullopt;
+}
+
 /// nullopt when it no longer exists, or is in nobody's netns because no network driver is bound.
 std::optional<vf::Located> find_netdev(vf::Host& host, const DeviceRecord& record,
                                        const state::Attachment& attachment) {
   const vf::Identity identity = identity_of(record, attachment.id.ifname);
   const vf::PodNetns pod{attachment.netns, attachment.netns_id};
-  if (record.parent.empty()) return vf::locate(host, identity, pod);
+  if (record.parent.empty()) {
+    auto located = vf::locate(host, identity, pod);
+    return located ? std::move(located) : find_moved_on(host, identity);
+  }
   const std::string driver = driver_now(host, record);
   if (driver.empty() || kernel::is_userspace_driver(driver)) return std::nullopt;
   if (auto located = vf::await_netdev(host, identity, pod, vf::kNetnsPatience)) return located;
@@ -203,7 +229,7 @@ void check_attachment(const cni::Request& request, const std::optional<state::At
   const cni::Result& previous = *request.conf.previous;
   const int position = cni::find_position(previous, request.ifname);
   if (attachment && !attachment->data.contains("netdev")) return;  // on a user-space driver: nothing to see in the pod
-  const kernel::NetNs pod = kernel::NetNs::open(request.netns);
+  const kernel::NetNs& pod = request.pod_netns();
   kernel::NlSocket socket = kernel::NlSocket::in(pod);
   auto link = kernel::find_link(socket, request.ifname);
   if (!link) {

@@ -14,6 +14,8 @@ namespace barewire::ovsdb {
 namespace {
 
 constexpr auto kPauseBeforeReconnecting = std::chrono::milliseconds(20);
+constexpr unsigned kLongestMessage = 16 << 20;  ///< bytes: all that is asked for of a switch with thousands of ports
+constexpr std::size_t kMostUpdates = 10'000;    ///< that nobody has asked for yet
 
 /// Holds SIGPIPE back from this thread: the library's streams send without MSG_NOSIGNAL, and a server that went away is
 /// an error to report, not the end of the process. Source: pthread_sigmask(3), sigtimedwait(2).
@@ -76,6 +78,7 @@ void Connection::start_session(Deadline deadline) {
   rpc_.reset(jsonrpc_open(connected));
   helper_ = std::move(transport.helper);
   updates_.clear();
+  received_before_ = 0;
   ++session_;
 }
 
@@ -100,7 +103,7 @@ bool Connection::is_open() const noexcept {
 void Connection::ensure_open(Deadline deadline) {
   while (is_open()) {
     Message message = receive(Clock::now());
-    if (!message) break;
+    if (!message || has_passed(deadline)) break;
     sort_out(std::move(message));
   }
   if (!is_open()) reopen(deadline);
@@ -120,6 +123,7 @@ Connection::Message Connection::receive(Deadline deadline) {
     const unsigned received = jsonrpc_get_received_bytes(rpc_.get());
     jsonrpc_msg* message = nullptr;
     const int status = jsonrpc_recv(rpc_.get(), &message);
+    if (message) received_before_ = jsonrpc_get_received_bytes(rpc_.get());
     if (message) return Message(message);
     if (status == EPROTO) {
       throw Error(Error::Code::ovsdb,
@@ -129,6 +133,7 @@ Connection::Message Connection::receive(Deadline deadline) {
                   "is that address an OVSDB server's?");
     }
     if (status != EAGAIN) return nullptr;
+    require_bounded();
     // jsonrpc_recv reads so much per call; more may be waiting where poll(2) cannot see it.
     const bool may_hold_more = jsonrpc_get_received_bytes(rpc_.get()) != received && !has_passed(deadline);
     const short events = static_cast<short>(POLLIN | (jsonrpc_get_backlog(rpc_.get()) ? POLLOUT : 0));
@@ -136,9 +141,23 @@ Connection::Message Connection::receive(Deadline deadline) {
   }
 }
 
+void Connection::throw_unbounded(const std::string& what) {
+  rpc_.reset();
+  throw Error(Error::Code::ovsdb,
+              fmt::format("talking to the Open vSwitch database at {} failed: it sent {} ", endpoint_.text(), what),
+              "is that address the database of this node's switch?");
+}
+
+// A JSON value takes some twenty times the memory of its text.
+void Connection::require_bounded() {
+  const unsigned since = jsonrpc_get_received_bytes(rpc_.get()) - received_before_;
+  if (since > kLongestMessage) throw_unbounded(fmt::format("a message of more than {} bytes", kLongestMessage));
+}
+
 // Keeps updates for later, answers the server's probes, and hands back only what may be an answer.
 Connection::Message Connection::sort_out(Message message) {
   if (is_update(*message)) {
+    if (updates_.size() >= kMostUpdates) throw_unbounded(fmt::format("more than {} updates", kMostUpdates));
     updates_.emplace_back(json_clone(message->params));
     return nullptr;
   }
@@ -153,15 +172,16 @@ std::optional<Connection::Answer> Connection::await_answer(const json& id, const
   for (;;) {
     Message message = receive(deadline);
     if (!message && !is_open()) return std::nullopt;
-    if (!message) {
+    if (message) message = sort_out(std::move(message));
+    const bool is_it = message && json_equal(message->id, &id);
+    if (!is_it && has_passed(deadline)) {
       throw Error(Error::Code::try_again,
                   fmt::format("waiting for the Open vSwitch database at {} to answer \"{}\" failed: "
                               "no answer in time",
                               endpoint_.text(), method),
                   "ovsdb-server is hung or overloaded; what was asked may still be carried out");
     }
-    message = sort_out(std::move(message));
-    if (!message || !json_equal(message->id, &id)) continue;
+    if (!is_it) continue;  // a server that talks of other things all the time is no answer either
     Answer answer;
     (message->type == JSONRPC_REPLY ? answer.result : answer.error)
         .reset(json_clone(message->type == JSONRPC_REPLY ? message->result : message->error));
@@ -206,6 +226,7 @@ JsonPtr Connection::next_update(const std::string& id, Deadline deadline) {
     Message message = receive(deadline);
     if (!message) break;
     sort_out(std::move(message));
+    if (has_passed(deadline)) break;
   }
   return take_queued_update(id);
 }

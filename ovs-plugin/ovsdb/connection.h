@@ -74,6 +74,8 @@ class Connection {
   void send(Message message) noexcept;
   Message receive(Deadline deadline);
   Message sort_out(Message message);
+  [[noreturn]] void throw_unbounded(const std::string& what);
+  void require_bounded();
   std::optional<Answer> await_answer(const json& id, const char* method, Deadline deadline);
   JsonPtr take_queued_update(const std::string& id);
 
@@ -83,6 +85,7 @@ class Connection {
   int socket_ = -1;
   std::deque<JsonPtr> updates_;  // params of notifications not asked for yet
   unsigned session_ = 0;
+  unsigned received_before_ = 0;  // bytes, when the last message was whole; wraps
   std::uint64_t names_ = 0;
 };
 

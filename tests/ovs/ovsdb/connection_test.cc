@@ -68,6 +68,23 @@ TEST_F(NoServer, AServerThatAlwaysHangsUpIsGivenUpAtTheDeadline) {
   EXPECT_GT(rude.sessions(), 2U);
 }
 
+TEST_F(NoServer, AReplyWithoutEndIsGivenUpAtALimit) {
+  const std::string endless = R"({"id":0,"error":null,"result":[")" + std::string(24 << 20, 'x');
+  const OvsdbRelay fake(directory / "db.sock", "", [&](const auto&) { return Treatment::say(endless); });
+  Connection connection = connect(directory / "db.sock");
+  const Error error = error_of([&] { bridges(connection, within(20s)); });
+  EXPECT_THAT(error, HasCode(Error::Code::ovsdb));
+  EXPECT_THAT(error.what(), HasSubstr("a message of more than"));
+}
+
+TEST_F(NoServer, AServerThatTalksOfOtherThingsForEverIsGivenUpAtTheDeadline) {
+  std::string updates;
+  for (int i = 0; i < 20'000; ++i) updates += R"({"id":null,"method":"update","params":["x",{}]})";
+  const OvsdbRelay fake(directory / "db.sock", "", [&](const auto&) { return Treatment::say(updates); });
+  Connection connection = connect(directory / "db.sock");
+  EXPECT_NE(error_of([&] { bridges(connection, within(5s)); }).code(), 0);
+}
+
 class Gibberish : public NoServer, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(Gibberish, IsAnErrorOfItsOwn) {

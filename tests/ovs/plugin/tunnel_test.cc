@@ -57,6 +57,14 @@ class OvsTunnelTest : public OvsPluginTest {
   std::string before_one_;
 };
 
+TEST_F(OvsTunnelTest, AnAddressThatCouldBeBoundToIsNotThisNodesOwn) {
+  must_run_in(one_.netns, "sysctl -qw net.ipv4.ip_nonlocal_bind=1");
+  make_netns("a");
+  ASSERT_TRUE(call("ADD", one_, conf(one_, "10.55.0.1/24"), "a").ok());
+  EXPECT_THAT(one_.ovs->configuration(), HasSubstr("192.168.77.2"));
+  ASSERT_TRUE(call("DEL", one_, conf(one_, "10.55.0.1/24"), "a").ok());
+}
+
 TEST_F(OvsTunnelTest, PodsOfTwoNodesReachEachOtherAndTheTunnelGoesWithTheLastPod) {
   const std::string a = conf(one_, "10.9.0.1/24"), b = conf(two_, "10.9.0.2/24"), c = conf(one_, "10.9.0.3/24");
   for (const char* name : {"a", "b", "c"}) make_netns(name);

@@ -55,6 +55,20 @@ TEST_F(HostDeviceDel, OfAVirtualLinkThatDiedWithItsNetnsReleasesTheAddress) {
   must_del(device(kHostLocal));
 }
 
+TEST_F(HostDeviceDel, FindsAVirtualLinkThatThePodMovedOnIntoANetnsOfItsOwn) {
+  const auto before = NodeSnapshot::take();
+  for (const char* under : {"eth0", "lan7"}) {
+    must_add(device());
+    const std::string inner = make_netns("inner");
+    must_run_in(pod_, fmt::format("ip link set eth0 netns /run/netns/inner name {}", under));
+    must_del(device());
+    EXPECT_TRUE(exists("", "v0")) << under;
+    EXPECT_FALSE(exists(inner, under));
+    delete_netns("inner");
+  }
+  EXPECT_NODE_UNCHANGED(before);
+}
+
 TEST_F(HostDeviceDel, FindsANetnsThatLivesOnWithoutItsPath) {
   const auto before = NodeSnapshot::take();
   must_add(device(kHostLocal));
