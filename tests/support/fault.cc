@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdlib>
@@ -32,6 +33,17 @@ struct Plan {
   int err = 0;
   std::string text = {};  ///< not empty: the first mutation that holds it, instead of the n-th
   int signal = 0;
+  std::vector<std::string> places = {};  ///< not empty: looks at these, instead of mutations
+
+  std::vector<sock_filter> filter() const { return places.empty() ? mutation_filter() : look_filter(); }
+  std::optional<std::string> describe(const Syscall& call) const {
+    if (places.empty()) return describe_mutation(call);
+    auto look = describe_look(call);
+    const bool counts = look && std::any_of(places.begin(), places.end(), [&](const std::string& place) {
+                          return look->find(place) != std::string::npos;
+                        });
+    return counts ? std::move(look) : std::nullopt;
+  }
 };
 
 /// Kills `pid` when destruction has not come before the deadline; the tracer itself blocks in waitpid.
@@ -69,7 +81,7 @@ class Watchdog {
 class Tracer {
  public:
   Tracer(const Command& command, const Plan& plan)
-      : child_(with_sanitizer_options(command), mutation_filter()), plan_(plan) {
+      : child_(with_sanitizer_options(command), plan.filter()), plan_(plan) {
     // A descendant's death is not the program's: only the first process's status is the result.
     main_ = child_.pid();
   }
@@ -157,7 +169,7 @@ class Tracer {
     if (::ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) <= 0) return resume(pid, 0);
     Syscall call{pid, info.seccomp.nr, {}};
     std::copy(std::begin(info.seccomp.args), std::end(info.seccomp.args), call.args.begin());
-    const auto mutation = executed_ ? describe_mutation(call) : std::nullopt;
+    const auto mutation = executed_ ? plan_.describe(call) : std::nullopt;
     if (mutation && !outcome_.struck) {
       outcome_.mutations.push_back(*mutation);
       if (is_planned()) strike(pid);
@@ -236,6 +248,10 @@ FaultOutcome kill_at(const Command& command, const std::string& text, KillTime w
 
 FaultOutcome fail_at(const Command& command, std::size_t n, int err) {
   return trace(command, {Fault::fail, n, KillTime::before, err});
+}
+
+FaultOutcome fail_look_at(const Command& command, const std::vector<std::string>& places, std::size_t n, int err) {
+  return trace(command, {Fault::fail, n, KillTime::before, err, {}, 0, places});
 }
 
 FaultOutcome signal_at(const Command& command, const std::string& text, int signal) {

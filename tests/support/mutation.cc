@@ -144,6 +144,34 @@ const std::map<std::uint64_t, Plain>& plain_mutations() {
   return kPlain;
 }
 
+const std::map<std::uint64_t, Plain>& looks() {
+  static const std::map<std::uint64_t, Plain> kLooks = {
+      {SYS_getdents64, {"getdents64", -2}},
+      {SYS_open, {"open", 0}},
+      {SYS_openat, {"openat", 1}},
+      {SYS_stat, {"stat", 0}},
+      {SYS_lstat, {"lstat", 0}},
+      {SYS_newfstatat, {"newfstatat", 1}},
+      {SYS_statx, {"statx", 1}},
+      {SYS_access, {"access", 0}},
+      {SYS_faccessat, {"faccessat", 1}},
+      {SYS_readlink, {"readlink", 0}},
+      {SYS_readlinkat, {"readlinkat", 1}},
+  };
+  return kLooks;
+}
+
+/// Stops at `numbers`, lets everything else run.
+std::vector<sock_filter> filter_of(const std::vector<std::uint64_t>& numbers) {
+  std::vector<sock_filter> filter{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  for (const std::uint64_t number : numbers) {
+    filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 1));
+    filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE));
+  }
+  filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  return filter;
+}
+
 std::string describe_plain(const Syscall& call, const Plain& plain) {
   if (plain.path >= 0)
     return fmt::format("{} {}", plain.name, peek_path(call.pid, call.args[static_cast<std::size_t>(plain.path)]));
@@ -185,15 +213,22 @@ std::optional<std::string> describe_mutation(const Syscall& call) {
 }
 
 std::vector<sock_filter> mutation_filter() {
-  std::vector<sock_filter> filter{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
-  const auto stop_at = [&](std::uint64_t number) {
-    filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 1));
-    filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE));
-  };
-  for (const auto& [number, describe] : mutations_by_argument()) stop_at(number);
-  for (const auto& [number, plain] : plain_mutations()) stop_at(number);
-  filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-  return filter;
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, describe] : mutations_by_argument()) numbers.push_back(number);
+  for (const auto& [number, plain] : plain_mutations()) numbers.push_back(number);
+  return filter_of(numbers);
+}
+
+std::optional<std::string> describe_look(const Syscall& call) {
+  const auto look = looks().find(call.number);
+  if (look == looks().end()) return std::nullopt;
+  return describe_plain(call, look->second);
+}
+
+std::vector<sock_filter> look_filter() {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, plain] : looks()) numbers.push_back(number);
+  return filter_of(numbers);
 }
 
 }  // namespace barewire::test
