@@ -36,7 +36,7 @@ enum class UseOfVf {
   held,  ///< one of our records holds it
   used_elsewhere,  ///< no record of ours, yet its netdev is in another netns, enslaved, addressed or carries other
                    ///< links, its vfio group is open, or a peer's record holds it
-  unbound,  ///< no driver is bound to it: there is nothing to hand over
+  unbound,         ///< no driver is bound to it: there is nothing to hand over
 };
 
 /// All PFs that have or can have VFs, sorted by PCI address. `socket` is of the host's netns.
