@@ -170,10 +170,14 @@ NetNsFinding NetNsCensus::find(const kernel::NetNsId& id) const {
 
 std::vector<kernel::NetNs> NetNsCensus::list() const {
   std::vector<kernel::NetNs> found;
-  for (auto way = paths_.begin(); way != paths_.end(); ++way) {
-    if (!found.empty() && found.back().id().inode == way->first) continue;
+  std::optional<ino_t> opened;
+  for (const auto& [inode, path] : paths_) {
+    if (opened == inode) continue;
     try {
-      if (auto netns = kernel::NetNs::try_open(way->second)) found.push_back(std::move(*netns));
+      auto netns = kernel::NetNs::try_open(path);
+      if (!netns) continue;
+      found.push_back(std::move(*netns));
+      opened = inode;
     } catch (const Error&) {  // another way may be open; else it is not in sight
     }
   }

@@ -40,6 +40,7 @@ struct Plan {
     if (places.empty()) return describe_mutation(call);
     auto look = describe_look(call);
     const bool counts = look && std::any_of(places.begin(), places.end(), [&](const std::string& place) {
+                          if (place.back() == '$') return look->ends_with(place.substr(0, place.size() - 1));
                           return look->find(place) != std::string::npos;
                         });
     return counts ? std::move(look) : std::nullopt;

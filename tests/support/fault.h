@@ -36,7 +36,7 @@ FaultOutcome kill_at(const Command& command, const std::string& text, KillTime w
 FaultOutcome fail_at(const Command& command, std::size_t n, int err);
 
 /// Makes the n-th look, from 0, fail with `err`: listing a directory, opening, asking the status of or reading a link
-/// at a path that holds one of `places`. `mutations` then holds the looks.
+/// at a path that holds one of `places`, or ends with it where it is followed by '$'. `mutations` then holds the looks.
 FaultOutcome fail_look_at(const Command& command, const std::vector<std::string>& places, std::size_t n, int err);
 
 /// Sends `signal` to the program before the first mutation whose text holds `text`; the program goes on as it likes.

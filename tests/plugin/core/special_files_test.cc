@@ -109,11 +109,11 @@ TEST_F(SpecialFiles, AsNetnsAreRefusedByEveryPlugin) {
     for (const char* kind : {"fifo", "device", "directory", "socket"}) {
       const CniCall to{.netns = std::string("/run/special/") + kind, .args = {}, .netns_override = {}};
       const std::string config = config_of(plugin, members->second);
-      const auto before = NodeSnapshot::take();
+      const auto before = NodeSnapshot::take_files();
       expect_answers(plugin, config, to, to.netns);
       const PluginResult gone = call("DEL", plugin, config, to);
       EXPECT_FALSE(gone.ok()) << plugin << " takes " << kind << " for a netns that is gone";
-      EXPECT_EQ("", before.difference(NodeSnapshot::take())) << plugin << " and " << kind;
+      EXPECT_EQ("", before.difference(NodeSnapshot::take_files())) << plugin << " and " << kind;
     }
   }
 }
@@ -189,7 +189,7 @@ TEST_F(SpecialFiles, AsStandardOutputUndoAnAddWhoseResultNobodyGets) {
     const bool piped = std::string_view(to).ends_with(":");
     EXPECT_EQ(piped ? must_run("cat /run/status") : fmt::format("{}\n", result.exit_status), "1\n") << to << result.err;
     EXPECT_THAT(result.err, HasSubstr("the answer cannot be given")) << to;
-    EXPECT_EQ("", before.difference(NodeSnapshot::take())) << to;
+    EXPECT_NODE_UNCHANGED(before) << to;
   }
 }
 
