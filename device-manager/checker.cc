@@ -3,6 +3,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "core/cni/later_plugins.h"
 #include "device-manager/plugin_call.h"
 
 namespace barewire::manager {
@@ -25,7 +26,7 @@ void replace_key(json::object& object, std::string_view key, json::value value) 
 
 }  // namespace
 
-std::string check_config(const state::Attachment& attachment) {
+std::string check_config(const state::Attachment& attachment, const std::optional<json::value>& result) {
   json::value config =
       parse_json(attachment.config, fmt::format("the recorded configuration of {}", attachment.id.text()));
   if (!config.is_object()) {
@@ -33,9 +34,7 @@ std::string check_config(const state::Attachment& attachment) {
                 fmt::format("the recorded configuration of {} is not a JSON object", attachment.id.text()));
   }
   replace_key(config.get_object(), "cniVersion", "1.1.0");
-  if (const json::value* result = attachment.data.if_contains("result"); result != nullptr) {
-    replace_key(config.get_object(), "prevResult", *result);
-  }
+  if (result) replace_key(config.get_object(), "prevResult", *result);
   return json::serialize(config);
 }
 
@@ -44,7 +43,8 @@ CheckOutcome check(const Node& node, const state::Attachment& attachment) {
   try {
     cni::Environment environment = attachment.del_environment();
     environment.command = "CHECK";
-    call_in_child(node, attachment.id.plugin, environment, check_config(attachment), kPluginTimeout);
+    const auto result = cni::find_final_result(state::Store(node.run_dir), attachment);
+    call_in_child(node, attachment.id.plugin, environment, check_config(attachment, result), kPluginTimeout);
   } catch (const Error& error) {
     outcome.error = error;
   }

@@ -3,6 +3,7 @@
 /// whose plugin tells no details, by `barewire list`.
 #pragma once
 
+#include <boost/json/value.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,10 +14,10 @@
 
 namespace barewire::manager {
 
-/// The configuration a runtime would send to CHECK: that of ADD, with the result of ADD as "prevResult" and cniVersion
-/// 1.1.0, in whose shape the record keeps the result. Throws Error{state} when the record's configuration is damaged.
-/// Source: CNI spec 1.1.0, "CHECK".
-std::string check_config(const state::Attachment& attachment);
+/// The configuration a runtime would send to CHECK: that of ADD, with the chain's last `result` as "prevResult" and
+/// cniVersion 1.1.0, in whose shape records keep results. Throws Error{state} when the record's configuration is
+/// damaged. Source: CNI spec 1.1.0, "CHECK".
+std::string check_config(const state::Attachment& attachment, const std::optional<boost::json::value>& result);
 
 struct CheckOutcome {
   state::Attachment attachment;

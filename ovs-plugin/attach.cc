@@ -7,7 +7,6 @@
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
 #include "core/cni/life.h"
-#include "core/kernel/announce.h"
 #include "core/kernel/ethtool.h"
 #include "core/kernel/veth.h"
 #include "core/rollback.h"
@@ -152,9 +151,7 @@ void announce(Work& work, Connection& connection, const AddedPort& port, const c
                             port.name, work.config.link_patience.count()),
                 "link_state_check_retries and link_state_check_interval give it more time");
   const Link link = kernel::get_link(work.inside, work.request.ifname);
-  std::vector<IpAddress> addresses;
-  for (const cni::IpConfig& ip : result.ips) addresses.push_back(ip.address.address);
-  if (link.mac) kernel::announce(work.pod, link.index, *link.mac, addresses);
+  cni::announce_addresses(work.pod, work.inside, link, result, kPodPosition);
 }
 
 }  // namespace

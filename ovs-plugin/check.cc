@@ -8,6 +8,7 @@
 #include <map>
 
 #include "core/cni/configure.h"
+#include "core/cni/later_plugins.h"
 #include "core/kernel/link.h"
 #include "ovs-plugin/ovs_config.h"
 #include "ovs-plugin/owner.h"
@@ -129,12 +130,12 @@ std::optional<Bridge> compare_database(const cni::Request& request, const OvsCon
   return bridge;
 }
 
-void compare_link(const kernel::Link& link, const cni::Interface& expected, const OvsConfig& config, Clauses& clauses) {
+void compare_link(const kernel::Link& link, const cni::Interface& expected, Clauses& clauses) {
   const auto mac = MacAddress::parse(expected.mac);
   if (mac && link.mac != mac)
     clauses.push_back(fmt::format("the MAC of {} is {}, expected {}", link.name, link.hardware_address, expected.mac));
-  if (config.mtu && link.mtu != *config.mtu)
-    clauses.push_back(fmt::format("the MTU of {} is {}, expected {}", link.name, link.mtu, *config.mtu));
+  if (expected.mtu != 0 && link.mtu != expected.mtu)
+    clauses.push_back(fmt::format("the MTU of {} is {}, expected {}", link.name, link.mtu, expected.mtu));
   if (!link.is_up()) clauses.push_back(fmt::format("{} is down", link.name));
 }
 
@@ -147,11 +148,26 @@ void compare_host(const cni::Result& previous, const OvsConfig& config, Clauses&
       clauses.push_back(fmt::format("{} is missing on the node", expected.name));
       continue;
     }
-    compare_link(*link, {}, config, clauses);  // the switch may give it another address
+    cni::Interface alike;  // the switch may give it another address
+    alike.mtu = config.mtu.value_or(0);
+    compare_link(*link, alike, clauses);
   }
 }
 
-void compare_pod(const cni::Request& request, const cni::Result& previous, const OvsConfig& config, Clauses& clauses) {
+/// A later plugin may have changed the MTU; results tell it from version 1.1.0 on. One not asked for is not compared.
+cni::Interface expected_in_pod(const cni::Request& request, const Node& node, cni::Interface told,
+                               const OvsConfig& config) {
+  if (!config.mtu) {
+    told.mtu = 0;
+  } else if (told.mtu == 0) {
+    const state::AttachmentId id = state::attachment_id(request, kPlugin);
+    told.mtu = cni::is_tuned_later(state::Store(node.run_dir), id, "mtu") ? 0 : *config.mtu;
+  }
+  return told;
+}
+
+void compare_pod(const cni::Request& request, const Node& node, const OvsConfig& config, Clauses& clauses) {
+  const cni::Result& previous = *request.conf.previous;
   const int position = cni::find_position(previous, request.ifname);
   kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const auto link = kernel::find_link(inside, request.ifname);
@@ -159,7 +175,8 @@ void compare_pod(const cni::Request& request, const cni::Result& previous, const
     clauses.push_back(fmt::format("{} is missing in {}", request.ifname, request.netns));
     return;
   }
-  compare_link(*link, previous.interfaces.at(static_cast<std::size_t>(position)), config, clauses);
+  const cni::Interface& told = previous.interfaces.at(static_cast<std::size_t>(position));
+  if (!cni::is_bonded(inside, *link)) compare_link(*link, expected_in_pod(request, node, told, config), clauses);
   Clauses addresses = cni::compare_interface(inside, *link, previous, position);
   std::move(addresses.begin(), addresses.end(), std::back_inserter(clauses));
 }
@@ -191,17 +208,16 @@ std::optional<OffloadRecord> apply_record(const cni::Request& request,
   return record.offload;
 }
 
-void compare_offload(const cni::Request& request, const OffloadRecord& record, const OvsConfig& config,
-                     Clauses& clauses) {
-  const cni::Result& previous = *request.conf.previous;
-  if (record.vf.netdev) compare_pod(request, previous, config, clauses);
-  if (config.devargs.empty()) compare_host(previous, config, clauses);
+void compare_offload(const cni::Request& request, const Node& node, const OffloadRecord& record,
+                     const OvsConfig& config, Clauses& clauses) {
+  if (record.vf.netdev) compare_pod(request, node, config, clauses);
+  if (config.devargs.empty()) compare_host(*request.conf.previous, config, clauses);
 }
 
 }  // namespace
 
 void check_attachment(const cni::Request& request, const std::optional<state::Attachment>& attachment,
-                      std::string_view plugin) {
+                      std::string_view plugin, const Node& node) {
   if (!request.conf.previous)
     throw Error(Error::Code::config, "config key \"prevResult\" is missing",
                 "CHECK gets the result of ADD as prevResult");
@@ -212,9 +228,9 @@ void check_attachment(const cni::Request& request, const std::optional<state::At
   if (config.vhost) {
     compare_socket(*request.conf.previous, *config.vhost, clauses);
   } else if (offload) {
-    compare_offload(request, *offload, config, clauses);
+    compare_offload(request, node, *offload, config, clauses);
   } else {
-    compare_pod(request, *request.conf.previous, config, clauses);
+    compare_pod(request, node, config, clauses);
     compare_host(*request.conf.previous, config, clauses);
     const auto rate = bridge ? config.pod_rate(bridge->datapath_type) : std::nullopt;
     if (rate) compare_pod_rate(request, *rate, clauses);

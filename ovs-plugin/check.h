@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/cni/request.h"
+#include "core/node.h"
 #include "core/state/attachment.h"
 
 namespace barewire::ovs {
@@ -14,6 +15,6 @@ namespace barewire::ovs {
 /// Throws Error{drift} that names every difference, Error{config} without prevResult, Error{try_again} when the
 /// database is down. Also judges pods that ovs-cni attached.
 void check_attachment(const cni::Request& request, const std::optional<state::Attachment>& attachment,
-                      std::string_view plugin);
+                      std::string_view plugin, const Node& node);
 
 }  // namespace barewire::ovs

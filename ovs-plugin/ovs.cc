@@ -38,7 +38,7 @@ void check(const cni::Request& request, Node& node, std::string_view plugin) {
   const auto attachment = state::Store(node.run_dir).find(state::attachment_id(request, plugin));
   if (attachment && cni::is_by_fallback(*attachment)) return cni::check_fallback(*attachment, request, node);
   cni::ipam_check(request, node);
-  check_attachment(request, attachment, plugin);
+  check_attachment(request, attachment, plugin, node);
 }
 
 void gc(const cni::Request& request, Node& node, std::string_view plugin) {

@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "core/cni/configure.h"
-#include "core/kernel/address.h"
+#include "core/cni/later_plugins.h"
 #include "core/kernel/pci.h"
 #include "core/vf/mac.h"
 #include "core/vf/move.h"
@@ -26,14 +26,15 @@ struct Drift {
   std::function<void()> repair;  ///< empty: nothing can be done
 };
 
-cni::Result recorded_result(const state::Attachment& attachment) {
-  const boost::json::value data(attachment.data);
-  const JsonView view(data, fmt::format("record of attachment {}: key", attachment.id.text()), Error::Code::state);
-  const auto result = view.find("result");
+/// The chain's last: what later plugins changed is as it should be.
+cni::Result recorded_result(const state::Store& store, const state::Attachment& attachment) {
+  const auto result = cni::find_final_result(store, attachment);
   if (!result)
     throw Error(Error::Code::drift, fmt::format("ADD of attachment {} did not come to its end", attachment.id.text()),
                 "DEL it; `barewire gc` does so when nobody uses it any more");
-  return cni::Result::parse(*result, cni::kLatestVersion);
+  const JsonView view(*result, fmt::format("record of attachment {}: result key", attachment.id.text()),
+                      Error::Code::state);
+  return cni::Result::parse(view, cni::kLatestVersion);
 }
 
 /// Looks at one attachment; the remedies work on what it has opened, so it outlives them.
@@ -43,7 +44,7 @@ class Examination {
       : host_(host),
         attachment_(attachment),
         record_(vf::parse_vf_record(attachment.data, "record key")),
-        result_(previous ? *previous : recorded_result(attachment)),
+        result_(previous ? *previous : recorded_result(host.store, attachment)),
         position_(cni::find_position(result_, attachment.id.ifname)) {}
 
   std::vector<Drift> run(const vf::Habits& habits) {
@@ -87,6 +88,7 @@ class Examination {
     const auto now = pf ? kernel::find_vf(host_.socket, pf->index, record_.id) : std::nullopt;
     if (!now) return add(fmt::format("PF {} does not tell of VF {} any more", record_.pf, record_.id));
     kernel::VfInfo expected = *record_.expected;
+    if (has_other_mac()) expected.mac = now->mac;
     if (const auto limit = vf::find_rate_limit(host_.store, attachment_.id)) expected.max_tx_rate = limit->limit;
     for (const vf::Difference& difference : vf::compare_admin(*now, expected, record_.settings)) {
       add(difference.text, fmt::format("set it back through {} vf {}", pf->name, record_.id), [this, pf, difference] {
@@ -95,6 +97,11 @@ class Examination {
       });
     }
   }
+
+  /// A trusted VF tells its PF of the MAC address that a later plugin gave it.
+  bool has_other_mac() const { return record_.settings.mac && MacAddress::parse(wanted().mac) != record_.settings.mac; }
+
+  const cni::Interface& wanted() const { return result_.interfaces[static_cast<std::size_t>(position_)]; }
 
   /// False when there is no netdev in the pod to look at.
   bool examine_place() {
@@ -123,24 +130,33 @@ class Examination {
     }
     kernel::NlSocket socket = kernel::NlSocket::in(*pod_);
     const Link link = vf::move_in(host_, located_->link, *pod_, socket, attachment_.id.ifname);
-    if (record_.settings.mtu) kernel::set_mtu(socket, link, *record_.settings.mtu);
+    if (wanted().mtu != 0 && link.mtu != wanted().mtu) kernel::set_mtu(socket, link, wanted().mtu);
     vf::with_retries(habits_, [&] { kernel::set_up(socket, link); });
   }
 
   void examine_netdev() {
     const Link& link = located_->link;
-    const cni::Interface& wanted = result_.interfaces[static_cast<std::size_t>(position_)];
     if (link.name != attachment_.id.ifname)
       add(fmt::format("interface {} is called {}", attachment_.id.ifname, link.name),
           fmt::format("rename it to {}", attachment_.id.ifname), [this] { rename(); });
-    const auto mac = MacAddress::parse(wanted.mac);
+    if (!cni::is_bonded(located_->socket, link)) {
+      examine_mac_and_mtu(link);
+      examine_flags(link);
+    }
+    if (!link.is_up())
+      add(fmt::format("{} is down", link.name), "set it up",
+          [this] { kernel::set_up(located_->socket, located_->link); });
+  }
+
+  void examine_mac_and_mtu(const Link& link) {
+    const auto mac = MacAddress::parse(wanted().mac);
     if (mac && link.mac != mac)
-      add(fmt::format("MAC is {}, was {} at ADD", link.hardware_address, wanted.mac), "set it on the netdev",
+      add(fmt::format("MAC is {}, was {} at ADD", link.hardware_address, wanted().mac), "set it on the netdev",
           [this, mac] { repair_mac(*mac); });
-    if (wanted.mtu != 0 && link.mtu != wanted.mtu)
-      add(fmt::format("MTU is {}, was {} at ADD", link.mtu, wanted.mtu), fmt::format("set it to {}", wanted.mtu),
-          [this, mtu = wanted.mtu] { kernel::set_mtu(located_->socket, located_->link, mtu); });
-    examine_flags(link);
+    const std::uint32_t mtu = wanted().mtu;
+    if (mtu != 0 && link.mtu != mtu)
+      add(fmt::format("MTU is {}, was {} at ADD", link.mtu, mtu), fmt::format("set it to {}", mtu),
+          [this, mtu] { kernel::set_mtu(located_->socket, located_->link, mtu); });
   }
 
   void examine_flags(const Link& link) {
@@ -148,7 +164,7 @@ class Examination {
     std::string text;
     const auto compare = [&](const char* name, bool now, const std::optional<bool>& wanted,
                              std::optional<bool>& remedy) {
-      if (!wanted || now == *wanted) return;
+      if (!wanted || now == *wanted || cni::is_tuned_later(host_.store, attachment_.id, name)) return;
       remedy = wanted;
       text += fmt::format("{}{} is {}, ADD set {}", text.empty() ? "" : "; ", name, now ? "on" : "off",
                           *wanted ? "on" : "off");
@@ -159,9 +175,6 @@ class Examination {
       add(text, "set it back on the netdev", [this, change] {
         kernel::change_link(located_->socket, located_->link.index, change, "setting flags of " + located_->link.name);
       });
-    if (!link.is_up())
-      add(fmt::format("{} is down", link.name), "set it up",
-          [this] { kernel::set_up(located_->socket, located_->link); });
   }
 
   /// A link must be down to be renamed, which takes its routes: those are found missing on the next look.
@@ -182,15 +195,7 @@ class Examination {
       add(text, "add it again", [this] { repair_addresses(); });
   }
 
-  /// Adds all that is missing; what is there already stays.
-  void repair_addresses() {
-    cni::Result missing = result_;
-    std::erase_if(missing.ips, [&](const cni::IpConfig& ip) {
-      const auto present = kernel::list_addresses(located_->socket, located_->link.index);
-      return std::any_of(present.begin(), present.end(), [&](const auto& each) { return each.prefix == ip.address; });
-    });
-    cni::configure_interface(*pod_, located_->socket, located_->link, missing, position_);
-  }
+  void repair_addresses() { cni::complete_interface(*pod_, located_->socket, located_->link, result_, position_); }
 
   vf::Host& host_;
   const state::Attachment& attachment_;

@@ -3,7 +3,6 @@
 
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
-#include "core/kernel/announce.h"
 #include "core/log.h"
 #include "core/vf/apply.h"
 #include "core/vf/device_info.h"
@@ -49,12 +48,10 @@ std::chrono::milliseconds patience_for_carrier(Work& work) {
 /// Best effort: an address that nobody was told of still works, once caches age.
 void tell_neighbours(Work& work, kernel::NlSocket& socket, const kernel::Link& link, const cni::Result& result) {
   if (!link.mac || result.ips.empty()) return;
-  std::vector<IpAddress> addresses;
-  for (const cni::IpConfig& ip : result.ips) addresses.push_back(ip.address.address);
   try {
     if (!kernel::wait_for_carrier(socket, link.index, patience_for_carrier(work)))
       log_warning("{} has no carrier yet; its addresses are announced to nobody", link.name);
-    kernel::announce(work.pod, link.index, *link.mac, addresses);
+    cni::announce_addresses(work.pod, socket, link, result, 0);
   } catch (const Error& error) {
     log_warning("announcing the addresses of {} failed, ignoring: {}", link.name, error.what());
   }
@@ -64,6 +61,17 @@ std::uint32_t mtu_of_pf(Work& work) {
   const auto port = vf::find_pf_port(work.host, work.record.pf);
   const auto link = port ? kernel::find_link(work.host.socket, port->index) : std::nullopt;
   return link ? link->mtu : 0;
+}
+
+/// What the result tells of must be there: a pod that starts without it finds out late.
+void require_present(const Work& work, const kernel::Link& link) {
+  kernel::NlSocket socket = kernel::NlSocket::in(work.pod);
+  const auto now = kernel::find_link(socket, work.request.ifname);
+  if (now && now->index == link.index && now->is_up()) return;
+  throw Error(Error::Code::device,
+              fmt::format("attaching VF {} failed: {} is {} in {}", work.record.device, work.request.ifname,
+                          now ? "not as it was made" : "missing", work.request.netns),
+              "another program has moved, renamed or stopped it meanwhile");
 }
 
 }  // namespace
@@ -134,6 +142,7 @@ void conclude(Work& work, const std::optional<kernel::Link>& link, const cni::Re
     const vf::PfPort pf = pf_port(work);
     work.record.expected = kernel::find_vf(work.host.socket, pf.index, work.record.id);
   }
+  if (link) require_present(work, *link);
   if (link) work.record.pod_index = link->index;
   work.save(&result);
 }

@@ -3,12 +3,17 @@
 
 #include <fmt/ranges.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <thread>
 
 #include "core/kernel/address.h"
+#include "core/kernel/announce.h"
+#include "core/kernel/attributes.h"
+#include "core/kernel/new_link.h"
 #include "core/kernel/sysctl.h"
 
 namespace barewire::cni {
@@ -35,15 +40,16 @@ std::vector<IpConfig> addresses_of(const Result& result, int position) {
   return own;
 }
 
-/// A container runtime may have switched IPv6 off for new interfaces; an address asked for needs it, and must outlive a
-/// link that goes down and up.
+/// A container runtime may have switched IPv6 off for new interfaces; an address asked for needs it, must outlive a
+/// link that goes down and up, and be told of when its probe has ended. Source: ip-sysctl.rst (ndisc_notify).
 void enable_ipv6(const kernel::NetNs& netns, const kernel::Link& link) {
   const std::string base = fmt::format("net/ipv6/conf/{}/", link.name);
   const auto disabled = kernel::read_sysctl(netns, base + "disable_ipv6");
   if (!disabled) return;  // no IPv6 in this kernel: adding the address says so
   if (!disabled->starts_with('0')) kernel::write_sysctl(netns, base + "disable_ipv6", "0");
-  if (kernel::read_sysctl(netns, base + "keep_addr_on_down"))
-    kernel::write_sysctl(netns, base + "keep_addr_on_down", "1");
+  for (const char* key : {"keep_addr_on_down", "ndisc_notify"})
+    if (const auto value = kernel::read_sysctl(netns, base + key); value && !value->starts_with('1'))
+      kernel::write_sysctl(netns, base + key, "1");
 }
 
 void add_address(kernel::NlSocket& socket, const kernel::Link& link, const IpConfig& ip) {
@@ -63,14 +69,22 @@ std::optional<IpAddress> first_gateway(const std::vector<IpConfig>& ips, bool v4
   return std::nullopt;
 }
 
+/// 0.0.0.0 is how DHCP's option 121 and the kernel write "on the link". Source: RFC 3442; net/ipv4/fib_frontend.c.
+std::optional<IpAddress> unless_on_link(const std::optional<IpAddress>& gateway) {
+  return gateway && gateway->is_unspecified() ? std::nullopt : gateway;
+}
+
 /// An optimistic address may be used while it is still being probed. Source: RFC 4429.
 bool is_settled(const AddressInfo& address) {
   return (address.flags & IFA_F_TENTATIVE) == 0 || (address.flags & IFA_F_OPTIMISTIC) != 0;
 }
 
-/// True when all are usable. Throws when another host has one.
-bool are_settled(kernel::NlSocket& socket, const kernel::Link& link) {
+using Predicate = std::function<bool(const AddressInfo&)>;
+
+/// True when all that count are usable. Throws when another host has one.
+bool are_settled(kernel::NlSocket& socket, const kernel::Link& link, const Predicate& counts) {
   for (const AddressInfo& address : kernel::list_addresses(socket, link.index, AF_INET6)) {
+    if (!counts(address)) continue;
     if ((address.flags & IFA_F_DADFAILED) != 0)
       throw Error(
           Error::Code::ipam,
@@ -82,9 +96,9 @@ bool are_settled(kernel::NlSocket& socket, const kernel::Link& link) {
 }
 
 /// A route through an IPv6 gateway needs a source address that may be used.
-void wait_for_dad(kernel::NlSocket& socket, const kernel::Link& link) {
+void wait_for_dad(kernel::NlSocket& socket, const kernel::Link& link, const Predicate& counts) {
   const auto deadline = std::chrono::steady_clock::now() + kDadTimeout;
-  while (!are_settled(socket, link)) {
+  while (!are_settled(socket, link, counts)) {
     if (std::chrono::steady_clock::now() >= deadline)
       throw Error(Error::Code::ipam,
                   fmt::format("link {} still has tentative addresses after {} seconds", link.name, kDadTimeout.count()),
@@ -96,7 +110,7 @@ void wait_for_dad(kernel::NlSocket& socket, const kernel::Link& link) {
 RouteInfo route_info(const Route& route, const std::vector<IpConfig>& ips, int index) {
   RouteInfo info;
   info.destination = route.destination;
-  info.gateway = route.gateway ? route.gateway : first_gateway(ips, route.destination.address.is_v4());
+  info.gateway = unless_on_link(route.gateway ? route.gateway : first_gateway(ips, route.destination.address.is_v4()));
   info.index = index;
   info.table = route.table.value_or(kMainTable);
   if (route.scope) info.scope = static_cast<std::uint8_t>(*route.scope);
@@ -124,13 +138,54 @@ void add_route(kernel::NlSocket& socket, const kernel::Link& link, const RouteIn
   }
 }
 
-/// Is `wanted` among `present`? What `wanted` leaves open matches anything.
+/// Is `wanted` among `present`, whatever the table? What `wanted` leaves open matches anything.
 bool has_route(const std::vector<RouteInfo>& present, const RouteInfo& wanted) {
   return std::any_of(present.begin(), present.end(), [&](const RouteInfo& route) {
     return route.destination.network() == wanted.destination.network() &&
            (!wanted.gateway || route.gateway == wanted.gateway) &&
            (!wanted.priority || route.priority == wanted.priority);
   });
+}
+
+/// The table of the VRF that `link` is a member of. Source: Documentation/networking/vrf.rst.
+std::optional<std::uint32_t> vrf_table(kernel::NlSocket& socket, const kernel::Link& link) {
+  std::optional<std::uint32_t> table;
+  if (link.master != 0)
+    kernel::read_link_data(socket, link.master, "vrf", [&](const kernel::NlAttributes& data) {
+      table = data.value<std::uint32_t>(IFLA_VRF_TABLE);
+    });
+  return table;
+}
+
+/// Where the routes of `link` may be that say nothing of a table: the main one, its VRF's, and those that rules lead to
+/// from its addresses.
+std::vector<std::uint32_t> tables_of(kernel::NlSocket& socket, const kernel::Link& link,
+                                     const std::vector<IpConfig>& ips, int family) {
+  if (const auto table = vrf_table(socket, link)) return {*table, kMainTable};
+  std::vector<std::uint32_t> tables;
+  for (const kernel::RuleInfo& rule : kernel::list_rules(socket, family))
+    for (const IpConfig& ip : ips)
+      if (rule.source && rule.source->address == ip.address.address) tables.push_back(rule.table);
+  tables.push_back(kMainTable);
+  return tables;
+}
+
+/// nullopt when `wanted` is there; else the table where it belongs.
+std::optional<std::uint32_t> find_lack(kernel::NlSocket& socket, const kernel::Link& link,
+                                       const std::vector<IpConfig>& ips, const Route& route, const RouteInfo& wanted) {
+  const int family = route.destination.address.family();
+  if (has_route(kernel::list_routes(socket, 0, wanted.table, family), wanted)) return std::nullopt;
+  if (route.table) return wanted.table;
+  const std::vector<std::uint32_t> tables = tables_of(socket, link, ips, family);
+  for (const std::uint32_t table : tables)
+    if (table != wanted.table && has_route(kernel::list_routes(socket, link.index, table, family), wanted))
+      return std::nullopt;
+  return tables.front();
+}
+
+bool has_address(const std::vector<AddressInfo>& present, const IpConfig& ip) {
+  return std::any_of(present.begin(), present.end(),
+                     [&](const AddressInfo& address) { return address.prefix == ip.address; });
 }
 
 }  // namespace
@@ -147,27 +202,64 @@ void configure_interface(const kernel::NetNs& netns, kernel::NlSocket& socket, c
   if (has_v6) enable_ipv6(netns, link);
   for (const IpConfig& ip : ips) add_address(socket, link, ip);
   kernel::set_up(socket, link);
-  if (has_v6 && first_gateway(ips, false)) wait_for_dad(socket, link);
+  if (has_v6 && unless_on_link(first_gateway(ips, false)))
+    wait_for_dad(socket, link, [](const AddressInfo&) { return true; });
   for (const Route& route : result.routes) add_route(socket, link, route_info(route, ips, link.index));
+}
+
+void wait_for_addresses(kernel::NlSocket& socket, const kernel::Link& link, const std::vector<IpPrefix>& addresses) {
+  if (std::none_of(addresses.begin(), addresses.end(), [](const IpPrefix& each) { return each.address.is_v6(); }))
+    return;
+  wait_for_dad(socket, link, [&](const AddressInfo& address) {
+    return std::find(addresses.begin(), addresses.end(), address.prefix) != addresses.end();
+  });
+}
+
+void announce_addresses(const kernel::NetNs& netns, kernel::NlSocket& socket, const kernel::Link& link,
+                        const Result& result, int position) {
+  std::vector<IpAddress> addresses;
+  for (const IpConfig& ip : addresses_of(result, position)) addresses.push_back(ip.address.address);
+  if (link.mac && !addresses.empty()) kernel::announce(socket, netns, link.index, *link.mac, addresses);
+}
+
+void complete_interface(const kernel::NetNs& netns, kernel::NlSocket& socket, const kernel::Link& link,
+                        const Result& result, int position) {
+  const std::vector<IpConfig> ips = addresses_of(result, position);
+  const std::vector<AddressInfo> present = kernel::list_addresses(socket, link.index);
+  for (const IpConfig& ip : ips) {
+    if (has_address(present, ip)) continue;
+    if (ip.address.address.is_v6()) enable_ipv6(netns, link);
+    add_address(socket, link, ip);
+  }
+  if (!link.is_up()) kernel::set_up(socket, link);
+  for (const Route& route : result.routes) {
+    RouteInfo wanted = route_info(route, ips, link.index);
+    const auto table = find_lack(socket, link, ips, route, wanted);
+    if (!table) continue;
+    wanted.table = *table;
+    add_route(socket, link, wanted);
+  }
 }
 
 std::vector<std::string> compare_interface(kernel::NlSocket& socket, const kernel::Link& link, const Result& expected,
                                            int position) {
+  if (is_bonded(socket, link)) return {};
   std::vector<std::string> differences;
   const std::vector<IpConfig> ips = addresses_of(expected, position);
   const std::vector<AddressInfo> present = kernel::list_addresses(socket, link.index);
-  for (const IpConfig& ip : ips) {
-    const bool found = std::any_of(present.begin(), present.end(),
-                                   [&](const AddressInfo& address) { return address.prefix == ip.address; });
-    if (!found) differences.push_back(fmt::format("address {} is missing", ip.address.text()));
-  }
+  for (const IpConfig& ip : ips)
+    if (!has_address(present, ip)) differences.push_back(fmt::format("address {} is missing", ip.address.text()));
   for (const Route& route : expected.routes) {
     const RouteInfo wanted = route_info(route, ips, link.index);
-    const int family = route.destination.address.family();
-    if (!has_route(kernel::list_routes(socket, 0, wanted.table, family), wanted))
+    if (find_lack(socket, link, ips, route, wanted))
       differences.push_back(fmt::format("route {} is missing", describe(wanted)));
   }
   return differences;
+}
+
+bool is_bonded(kernel::NlSocket& socket, const kernel::Link& link) {
+  const auto master = link.master == 0 ? std::nullopt : kernel::find_link(socket, link.master);
+  return master && (master->kind == "bond" || master->kind == "team");
 }
 
 void check_interface(kernel::NlSocket& socket, const kernel::Link& link, const Result& expected, int position) {

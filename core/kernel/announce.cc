@@ -2,14 +2,17 @@
 #include "core/kernel/announce.h"
 
 #include <arpa/inet.h>
+#include <linux/if_addr.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 
 #include "core/error.h"
+#include "core/kernel/address.h"
 
 namespace barewire::kernel {
 
@@ -96,16 +99,32 @@ void send_announcement(int fd, int index, const MacAddress& mac, const IpAddress
     throw sys_error("announcing {} on interface number {}", address.text(), index);
 }
 
+bool has_v6(const std::vector<IpAddress>& addresses) {
+  return std::any_of(addresses.begin(), addresses.end(), [](const IpAddress& address) { return address.is_v6(); });
+}
+
+/// The IPv6 addresses that have passed duplicate address detection. An optimistic one is tentative too.
+std::vector<IpAddress> own_addresses(NlSocket& socket, int index) {
+  std::vector<IpAddress> own;
+  for (const AddressInfo& info : list_addresses(socket, index, AF_INET6))
+    if ((info.flags & (IFA_F_TENTATIVE | IFA_F_OPTIMISTIC | IFA_F_DADFAILED)) == 0) own.push_back(info.prefix.address);
+  return own;
+}
+
 }  // namespace
 
-void announce(const NetNs& netns, int index, const MacAddress& mac, const std::vector<IpAddress>& addresses) {
+void announce(NlSocket& socket, const NetNs& netns, int index, const MacAddress& mac,
+              const std::vector<IpAddress>& addresses) {
+  const std::vector<IpAddress> own = has_v6(addresses) ? own_addresses(socket, index) : std::vector<IpAddress>();
   Fd fd;
   // Protocol 0: this socket only sends, so nothing queues up on it.
   netns.run([&] {
     fd = Fd(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (!fd) throw sys_error("opening a packet socket in {}", netns.path());
   });
-  for (const IpAddress& address : addresses) send_announcement(fd.get(), index, mac, address);
+  for (const IpAddress& address : addresses)
+    if (address.is_v4() || std::find(own.begin(), own.end(), address) != own.end())
+      send_announcement(fd.get(), index, mac, address);
 }
 
 }  // namespace barewire::kernel

@@ -45,12 +45,17 @@ std::uint32_t at_most_32_bits(std::uint64_t value) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, std::numeric_limits<std::uint32_t>::max()));
 }
 
+/// How long the burst takes at the rate: what the kernel keeps of it.
+std::uint64_t ticks_of(const TokenBucket& bucket) {
+  return bucket.burst * kNanoseconds / bucket.rate / kNanosecondsPerTick;
+}
+
 tc_tbf_qopt parameters_of(const TokenBucket& bucket) {
   tc_tbf_qopt parameters{};
   parameters.rate.rate = at_most_32_bits(bucket.rate);
   parameters.rate.linklayer = TC_LINKLAYER_ETHERNET;  // no rate table is needed then
   parameters.limit = bucket.limit;
-  parameters.buffer = at_most_32_bits(bucket.burst * kNanoseconds / bucket.rate / kNanosecondsPerTick);
+  parameters.buffer = at_most_32_bits(ticks_of(bucket));
   return parameters;
 }
 
@@ -91,11 +96,41 @@ bool redirects_to(const NlAttributes& filter, int to) {
   return found;
 }
 
-/// The kernel keeps the burst as a time, in ticks.
-bool is_alike(const TokenBucket& wanted, const TokenBucket& present) {
-  const auto burst_difference = std::abs(std::int64_t{wanted.burst} - std::int64_t{present.burst});
-  const auto bytes_per_tick = static_cast<std::int64_t>(wanted.rate * kNanosecondsPerTick / kNanoseconds) + 1;
-  return wanted.rate == present.rate && burst_difference <= 2 * bytes_per_tick && wanted.limit == present.limit;
+/// A token bucket as the kernel tells of it.
+struct Told {
+  TokenBucket bucket;
+  std::uint32_t ticks = 0;
+};
+
+/// The kernel tells 32 bits of the burst's time; a burst of 4 Gbit at a rate below 15 Mbit/s takes longer. Its division
+/// by the rate is one multiplication, good to 31 bits. Source: net/sched/sch_tbf.c tbf_dump, psched_ratecfg_precompute.
+bool is_alike(const TokenBucket& wanted, const Told& present) {
+  constexpr unsigned kPrecision = 28;
+  constexpr std::int64_t kRounding = 4;
+  const std::uint64_t ticks = ticks_of(wanted);
+  const auto difference = static_cast<std::int32_t>(static_cast<std::uint32_t>(ticks) - present.ticks);
+  return wanted.rate == present.bucket.rate && wanted.limit == present.bucket.limit &&
+         std::abs(std::int64_t{difference}) <= kRounding + static_cast<std::int64_t>(ticks >> kPrecision);
+}
+
+std::optional<Told> ask_token_bucket(NlSocket& socket, int index) {
+  NlMessage message(RTM_GETQDISC, NLM_F_ECHO);  // without it the answer goes to listeners of the group alone
+  message.header(qdisc_header(index, TC_H_ROOT, 0));
+  std::optional<Told> told;
+  socket.get(
+      std::move(message), fmt::format("reading the rate of interface number {}", index), [&](const nlmsghdr& answer) {
+        const NlAttributes attributes(answer, sizeof(tcmsg));
+        if (attributes.text(TCA_KIND) != "tbf") return;
+        const NlAttributes options = attributes.nest(TCA_OPTIONS);
+        const auto parameters = options.value<tc_tbf_qopt>(TCA_TBF_PARMS);
+        if (!parameters) return;
+        told.emplace();
+        told->ticks = parameters->buffer;
+        told->bucket.rate = options.value_or<std::uint64_t>(TCA_TBF_RATE64, parameters->rate.rate);
+        told->bucket.burst = at_most_32_bits(told->ticks * kNanosecondsPerTick * told->bucket.rate / kNanoseconds);
+        told->bucket.limit = parameters->limit;
+      });
+  return told;
 }
 
 }  // namespace
@@ -120,31 +155,17 @@ void set_token_bucket(NlSocket& socket, int index, const TokenBucket& bucket) {
 }
 
 std::optional<TokenBucket> find_token_bucket(NlSocket& socket, int index) {
-  NlMessage message(RTM_GETQDISC, NLM_F_ECHO);  // without it the answer goes to listeners of the group alone
-  message.header(qdisc_header(index, TC_H_ROOT, 0));
-  std::optional<TokenBucket> bucket;
-  socket.get(std::move(message), fmt::format("reading the rate of interface number {}", index),
-             [&](const nlmsghdr& answer) {
-               const NlAttributes attributes(answer, sizeof(tcmsg));
-               if (attributes.text(TCA_KIND) != "tbf") return;
-               const NlAttributes options = attributes.nest(TCA_OPTIONS);
-               const auto parameters = options.value<tc_tbf_qopt>(TCA_TBF_PARMS);
-               if (!parameters) return;
-               bucket.emplace();
-               bucket->rate = options.value_or<std::uint64_t>(TCA_TBF_RATE64, parameters->rate.rate);
-               bucket->burst = at_most_32_bits(parameters->buffer * kNanosecondsPerTick * bucket->rate / kNanoseconds);
-               bucket->limit = parameters->limit;
-             });
-  return bucket;
+  const auto told = ask_token_bucket(socket, index);
+  return told ? std::optional(told->bucket) : std::nullopt;
 }
 
 std::optional<std::string> explain_rate(NlSocket& socket, int index, const std::string& name,
                                         const TokenBucket& wanted) {
-  const auto present = find_token_bucket(socket, index);
+  const auto present = ask_token_bucket(socket, index);
   if (!present) return fmt::format("{} has no rate", name);
   if (is_alike(wanted, *present)) return std::nullopt;
-  return fmt::format("the rate of {} is {} bytes per second with a burst of {}, not {} with {}", name, present->rate,
-                     present->burst, wanted.rate, wanted.burst);
+  return fmt::format("the rate of {} is {} bytes per second with a burst of {}, not {} with {}", name,
+                     present->bucket.rate, present->bucket.burst, wanted.rate, wanted.burst);
 }
 
 bool remove_root_qdisc(NlSocket& socket, int index) {

@@ -26,7 +26,8 @@ TokenBucket make_token_bucket(std::uint64_t rate_bits, std::uint64_t burst_bits)
 
 /// Makes it the root qdisc, in place of what is there. Throws KernelError.
 void set_token_bucket(NlSocket& socket, int index, const TokenBucket& bucket);
-/// nullopt when the root qdisc is another. The burst is what the kernel makes of it: a few bytes less or more.
+/// nullopt when the root qdisc is another. The burst is what the kernel tells of it: a few bytes less or more, and what
+/// is left over 2^32 ticks of 64 ns where it takes longer than those at the rate.
 std::optional<TokenBucket> find_token_bucket(NlSocket& socket, int index);
 /// How the rate of interface `index` differs from `wanted`, for a message that calls it `name`; nullopt: it does not.
 std::optional<std::string> explain_rate(NlSocket& socket, int index, const std::string& name,

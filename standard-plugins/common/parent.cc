@@ -37,6 +37,14 @@ Parent find_in(kernel::NlSocket& socket, const std::string& name, bool in_contai
   return {*link, in_container};
 }
 
+/// The kernel puts a link that is to stand on one of its own sort beside that, onto the interface below. Source:
+/// drivers/net/macvlan.c macvlan_common_newlink, drivers/net/ipvlan/ipvlan_main.c ipvlan_link_new.
+bool is_put_beside(const kernel::Link& parent, const kernel::Link& link) {
+  for (const char* sort : {"macv", "ipv"})  // macvlan, macvtap, ipvlan, ipvtap
+    if (parent.kind.starts_with(sort) && link.kind.starts_with(sort)) return parent.parent != 0;
+  return false;
+}
+
 }  // namespace
 
 bool is_parent_in_container(const cni::Request& request) {
@@ -73,6 +81,7 @@ kernel::NewLink link_on(const Parent& parent, const cni::Request& request, kerne
 
 std::vector<std::string> compare_parent(const Parent& parent, const kernel::Link& link) {
   if (link.parent == parent.link.index) return {};
+  if (is_put_beside(parent.link, link) && link.parent == parent.link.parent) return {};
   return {fmt::format("it does not stand on {}", parent.link.name)};
 }
 

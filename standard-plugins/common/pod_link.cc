@@ -82,7 +82,7 @@ cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create,
   result.interfaces = {interface_of(link, work.request.netns)};
   cni::assign_addresses_to(result, kPosition);
   if (!result.ips.empty()) {
-    set_announcing(work.netns, link.name, result);
+    set_announcing(work.netns, link.name);
     if (!kind.has_carrier) set_duplicate_address_detection(work.netns, link.name, false);  // it would never end
     cni::configure_interface(work.netns, work.inside, link, result, kPosition);
   } else if (!link.is_up()) {

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/cni/configure.h"
 #include "core/json_view.h"
 #include "core/kernel/sysctl.h"
 #include "standard-plugins/common/lifecycle.h"
@@ -68,7 +69,7 @@ kernel::Link check_container_interface(kernel::NlSocket& inside, const cni::Requ
   if (!link) throw Error(Error::Code::drift, fmt::format("{} is missing in {}", request.ifname, request.netns));
   const auto mac = MacAddress::parse(expected.mac);
   std::vector<std::string> clauses;
-  if (mac && link->mac && *mac != *link->mac)
+  if (mac && link->mac && *mac != *link->mac && !cni::is_bonded(inside, *link))
     clauses.push_back(fmt::format("its MAC address is {}, not {}", link->mac->text(), mac->text()));
   if (expected.sandbox != request.netns)
     clauses.push_back(fmt::format("it was made in {}, not in {}", expected.sandbox, request.netns));
@@ -101,11 +102,8 @@ void write_if_there(const kernel::NetNs& netns, const std::string& key, std::str
 
 }  // namespace
 
-void set_announcing(const kernel::NetNs& netns, const std::string& ifname, const cni::Result& result) {
+void set_announcing(const kernel::NetNs& netns, const std::string& ifname) {
   kernel::write_sysctl(netns, fmt::format("net/ipv4/conf/{}/arp_notify", ifname), "1");
-  const bool has_v6 = std::any_of(result.ips.begin(), result.ips.end(),
-                                  [](const cni::IpConfig& ip) { return ip.address.address.is_v6(); });
-  if (has_v6) write_if_there(netns, fmt::format("net/ipv6/conf/{}/ndisc_notify", ifname), "1");
 }
 
 void set_duplicate_address_detection(const kernel::NetNs& netns, const std::string& ifname, bool on) {

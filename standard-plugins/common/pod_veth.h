@@ -31,8 +31,9 @@ void wait_for_pod_veth(kernel::NlSocket& host, const kernel::Link& port, kernel:
 /// Router advertisements must not change the node's own routes. Source: ip-sysctl.rst, accept_ra.
 void ignore_router_advertisements(const kernel::Link& host_link);
 
-/// Lets the addresses announce themselves when the link comes up. Source: ip-sysctl.rst: arp_notify, ndisc_notify.
-void set_announcing(const kernel::NetNs& netns, const std::string& ifname, const cni::Result& result);
+/// Lets IPv4 addresses announce themselves when the link comes up; cni::configure_interface does so for IPv6. Source:
+/// ip-sysctl.rst: arp_notify.
+void set_announcing(const kernel::NetNs& netns, const std::string& ifname);
 
 /// Whether IPv6 addresses of the interface are probed before they are used. Source: ip-sysctl.rst: accept_dad,
 /// enhanced_dad.

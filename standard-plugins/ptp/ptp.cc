@@ -134,7 +134,7 @@ void build(Work& work) {
   work.result.interfaces = {interface_of(port), interface_of(link, work.request.netns)};
   cni::assign_addresses_to(work.result, kContainerPosition);
   default_gateways(work.result);
-  set_announcing(work.netns, link.name, work.result);
+  set_announcing(work.netns, link.name);
   set_duplicate_address_detection(work.netns, link.name, false);  // the node alone is on this link
   cni::configure_interface(work.netns, inside, link, work.result, kContainerPosition);
   wait_for_pod_veth(work.host, port, inside, link);
@@ -185,11 +185,11 @@ std::vector<std::string> compare_host(kernel::NlSocket& host, const kernel::Link
   return clauses;
 }
 
-/// The pod's routes to its gateway and through it.
+/// The pod's routes to its gateway and through it; a later plugin may have moved them to another table.
 std::vector<std::string> compare_pod_routes(kernel::NlSocket& inside, const kernel::Link& link,
                                             const cni::Result& previous) {
   std::vector<std::string> clauses;
-  const auto routes = kernel::list_routes(inside, link.index);
+  const auto routes = kernel::list_routes(inside, link.index, 0);
   const auto require = [&](const IpPrefix& destination) {
     if (std::none_of(routes.begin(), routes.end(),
                      [&](const kernel::RouteInfo& route) { return route.destination == destination; }))

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/cni/configure.h"
 #include "core/fd.h"
 #include "core/kernel/address.h"
 #include "core/kernel/sysctl.h"
@@ -15,6 +16,7 @@
 #include "standard-plugins/plugins.h"
 #include "standard-plugins/tuning/backup.h"
 #include "standard-plugins/tuning/config.h"
+#include "standard-plugins/tuning/sysctl_value.h"
 
 namespace barewire::standard {
 
@@ -136,17 +138,11 @@ void del(const cni::Request& request, Node& node) {
   undo_in(attachment, tuning_data_dir(request));
 }
 
-/// The kernel separates the numbers of one value by tabs.
-std::string with_spaces(std::string value) {
-  std::replace(value.begin(), value.end(), '\t', ' ');
-  return value;
-}
-
 std::vector<std::string> compare_sysctls(const kernel::NetNs& netns, const TuningConfig& config) {
   std::vector<std::string> clauses;
   for (const auto& [path, value] : config.sysctls) {
     const auto present = kernel::read_sysctl(netns, path);
-    if (!present || with_spaces(*present) != with_spaces(value))
+    if (!present || !is_same_sysctl_value(value, *present))
       clauses.push_back(fmt::format("sysctl {} is {}, not {}", path, present.value_or("missing"), value));
   }
   return clauses;
@@ -176,7 +172,8 @@ void check(const cni::Request& request, Node&) {
   kernel::NlSocket inside = kernel::NlSocket::in(netns);
   const auto link = kernel::find_link(inside, request.ifname);
   if (!link) throw Error(Error::Code::drift, fmt::format("{} is missing in {}", request.ifname, request.netns));
-  std::vector<std::string> clauses = compare_link(*link, config.link);
+  std::vector<std::string> clauses;
+  if (!cni::is_bonded(inside, *link)) clauses = compare_link(*link, config.link);
   for (const std::string& clause : compare_sysctls(netns, config)) clauses.push_back(clause);
   throw_drift(request.ifname, clauses);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sriov-plugin/drift.h"
 
+#include <gmock/gmock.h>
+
 #include <filesystem>
 #include <functional>
 
@@ -28,6 +30,56 @@ TEST_F(Drift, CheckIsContentWithWhatAddMade) {
   const PluginResult added = must_add(config(0, kSettings), pod("a"));
   const PluginResult checked = check(config(0, kSettings), pod("a"), added);
   EXPECT_TRUE(checked.ok()) << checked;
+}
+
+/// A chained plugin's config with what the one before it answered.
+std::string behind(const PluginResult& previous, const std::string& members) {
+  return fmt::format(R"({{"cniVersion":"1.1.0","name":"lan",{},"prevResult":{}}})", members, previous.out);
+}
+
+TEST_F(Drift, WhatLaterPluginsOfTheChainChangedIsNoDrift) {
+  const std::string text = config(0, R"(,"trust":"on","promisc":false)");
+  const PluginResult added = must_add(text, pod("a"));
+  const std::string tuning = R"("type":"tuning","mtu":1400,"promisc":true,"mac":"02:00:00:00:00:77")";
+  const PluginResult tuned = runner_.add("tuning", behind(added, tuning), pod("a"));  // checks the VF's plugin too
+  ASSERT_TRUE(tuned.ok()) << tuned;
+  vf::Host host((Node()));
+  const auto record = host.store.find({"lan", "id-a", "net1", "sriov"});
+  ASSERT_TRUE(record);
+  EXPECT_THAT(sriov::find_drift(host, *record), ::testing::IsEmpty());
+  Node node;
+  EXPECT_THAT(sriov::repair(*record, node, false), ::testing::IsEmpty());
+  EXPECT_EQ("1400", link_attribute("a", "net1", "mtu"));
+  EXPECT_EQ("02:00:00:00:00:77", link_attribute("a", "net1", "address"));
+}
+
+TEST_F(Drift, RoutesThatVrfAndSbrMovedAreNotMissing) {
+  must_run("modprobe vrf");
+  for (const char* chained : {R"("type":"vrf","vrfname":"blue","table":1001)", R"("type":"sbr")"}) {
+    const std::string text = config(
+        0,
+        R"(,"ipam":{"type":"static","addresses":[{"address":"10.1.1.5/24","gateway":"10.1.1.1"}],"routes":[{"dst":"0.0.0.0/0"}]})");
+    const PluginResult added = must_add(text, pod("a"));
+    const std::string type = std::string(chained).substr(8, 3);
+    ASSERT_TRUE(runner_.add(type, behind(added, chained), pod("a")).ok());
+    vf::Host host((Node()));
+    EXPECT_THAT(sriov::find_drift(host, host.store.find({"lan", "id-a", "net1", "sriov"}).value()),
+                ::testing::IsEmpty());
+    EXPECT_TRUE(runner_.del(type, behind(added, chained), pod("a")).ok());
+    must_del(text, pod("a"));
+  }
+}
+
+TEST_F(Drift, RepairPutsADefaultRouteBackWithItsGateway) {
+  must_add(
+      config(
+          0,
+          R"(,"ipam":{"type":"static","addresses":[{"address":"10.1.1.5/24","gateway":"10.1.1.1"}],"routes":[{"dst":"0.0.0.0/0"}]})"),
+      pod("a"));
+  must_run_in(netns("a"), "ip route del default");
+  Node node;
+  EXPECT_EQ(1U, sriov::repair(attachment(), node, false).size());
+  EXPECT_THAT(must_run_in(netns("a"), "ip route show default"), ::testing::StartsWith("default via 10.1.1.1 dev net1"));
 }
 
 TEST_F(Drift, CheckNamesEveryAttributeThatDrifted) {

@@ -22,25 +22,29 @@ state::Attachment recorded(const std::string& config) {
   return attachment;
 }
 
+std::string config_of(const std::string& text) {
+  const state::Attachment attachment = recorded(text);
+  return check_config(attachment, attachment.data.at("result"));
+}
+
 TEST(CheckConfig, BringsTheResultOfAddInTheShapeOfItsVersion) {
-  const json::value config =
-      json::parse(check_config(recorded(R"({"cniVersion":"0.2.0","name":"blue","type":"sriov","x":1})")));
+  const json::value config = json::parse(config_of(R"({"cniVersion":"0.2.0","name":"blue","type":"sriov","x":1})"));
   EXPECT_EQ(config.at("cniVersion"), "1.1.0");
   EXPECT_EQ(config.at("prevResult").at("cniVersion"), "1.1.0");
   EXPECT_EQ(config.at("x"), 1);
 }
 
 TEST(CheckConfig, AnotherSpellingOfAKeyDoesNotCompete) {
-  const json::value config = json::parse(
-      check_config(recorded(R"({"CNIVERSION":"0.3.1","prevresult":{"a":1},"name":"blue","type":"sriov"})")));
+  const json::value config =
+      json::parse(config_of(R"({"CNIVERSION":"0.3.1","prevresult":{"a":1},"name":"blue","type":"sriov"})"));
   EXPECT_FALSE(config.as_object().contains("CNIVERSION"));
   EXPECT_FALSE(config.as_object().contains("prevresult"));
   EXPECT_EQ(config.at("cniVersion"), "1.1.0");
 }
 
 TEST(CheckConfig, ADamagedConfigurationIsNamed) {
-  EXPECT_THROW(check_config(recorded("{")), Error);
-  EXPECT_THROW(check_config(recorded("[]")), Error);
+  EXPECT_THROW(config_of("{"), Error);
+  EXPECT_THROW(config_of("[]"), Error);
 }
 
 // Plugins of a table of the test's own, run in a child as the reaper and the checker do.

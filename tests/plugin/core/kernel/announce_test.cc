@@ -50,9 +50,21 @@ class Announcements : public test::PairTest {
       const ssize_t size = ::recv(listener_.get(), frame.data(), frame.size(), 0);
       if (size < 14) return {};
       frame.resize(static_cast<std::size_t>(size));
-      if (frame[12] * 256 + frame[13] == protocol) return frame;
+      if (protocol == ETH_P_ALL || frame[12] * 256 + frame[13] == protocol) return frame;
     }
   }
+
+  void announce_from_pod(const std::vector<IpAddress>& addresses) {
+    NlSocket inside = NlSocket::in(pod());
+    announce(inside, pod(), eth0_.index, *eth0_.mac, addresses);
+  }
+
+  /// `how` is "nodad" for an address that is the pod's at once.
+  void give_pod(const std::string& address, const std::string& how) {
+    in_pod(fmt::format("sysctl -qw net.ipv6.conf.eth0.disable_ipv6=0; ip -6 addr add {}/64 dev eth0 {}", address, how));
+  }
+
+  static bool is_advertisement(const Frame& frame);
 
   Fd listener_;
   Link eth0_;
@@ -64,8 +76,12 @@ Frame part(const Frame& frame, std::size_t from, std::size_t size) {
   return Frame(start, start + static_cast<std::ptrdiff_t>(size));
 }
 
+bool Announcements::is_advertisement(const Frame& frame) {
+  return part(frame, 20, 1) == Frame{58} && part(frame, 54, 1) == Frame{136};
+}
+
 TEST_F(Announcements, OfIpv4AreArpRequestsForTheAddressItself) {
-  announce(pod(), eth0_.index, *eth0_.mac, {IpAddress::v4({10, 1, 2, 3})});
+  announce_from_pod({IpAddress::v4({10, 1, 2, 3})});
   const Frame frame = next_frame(ETHERTYPE_ARP);
   EXPECT_EQ(Frame(6, 0xff), part(frame, 0, 6));
   const Frame mac(eth0_.mac->bytes().begin(), eth0_.mac->bytes().end());
@@ -79,8 +95,10 @@ TEST_F(Announcements, OfIpv4AreArpRequestsForTheAddressItself) {
 
 TEST_F(Announcements, OfIpv6AreOverridingAdvertisementsToAllNodes) {
   const IpAddress address = IpAddress::parse("fd00::5").value();
-  announce(pod(), eth0_.index, *eth0_.mac, {address});
-  const Frame frame = next_frame(ETHERTYPE_IPV6);
+  give_pod("fd00::5", "nodad");
+  announce_from_pod({address});
+  Frame frame = next_frame(ETHERTYPE_IPV6);
+  while (!frame.empty() && !is_advertisement(frame)) frame = next_frame(ETHERTYPE_IPV6);  // the kernel says more
   EXPECT_EQ((Frame{0x33, 0x33, 0, 0, 0, 1}), part(frame, 0, 6));
   EXPECT_EQ((Frame{58, 255}), part(frame, 20, 2));
   const Frame ip(address.data(), address.data() + 16);
@@ -96,19 +114,32 @@ TEST_F(Announcements, OfIpv6AreBelievedByTheNeighbour) {
       "sysctl -qw net.ipv6.conf.left.disable_ipv6=0 net.ipv6.conf.left.accept_dad=0;"
       "ip -6 addr add fd00::1/64 dev left nodad;"
       "ip neigh replace fd00::5 lladdr 02:00:00:00:00:07 nud stale dev left");
-  announce(pod(), eth0_.index, *eth0_.mac, {IpAddress::parse("fd00::5").value()});
+  give_pod("fd00::5", "nodad");
+  announce_from_pod({IpAddress::parse("fd00::5").value()});
   // The kernel checks hop limit and checksum before it believes: net/ipv6/ndisc.c.
   EXPECT_NE(std::string::npos, must_run("ip neigh show fd00::5 dev left").find(eth0_.mac->text()));
 }
 
 TEST_F(Announcements, OfSeveralAddressesAreSentOneByOne) {
-  announce(pod(), eth0_.index, *eth0_.mac, {IpAddress::v4({10, 1, 2, 3}), IpAddress::v4({10, 1, 2, 4})});
+  announce_from_pod({IpAddress::v4({10, 1, 2, 3}), IpAddress::v4({10, 1, 2, 4})});
   EXPECT_EQ(3, part(next_frame(ETHERTYPE_ARP), 31, 1).at(0));
   EXPECT_EQ(4, part(next_frame(ETHERTYPE_ARP), 31, 1).at(0));
 }
 
+TEST_F(Announcements, OfIpv6WaitForTheEndOfDuplicateAddressDetection) {
+  in_pod("sysctl -qw net.ipv6.conf.eth0.ndisc_notify=1");
+  give_pod("fd00::5", "");
+  announce_from_pod({IpAddress::parse("fd00::5").value(), IpAddress::v4({10, 1, 2, 3})});
+  Frame frame = next_frame(ETH_P_ALL);
+  for (; !frame.empty() && part(frame, 12, 2) != Frame{8, 6}; frame = next_frame(ETH_P_ALL))
+    EXPECT_FALSE(is_advertisement(frame)) << "nobody knows yet whether another has it";
+  while (!frame.empty() && !is_advertisement(frame)) frame = next_frame(ETHERTYPE_IPV6);
+  EXPECT_TRUE(is_advertisement(frame)) << "the kernel says so when it is the pod's";
+}
+
 TEST_F(Announcements, OutOfALinkThatIsGoneAreAnError) {
-  EXPECT_THROW(announce(pod(), 4242, *eth0_.mac, {IpAddress::v4({10, 1, 2, 3})}), Error);
+  NlSocket inside = NlSocket::in(pod());
+  EXPECT_THROW(announce(inside, pod(), 4242, *eth0_.mac, {IpAddress::v4({10, 1, 2, 3})}), Error);
 }
 
 }  // namespace
