@@ -50,7 +50,7 @@ struct Work {
 
 void set_port_vlans(Work& work, const kernel::Link& port) {
   if (!work.config.filters_vlans()) return;
-  if (!work.config.preserve_default_vlan) remove_port_vlan(work.host, port, 1);
+  if (!work.config.keeps_default_vlan()) remove_port_vlan(work.host, port, 1);
   add_port_vlans(work.host, port, work.config.port_vlans());
 }
 
@@ -87,13 +87,24 @@ void take_addresses(Work& work) {
   work.result.dns = answer.dns;
 }
 
-void be_gateway(Work& work, const kernel::Link& bridge) {
+/// Whether anything but pods of this node is behind the bridge: only there can somebody else have the gateway's
+/// address.
+bool leads_elsewhere(kernel::NlSocket& host, const kernel::Link& bridge) {
+  const auto links = kernel::list_links(host);
+  return std::any_of(links.begin(), links.end(),
+                     [&](const kernel::Link& link) { return link.master == bridge.index && link.kind != "veth"; });
+}
+
+/// Returns the interface that has the gateway's addresses.
+kernel::Link be_gateway(Work& work, const kernel::Link& bridge) {
   const bool in_vlan = work.config.vlan != 0;
   const kernel::Link link = in_vlan ? ensure_vlan_gateway(work.host, bridge, work.config) : bridge;
   if (in_vlan) work.result.interfaces.push_back(interface_of(link));
-  for (const IpPrefix& gateway : gateways_of(work.result))
-    ensure_gateway(work.host, link, gateway, work.config.force_address);
+  const GatewayTerms terms{.force = work.config.force_address,
+                           .probe = [&] { return leads_elsewhere(work.host, bridge); }};
+  for (const IpPrefix& gateway : gateways_of(work.result)) ensure_gateway(work.host, link, gateway, terms);
   enable_forwarding(work.result.ips);
+  return link;
 }
 
 void masquerade(Work& work) {
@@ -105,11 +116,15 @@ void masquerade(Work& work) {
 }
 
 void address(Work& work, const Ends& host, kernel::NlSocket& inside, const kernel::Link& link) {
-  set_announcing(work.netns, link.name, work.result);
+  set_announcing(work.netns, link.name);
   set_duplicate_address_detection(work.netns, link.name, work.config.duplicate_address_detection);
-  if (work.config.is_gateway) be_gateway(work, host.bridge);
+  std::optional<kernel::Link> gateway;
+  if (work.config.is_gateway) gateway = be_gateway(work, host.bridge);
   cni::configure_interface(work.netns, inside, link, work.result, kContainerPosition);
   wait_for_pod_veth(work.host, host.port, inside, link);
+  // What the kernel sent as the link came up was lost, for the bridge let nothing through yet.
+  cni::announce_addresses(work.netns, inside, link, work.result, kContainerPosition);
+  if (gateway) cni::wait_for_addresses(work.host, *gateway, gateways_of(work.result));
   if (work.config.masquerade) masquerade(work);
 }
 
@@ -136,7 +151,10 @@ void build(Work& work) {
     address(work, host, inside, link);
   } else if (work.config.has_container_interface) {
     kernel::set_up(inside, link);
+    wait_for_pod_veth(work.host, host.port, inside, link);
   }
+  // A bridge without an address of its own takes that of its first ports.
+  work.result.interfaces.front() = interface_of(kernel::get_link(work.host, work.config.bridge));
 }
 
 cni::Result add(const cni::Request& request, Node& node) {

@@ -73,7 +73,7 @@ BridgeConfig BridgeConfig::parse(const cni::Request& request) {
   config.vlan =
       static_cast<std::uint16_t>(root.integer_or("vlan", 0, kLargestVlan, "an 802.1Q VLAN id, 0 for none", 0));
   config.trunk = parse_trunk(root);
-  config.preserve_default_vlan = root.boolean_or("preserveDefaultVlan", false);
+  if (const auto preserve = root.find("preserveDefaultVlan")) config.preserve_default_vlan = preserve->boolean();
   config.spoof_check = root.boolean_or("macspoofchk", false);
   config.duplicate_address_detection = root.boolean_or("enabledad", false);
   config.has_container_interface = !root.boolean_or("disableContainerInterface", false);

@@ -22,9 +22,9 @@ struct BridgeConfig {
   std::uint32_t mtu = 0;  ///< 0 = the kernel's
   bool promisc = false;
   PortSettings port;
-  std::uint16_t vlan = 0;            ///< 0 = none
-  std::vector<std::uint16_t> trunk;  ///< sorted, each once
-  bool preserve_default_vlan = false;
+  std::uint16_t vlan = 0;                     ///< 0 = none
+  std::vector<std::uint16_t> trunk;           ///< sorted, each once
+  std::optional<bool> preserve_default_vlan;  ///< absent: see keeps_default_vlan
   bool spoof_check = false;
   bool duplicate_address_detection = false;
   bool has_container_interface = true;
@@ -32,6 +32,8 @@ struct BridgeConfig {
   std::optional<MacAddress> mac;
 
   bool filters_vlans() const noexcept { return vlan != 0 || !trunk.empty(); }
+  /// Whether the port stays in the bridge's VLAN 1: a trunk without a VLAN for untagged frames needs it for them.
+  bool keeps_default_vlan() const noexcept { return preserve_default_vlan.value_or(vlan == 0); }
   /// What the pod's port is given: `vlan` untagged, `trunk` tagged.
   std::vector<PortVlan> port_vlans() const;
   /// Throws Error{config} naming the key.

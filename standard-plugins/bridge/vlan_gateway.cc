@@ -23,7 +23,7 @@ void make_pair(kernel::NlSocket& host, const kernel::Link& bridge, const BridgeC
       kernel::delete_link(host, port->index, "removing " + port_name);
   });
   const kernel::Link port = kernel::create_veth(host, kernel::NetNs::current(), pair);
-  if (!config.preserve_default_vlan) remove_port_vlan(host, port, 1);
+  if (!config.keeps_default_vlan()) remove_port_vlan(host, port, 1);
   add_port_vlans(host, port, {{config.vlan, true}});
   rollback.keep();
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "standard-plugins/common/gateway.h"
 
+#include <linux/if_addr.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -64,20 +66,21 @@ void add_default_routes(cni::Result& result) {
 std::vector<IpPrefix> gateways_of(const cni::Result& result) {
   std::vector<IpPrefix> gateways;
   for (const cni::IpConfig& ip : result.ips) {
-    if (!ip.gateway) continue;
+    if (!ip.gateway || ip.gateway->is_unspecified()) continue;
     const IpPrefix gateway{*ip.gateway, ip.address.length};
     if (std::find(gateways.begin(), gateways.end(), gateway) == gateways.end()) gateways.push_back(gateway);
   }
   return gateways;
 }
 
-void ensure_gateway(kernel::NlSocket& socket, const kernel::Link& link, const IpPrefix& gateway, bool force) {
+void ensure_gateway(kernel::NlSocket& socket, const kernel::Link& link, const IpPrefix& gateway,
+                    const GatewayTerms& terms) {
   const auto present = kernel::list_addresses(socket, link.index, gateway.address.family());
   for (const kernel::AddressInfo& address : present)
     if (address.prefix == gateway) return;
   for (const kernel::AddressInfo& address : present) {
     if (!conflicts(address.prefix, gateway)) continue;
-    if (!force)
+    if (!terms.force)
       throw Error(Error::Code::held,
                   fmt::format("giving {} the gateway address {} failed: it already has {}", link.name, gateway.text(),
                               address.prefix.text()),
@@ -85,7 +88,8 @@ void ensure_gateway(kernel::NlSocket& socket, const kernel::Link& link, const Ip
     kernel::remove_address(socket, link.index, address.prefix);
   }
   try {
-    kernel::add_address(socket, link.index, gateway);
+    const bool probe = gateway.address.is_v4() || !terms.probe || terms.probe();
+    kernel::add_address(socket, link.index, gateway, probe ? 0U : std::uint32_t{IFA_F_NODAD});
   } catch (const kernel::KernelError& error) {
     if (error.err() != EEXIST) throw;  // another pod's ADD was faster
   }

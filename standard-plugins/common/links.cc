@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 
+#include "core/fd.h"
 #include "core/kernel/attributes.h"
 #include "core/kernel/new_link.h"
 #include "standard-plugins/common/pod_veth.h"
@@ -53,6 +54,15 @@ void create_bridge(NlSocket& host, const BridgeSettings& settings) {
   }
 }
 
+/// Whether the bridge's address changes with its ports, and neighbours lose the node by that. One that was set stays,
+/// and is not set again: that would clear the neighbour table. Source: sysfs-class-net, addr_assign_type, NET_ADDR_SET;
+/// net/bridge/br_stp_if.c br_stp_recalculate_bridge_id.
+bool follows_its_ports(const Link& bridge) {
+  constexpr char kSet = '3';
+  const auto type = read_file(fmt::format("/sys/class/net/{}/addr_assign_type", bridge.name));
+  return bridge.mac && !bridge.mac->is_zero() && !(type && type->starts_with(kSet));
+}
+
 Link find_or_create(NlSocket& host, const BridgeSettings& settings, bool& created) {
   if (const auto found = kernel::find_link(host, settings.name)) return *found;
   created = true;
@@ -81,9 +91,11 @@ Link ensure_bridge(NlSocket& host, const BridgeSettings& settings) {
                 fmt::format("config key \"bridge\" is \"{}\"; expected the name of a bridge: {} exists and is {}",
                             settings.name, settings.name, bridge.kind.empty() ? "no virtual link" : bridge.kind));
   kernel::LinkChange change;
+  if (!created && follows_its_ports(bridge)) change.mac = bridge.mac;
   if (!bridge.is_up()) change.up = true;
   if (settings.promisc && !bridge.is_promiscuous()) change.promisc = true;
-  if (change.up || change.promisc) kernel::change_link(host, bridge.index, change, "setting up bridge " + bridge.name);
+  if (change.mac || change.up || change.promisc)
+    kernel::change_link(host, bridge.index, change, "setting up bridge " + bridge.name);
   if (!created && settings.vlan_filtering && !vlan_filtering_of(host, bridge.index).value_or(false))
     kernel::change_link_data(host, bridge.index, kKind, "switching on VLAN filtering of " + bridge.name, put_filtering);
   ignore_router_advertisements(bridge);

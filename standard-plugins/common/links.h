@@ -23,7 +23,8 @@ struct BridgeSettings {
   bool promisc = false;
   bool vlan_filtering = false;
 };
-/// The bridge, made where missing, up, deaf to router advertisements, with what `settings` ask for. Throws
+/// The bridge, made where missing, up, deaf to router advertisements, with what `settings` ask for; one that was there
+/// keeps the MAC it has, whatever ports come and go. Throws
 /// Error{config} when a link of that name is something else, KernelError.
 kernel::Link ensure_bridge(kernel::NlSocket& host, const BridgeSettings& settings);
 /// nullopt when the kernel does not tell, e.g. when the link is no bridge.

@@ -53,6 +53,14 @@ TEST_F(BridgeVlan, PreservesTheDefaultVlanWhereAsked) {
   EXPECT_THAT(vlans_of(add(config(R"("vlan":100,"preserveDefaultVlan":true)"))), HasSubstr("1 Egress Untagged"));
 }
 
+TEST_F(BridgeVlan, ATrunkWithoutAVlanKeepsTheDefaultOneForUntaggedFrames) {
+  const std::string keys = R"("vlanTrunk":[{"id":7}],"isGateway":true)";
+  EXPECT_THAT(vlans_of(add(config(keys))), HasSubstr("1 PVID Egress Untagged"));
+  EXPECT_TRUE(reaches(pod_, "10.22.0.1"));
+  EXPECT_TRUE(runner_.del("bridge", config(keys)).ok());
+  EXPECT_THAT(vlans_of(add(config(keys + R"(,"preserveDefaultVlan":false)"))), Not(HasSubstr("PVID")));
+}
+
 TEST_F(BridgeVlan, TakesEveryVlanAsATrunk) {
   const std::string vlans = vlans_of(add(config(R"("vlanTrunk":[{"minID":1,"maxID":4094}])")));
   EXPECT_THAT(vlans, HasSubstr("-4094"));

@@ -124,6 +124,45 @@ TEST_F(Bridge, WorksWithoutAddresses) {
   EXPECT_THAT(must_run_in(pod_, "ip link show eth0"), HasSubstr("state UP"));
 }
 
+TEST_F(Bridge, KeepsTheMacOfABridgeThatWasThereAndTellsIt) {
+  must_run("ip link add cni0 type bridge && ip link set cni0 up");
+  const auto told = [&](const std::string& name) {
+    return std::string(add(config(kIpam), pod(name)).json.at("interfaces").at(0).at("mac").as_string());
+  };
+  const std::string mac = told("pod1");
+  for (const char* name : {"pod2", "pod3", "pod4", "pod5"}) {
+    make_netns(name);
+    EXPECT_EQ(mac, told(name));
+  }
+  EXPECT_THAT(must_run("ip link show cni0"), HasSubstr(mac));
+}
+
+TEST_F(Bridge, HasItsIpv6AddressesReadyWhenAddReturns) {
+  must_run("sysctl -qw net.ipv6.conf.all.accept_dad=1 net.ipv6.conf.default.accept_dad=1");
+  add(config(R"("isGateway":true,"ipam":{"type":"host-local","subnet":"fd00:7::/64"})"));
+  EXPECT_THAT(must_run("ip -6 addr show dev cni0 scope global"),
+              ::testing::AllOf(HasSubstr("fd00:7::1/64"), Not(HasSubstr("tentative"))));
+  EXPECT_TRUE(reaches(pod_, "fd00:7::1"));
+  EXPECT_TRUE(runner_.del("bridge", config(R"("ipam":{"type":"host-local","subnet":"fd00:7::/64"})")).ok());
+  add(config(R"("bridge":"layer2")"));
+  EXPECT_THAT(must_run_in(pod_, "ip -6 addr show dev eth0 scope link"), HasSubstr("fe80:"));
+}
+
+TEST_F(Bridge, LetsNeighboursFindAnAddressThatAnotherPodHadBefore) {
+  for (const char* name : {"pod2", "asker"}) make_netns(name);
+  const std::string ipam =
+      R"("isGateway":true,"capabilities":{"ips":true},"ipam":{"type":"host-local","subnet":"10.22.0.0/16"})";
+  add(config(ipam), pod("asker"));
+  const std::string text = config(ipam + R"(,"runtimeConfig":{"ips":["10.22.0.50"]})");
+  add(text, pod("pod1"));
+  EXPECT_TRUE(reaches("/run/netns/asker", "10.22.0.50"));
+  EXPECT_TRUE(reaches("", "10.22.0.50"));
+  EXPECT_TRUE(runner_.del("bridge", text, pod("pod1")).ok());
+  add(text, pod("pod2"));
+  EXPECT_TRUE(reaches("/run/netns/asker", "10.22.0.50")) << "its cache names the first pod's MAC";
+  EXPECT_TRUE(reaches("", "10.22.0.50"));
+}
+
 TEST_F(Bridge, RefusesAnotherGatewayAddressUnlessForced) {
   add(config(std::string(R"("isGateway":true,)") + kIpam));
   make_netns("pod2");
