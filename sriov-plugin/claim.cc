@@ -12,8 +12,13 @@ namespace barewire::sriov {
 
 namespace {
 
+/// A pod that names a pool gets an interface; one on a user-space driver has none to give.
+bool is_for_pods(const vf::Vf& vf) {
+  return !kernel::is_userspace_driver(vf.pci.driver);
+}
+
 bool is_free(vf::Host& host, const vf::Vf& vf) {
-  return vf::use_of(vf, host.store, host.socket, host.peer_state_dir) == vf::UseOfVf::free;
+  return is_for_pods(vf) && vf::use_of(vf, host.store, host.socket, host.peer_state_dir) == vf::UseOfVf::free;
 }
 
 std::string describe_use(const vf::Host& host, const vf::Vf& vf, vf::UseOfVf use) {
@@ -42,6 +47,11 @@ std::optional<vf::VfOfPf> first_free(vf::Host& host, const vf::Pf& pf, const vf:
   for (const vf::Vf& vf : pf.vfs) {
     if (!range.contains(vf.id)) continue;
     any = true;
+    if (!is_for_pods(vf)) {
+      why_not.push_back(
+          fmt::format("vf {} ({}) is on {}: \"deviceID\" hands it over", vf.id, vf.pci.address, vf.pci.driver));
+      continue;
+    }
     const vf::UseOfVf use = vf::use_of(vf, host.store, host.socket, host.peer_state_dir);
     if (use == vf::UseOfVf::free) return single(pf, vf);
     why_not.push_back(describe_use(host, vf, use));

@@ -73,6 +73,7 @@ std::optional<vf::Located> find_netdev(vf::Host& host, const DeviceRecord& recor
     auto located = vf::locate(host, identity, pod);
     return located ? std::move(located) : find_moved_on(host, identity);
   }
+  if (kernel::normalise_pci_address(record.parent)) vf::restore_driver(host, record.parent, record.driver);
   const std::string driver = driver_now(host, record);
   if (driver.empty() || kernel::is_userspace_driver(driver)) return std::nullopt;
   if (auto located = vf::await_netdev(host, identity, pod, vf::kNetnsPatience)) return located;
@@ -94,8 +95,32 @@ void restore_mac(vf::Host& host, const Link& link, const vf::NetdevState& origin
   }
 }
 
-void bring_home(vf::Host& host, vf::Located& located, const vf::NetdevState& original) {
-  const Link home = vf::move_home(host, located, original);
+/// Binding a PF's driver afresh would take its VFs away.
+bool may_be_rebound(const vf::Host& host, const DeviceRecord& record) {
+  if (!kernel::normalise_pci_address(record.parent)) return false;
+  return host.sysfs.read_integer(fmt::format("bus/pci/devices/{}/sriov_numvfs", record.parent)).value_or(0) == 0;
+}
+
+Link clean(vf::Host& host, const vf::Located& located, Link home, const DeviceRecord& record) {
+  const auto left = vf::clean_netdev(host, located, home, *record.netdev);
+  if (left.empty()) return home;
+  const std::string text = fmt::format("{}", fmt::join(left, "; "));
+  if (!may_be_rebound(host, record)) {
+    log_error("{} keeps what the pod has left on it: {}", home.name, text);
+    return home;
+  }
+  log_warning("{} has something of the pod on it ({}); binding its driver afresh", home.name, text);
+  vf::Located fresh{kernel::NetNs::current(), kernel::NlSocket(),
+                    vf::rebind(host, record.parent, driver_now(host, record)), true};
+  home = vf::move_home(host, fresh, *record.netdev);
+  for (const std::string& clause : vf::clean_netdev(host, fresh, home, *record.netdev))
+    log_error("{}: {}", home.name, clause);
+  return home;
+}
+
+void bring_home(vf::Host& host, vf::Located& located, const DeviceRecord& record) {
+  const vf::NetdevState& original = *record.netdev;
+  const Link home = clean(host, located, vf::move_home(host, located, original), record);
   restore_mac(host, home, original);
   if (original.up && !home.is_up()) kernel::set_up(host.socket, home);
 }
@@ -104,8 +129,11 @@ void restore(vf::Host& host, const state::Attachment& attachment) {
   if (!attachment.data.contains("device")) return;  // it never came to a claim
   const DeviceRecord record = parse_record(attachment);
   if (host.store.holder(record.claim) != attachment.id) return;
-  if (record.netdev && is_of_this_boot(attachment))
-    if (auto located = find_netdev(host, record, attachment)) bring_home(host, *located, *record.netdev);
+  const bool is_here = is_of_this_boot(attachment);
+  if (!record.netdev && is_here && kernel::find_pci_function(host.sysfs, record.parent))
+    vf::restore_driver(host, record.parent, record.driver);
+  if (record.netdev && is_here)
+    if (auto located = find_netdev(host, record, attachment)) bring_home(host, *located, record);
   host.store.release(record.claim, attachment.id);
 }
 
@@ -155,9 +183,10 @@ std::vector<std::string> compare(kernel::NlSocket& socket, const Link& link, con
   const cni::Interface& wanted = previous.interfaces[static_cast<std::size_t>(position)];
   std::vector<std::string> differences;
   const auto mac = MacAddress::parse(wanted.mac);
-  if (mac && link.mac != mac)
+  const bool bonded = cni::is_bonded(socket, link);
+  if (mac && link.mac != mac && !bonded)
     differences.push_back(fmt::format("MAC is {}, was {} at ADD", link.hardware_address, wanted.mac));
-  if (wanted.mtu != 0 && link.mtu != wanted.mtu)
+  if (wanted.mtu != 0 && link.mtu != wanted.mtu && !bonded)
     differences.push_back(fmt::format("MTU is {}, was {} at ADD", link.mtu, wanted.mtu));
   if (!link.is_up()) differences.push_back("it is down");
   for (std::string& text : cni::compare_interface(socket, link, previous, position))
@@ -183,12 +212,12 @@ DeviceRecord parse_record(const state::Attachment& attachment) {
   return record;
 }
 
-DeviceRecord capture(const vf::Host& host, const Device& device) {
+DeviceRecord capture(vf::Host& host, const Device& device) {
   DeviceRecord record;
   record.claim = device.claim_name();
   record.parent = device.parent;
   record.driver = device.driver;
-  if (device.link) record.netdev = vf::capture_netdev(host.sysfs, *device.link);
+  if (device.link) record.netdev = vf::capture_netdev(host, *device.link);
   return record;
 }
 

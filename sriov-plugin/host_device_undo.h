@@ -24,7 +24,7 @@ struct DeviceRecord {
 };
 /// Throws Error{state} naming the key.
 DeviceRecord parse_record(const state::Attachment& attachment);
-DeviceRecord capture(const vf::Host& host, const Device& device);
+DeviceRecord capture(vf::Host& host, const Device& device);
 boost::json::object to_json(const DeviceRecord& record);
 
 /// Releases addresses (when `addressed`), brings the device home wherever and under whatever name it is, gives up the

@@ -78,7 +78,7 @@ void require_available(const VfOfPf& target) {
                 "take it out of there first");
 }
 
-VfRecord capture(const Host& host, const VfOfPf& target, const Settings& settings) {
+VfRecord capture(Host& host, const VfOfPf& target, const Settings& settings) {
   VfRecord record;
   record.device = target.vf.pci.address;
   record.pf = target.pf.pci.address;
@@ -86,7 +86,7 @@ VfRecord capture(const Host& host, const VfOfPf& target, const Settings& setting
   record.id = target.vf.id;
   record.driver = target.vf.pci.driver;
   record.userspace = kernel::is_userspace_driver(record.driver);
-  if (target.vf.link) record.netdev = capture_netdev(host.sysfs, *target.vf.link);
+  if (target.vf.link) record.netdev = capture_netdev(host, *target.vf.link);
   record.admin = target.vf.info;
   record.settings = settings;
   return record;

@@ -32,7 +32,7 @@ VfOfPf require_vf(Host& host, const std::string& device);
 void require_available(const VfOfPf& target);
 
 /// What the record says of a VF before ADD. `host` and `target` are as of now.
-VfRecord capture(const Host& host, const VfOfPf& target, const Settings& settings);
+VfRecord capture(Host& host, const VfOfPf& target, const Settings& settings);
 
 /// Makes `attachment`, whose record is on disk, the holder of the VF. Throws Error{held} when another is; then the
 /// record is gone again.

@@ -67,6 +67,9 @@ struct UseFinding {
 UseFinding find_use(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const ForeignState& foreign);
 UseOfVf use_of(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const std::string& peer_state_dir);
 
+/// "a process has /dev/vfio/17 open"; nullopt when none has, or the function is on another driver.
+std::optional<std::string> find_vfio_user(const kernel::PciFunction& pci, const std::string& vfio_dir);
+
 /// "ens1f0#0-3,7" or "0000:01:00.0#0-3": a PF and which of its VFs; no '#': all of them. Source: the SR-IOV network
 /// device plugin's pfNames notation.
 struct VfRange {

@@ -131,7 +131,7 @@ bool mac_is_own(const kernel::Sysfs& sysfs, const std::string& netdev) {
   return sysfs.read_integer("class/net/" + netdev + "/addr_assign_type").value_or(0) != 0;  // NET_ADDR_PERM is 0
 }
 
-NetdevState capture_netdev(const kernel::Sysfs& sysfs, const kernel::Link& link) {
+NetdevState capture_netdev(Host& host, const kernel::Link& link) {
   NetdevState state;
   state.name = link.name;
   state.alt_names = link.alt_names;
@@ -140,10 +140,11 @@ NetdevState capture_netdev(const kernel::Sysfs& sysfs, const kernel::Link& link)
   state.mac = link.mac;
   state.perm_mac = link.perm_mac;
   state.phys_port_name = link.phys_port_name;
-  state.mac_is_own = mac_is_own(sysfs, link.name);
+  state.mac_is_own = mac_is_own(host.sysfs, link.name);
   state.mtu = link.mtu;
   state.tx_queue_length = link.tx_queue_length;
   state.up = link.is_up();
+  state.device = capture_device_state(host, link);
   return state;
 }
 
@@ -159,6 +160,7 @@ json::object to_json(const NetdevState& netdev) {
   object["mtu"] = netdev.mtu;
   object["txQueueLength"] = netdev.tx_queue_length;
   object["up"] = netdev.up;
+  if (netdev.device) object["state"] = to_json(*netdev.device);
   return object;
 }
 
@@ -175,6 +177,7 @@ NetdevState parse_netdev_state(const JsonView& json) {
   netdev.mtu = find_u32(json, "mtu").value_or(0);
   netdev.tx_queue_length = find_u32(json, "txQueueLength").value_or(0);
   netdev.up = json.boolean_or("up", false);
+  if (const auto state = json.find("state")) netdev.device = parse_device_state(*state);
   return netdev;
 }
 

@@ -13,6 +13,7 @@
 #include "core/kernel/link.h"
 #include "core/kernel/sysfs.h"
 #include "core/kernel/vf.h"
+#include "core/vf/cleaning.h"
 
 namespace barewire::vf {
 
@@ -43,6 +44,7 @@ struct NetdevState {
   std::uint32_t mtu = 0;
   std::uint32_t tx_queue_length = 0;
   bool up = false;
+  std::optional<DeviceState> device;  ///< absent: nobody recorded it
 };
 
 struct VfRecord {
@@ -62,8 +64,8 @@ struct VfRecord {
 /// Whether a netdev of the host gave itself its address, at random or because somebody set it; a VF that did not has it
 /// from its PF. Source: Documentation/ABI/testing/sysfs-class-net, "addr_assign_type".
 bool mac_is_own(const kernel::Sysfs& sysfs, const std::string& netdev);
-/// `link` as it is now, read for a record. `sysfs` tells who assigned the MAC (addr_assign_type).
-NetdevState capture_netdev(const kernel::Sysfs& sysfs, const kernel::Link& link);
+/// `link`, which is on the host, as it is now, read for a record. Throws KernelError.
+NetdevState capture_netdev(Host& host, const kernel::Link& link);
 
 boost::json::object to_json(const VfRecord& record);
 /// From Attachment::data. Throws Error{state} naming the key.

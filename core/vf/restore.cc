@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/vf/restore.h"
 
+#include <fmt/ranges.h>
+
 #include "core/kernel/pci.h"
 #include "core/log.h"
 #include "core/rollback.h"
+#include "core/vf/inventory.h"
 #include "core/vf/mac.h"
-#include "core/vf/move.h"
 
 namespace barewire::vf {
 
@@ -32,6 +34,7 @@ class Restoration {
       reset_function();
     undo.run("restoring the MAC of VF " + record_.device, [&] { restore_address(); });
     undo.run("moving VF " + record_.device + " home", [&] { bring_home(); });
+    undo.run("cleaning VF " + record_.device, [&] { clean(); });
     undo.run("restoring the settings of VF " + record_.device, [&] { restore_settings(); });
     undo.run("settling VF " + record_.device, [&] { settle(); });
     undo.finish();
@@ -39,11 +42,11 @@ class Restoration {
 
  private:
   void find_netdev(const std::string& driver) {
-    if (!record_.netdev || kernel::is_userspace_driver(driver)) return;
-    if (driver.empty()) return bind_again(record_.driver);  // something died while it was binding it
+    restore_driver(host_, record_.device, record_.driver);  // also when something died while it was binding it
+    if (!record_.netdev) return;
     const Identity identity = identity_of(record_, pod_name_);
     located_ = await_netdev(host_, identity, pod_, kNetnsPatience);
-    if (!located_) bind_again(driver);
+    if (!located_) bind_again(kernel::is_userspace_driver(driver) ? record_.driver : driver);
   }
 
   void bind_again(const std::string& driver) {
@@ -81,6 +84,22 @@ class Restoration {
 
   void bring_home() {
     if (located_) home_ = move_home(host_, *located_, *record_.netdev);
+  }
+
+  void clean() {
+    if (!home_) return;
+    const auto left = clean_netdev(host_, *located_, *home_, *record_.netdev);
+    if (left.empty()) return;
+    log_warning("VF {} has something of the pod on it ({}); binding its driver afresh", record_.device,
+                fmt::join(left, "; "));
+    bind_afresh();
+    for (const std::string& clause : clean_netdev(host_, *located_, *home_, *record_.netdev))
+      log_error("VF {}: {}", record_.device, clause);
+  }
+
+  void bind_afresh() {
+    Located fresh{kernel::NetNs::current(), kernel::NlSocket(), rebind(host_, record_.device, record_.driver), true};
+    home_ = move_home(host_, fresh, *record_.netdev);
   }
 
   void restore_settings() {
@@ -131,8 +150,7 @@ class Restoration {
   }
 
   void rebind_at_home(const MacAddress& mac) {
-    Located fresh{kernel::NetNs::current(), kernel::NlSocket(), rebind(host_, record_.device, record_.driver), true};
-    home_ = move_home(host_, fresh, *record_.netdev);
+    bind_afresh();
     if (!make_effective(host_.socket, home_->index, mac, habits_))
       log_error("VF {} has another address than before, {}: its driver does not take {} back", record_.device,
                 home_->hardware_address, mac.text());
@@ -154,6 +172,27 @@ class Restoration {
 void restore_vf(Host& host, const VfRecord& record, const PodNetns& pod, const std::string& pod_name,
                 const Habits& habits) {
   Restoration(host, record, pod, pod_name, habits).run();
+}
+
+void restore_driver(Host& host, const std::string& device, const std::string& driver) {
+  const auto function = kernel::find_pci_function(host.sysfs, device);
+  if (!function || driver.empty() || function->driver == driver) return;
+  const bool is_same_sort = kernel::is_userspace_driver(function->driver) == kernel::is_userspace_driver(driver);
+  if (is_same_sort && !function->driver.empty()) return;
+  // Unbinding would wait for that process, inside the kernel, for as long as it lives.
+  if (const auto why = find_vfio_user(*function, ForeignState().vfio_dir))
+    throw Error(Error::Code::try_again, fmt::format("giving {} back to driver {} failed: {}", device, driver, *why),
+                "end the program that uses it");
+  log_warning("{} was left on {}; binding {} again", device, function->driver.empty() ? "no driver" : function->driver,
+              driver);
+  kernel::bind_driver(host.sysfs, device, driver);
+}
+
+std::vector<std::string> clean_netdev(Host& host, const Located& was, const Link& home, const NetdevState& original) {
+  std::vector<std::string> left = remove_stacked_links(host, was.netns, home);
+  const DeviceState wanted = original.device ? *original.device : without_traces(capture_device_state(host, home));
+  for (std::string& clause : restore_device_state(host, home, wanted)) left.push_back(std::move(clause));
+  return left;
 }
 
 kernel::Link rebind(Host& host, const std::string& device, const std::string& driver) {

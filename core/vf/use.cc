@@ -31,16 +31,6 @@ std::optional<std::string> held_by_peer(const std::string& address, const std::s
   return fmt::format("sriov-cni recorded it for {}", *netns);
 }
 
-/// A group that a process has open can be opened by no other: the device is in a virtual machine or a DPDK program.
-/// Source: drivers/vfio/group.c, vfio_group_fops_open.
-std::optional<std::string> vfio_group_in_use(const kernel::PciFunction& pci, const std::string& vfio_dir) {
-  if (!pci.iommu_group || pci.driver != "vfio-pci") return std::nullopt;
-  const std::string path = fmt::format("{}/{}", vfio_dir, *pci.iommu_group);
-  const Fd group(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
-  if (group || errno != EBUSY) return std::nullopt;
-  return fmt::format("a process has {} open", path);
-}
-
 std::optional<std::string> has_address(kernel::NlSocket& socket, const kernel::Link& link) {
   if (!link.is_up()) return std::nullopt;
   for (const kernel::AddressInfo& address : kernel::list_addresses(socket, link.index)) {
@@ -73,13 +63,23 @@ std::optional<std::string> used_in_this_netns(kernel::NlSocket& socket, const ke
 
 std::optional<std::string> used_elsewhere(const Vf& vf, kernel::NlSocket& socket, const ForeignState& foreign) {
   if (auto why = held_by_peer(vf.pci.address, foreign.peer_state_dir)) return why;
-  if (kernel::is_userspace_driver(vf.pci.driver)) return vfio_group_in_use(vf.pci, foreign.vfio_dir);
+  if (kernel::is_userspace_driver(vf.pci.driver)) return find_vfio_user(vf.pci, foreign.vfio_dir);
   if (vf.link) return used_in_this_netns(socket, *vf.link);
   if (vf.pci.driver.empty()) return std::nullopt;
   return fmt::format("driver {} is bound, and its netdev is in another netns or there is none", vf.pci.driver);
 }
 
 }  // namespace
+
+/// A group that a process has open can be opened by no other: the device is in a virtual machine or a DPDK program.
+/// Source: drivers/vfio/group.c, vfio_group_fops_open.
+std::optional<std::string> find_vfio_user(const kernel::PciFunction& pci, const std::string& vfio_dir) {
+  if (!pci.iommu_group || pci.driver != "vfio-pci") return std::nullopt;
+  const std::string path = fmt::format("{}/{}", vfio_dir, *pci.iommu_group);
+  const Fd group(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (group || errno != EBUSY) return std::nullopt;
+  return fmt::format("a process has {} open", path);
+}
 
 UseFinding find_use(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const ForeignState& foreign) {
   if (auto held = held_by_us(vf.pci.address, store)) return *std::move(held);

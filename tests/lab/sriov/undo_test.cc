@@ -183,13 +183,6 @@ TEST_F(Undo, DelRestoresWhatADpdkProgramDidToTheAdminMac) {
   EXPECT_NODE_UNCHANGED(before);
 }
 
-TEST_F(Undo, VfThatWasBoundToVfioWhileItWasInThePodIsLeftThere) {
-  must_add(config(0, kSettings), pod("a"));
-  bind(vf(0).address, "vfio-pci");
-  must_del(config(0, kSettings), pod("a"));
-  EXPECT_EQ("[{}]", vf_attribute(0, "vlan_list"));
-}
-
 TEST_F(Undo, RecordOfAnotherBootIsClearedWithoutTouchingTheVf) {
   must_add(config(0, kSettings), pod("a"));
   // Neither is its netns there any more: a boot_id alone proves nothing.
