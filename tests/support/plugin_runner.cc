@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/plugin_runner.h"
 
+#include <gtest/gtest.h>
+
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <ostream>
@@ -103,10 +106,52 @@ PluginResult PluginRunner::call(const std::string& verb, const std::string& plug
   return result_of(run(command(verb, plugin, config, call)));
 }
 
+namespace {
+
+/// Versions from 0.4.0 on have CHECK. "0.4.0" and "1.1.0" compare as texts do.
+bool has_check(const json::object& config) {
+  const json::value* version = config.if_contains("cniVersion");
+  return version != nullptr && version->is_string() && version->get_string() >= "0.4.0";
+}
+
+}  // namespace
+
+void PluginRunner::expect_checks(const std::string& plugin, const std::string& config, const CniCall& cni,
+                                 const PluginResult& added) const {
+  boost::system::error_code not_json;
+  const json::value parsed = json::parse(config, not_json);
+  if (not_json || !parsed.is_object() || !has_check(parsed.get_object())) return;
+  std::vector<Link> chain;
+  {
+    const std::scoped_lock lock(chains_mutex_);
+    std::vector<Link>& known = chains_[cni.container_id + "/" + cni.ifname];
+    if (!parsed.get_object().contains("prevResult")) known.clear();
+    known.push_back({plugin, parsed.get_object()});
+    chain = known;
+  }
+  for (Link& link : chain) {
+    link.config["prevResult"] = added.json;
+    const PluginResult checked = call("CHECK", link.plugin, json::serialize(link.config), cni);
+    if (!checked.ok())
+      ADD_FAILURE() << "CHECK of " << link.plugin << " right after ADD of " << plugin << ": " << checked;
+  }
+}
+
 PluginResult PluginRunner::add(const std::string& plugin, const std::string& config, const CniCall& cni) const {
+  PluginResult added = add_unchecked(plugin, config, cni);
+  if (added.ok()) expect_checks(plugin, config, cni, added);
+  return added;
+}
+PluginResult PluginRunner::add_unchecked(const std::string& plugin, const std::string& config,
+                                         const CniCall& cni) const {
   return call("ADD", plugin, config, cni);
 }
 PluginResult PluginRunner::del(const std::string& plugin, const std::string& config, const CniCall& cni) const {
+  {
+    const std::scoped_lock lock(chains_mutex_);
+    std::erase_if(chains_[cni.container_id + "/" + cni.ifname],
+                  [&](const Link& link) { return link.plugin == plugin; });
+  }
   return call("DEL", plugin, config, cni);
 }
 PluginResult PluginRunner::check(const std::string& plugin, const std::string& config, const CniCall& cni) const {

@@ -2,8 +2,12 @@
 /// Calling a built plugin as a container runtime does: by name through CNI_PATH, with CNI_* variables and stdin.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <map>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "tests/support/process.h"
 
@@ -45,7 +49,12 @@ class PluginRunner {
   /// Puts another program (a stub, the reference's plugin) under `name`.
   void install(const std::string& name, const std::string& program);
 
+  /// After each ADD that succeeds, CHECK is called of it and of what went before it in its chain (known by
+  /// "prevResult"), with its result as a runtime would; one that fails fails the test. Not below version 0.4.0, which
+  /// has no CHECK.
   PluginResult add(const std::string& plugin, const std::string& config, const CniCall& call = {}) const;
+  /// ADD alone, where CHECK cannot be content: what was installed knows none, or the test has broken something.
+  PluginResult add_unchecked(const std::string& plugin, const std::string& config, const CniCall& call = {}) const;
   PluginResult del(const std::string& plugin, const std::string& config, const CniCall& call = {}) const;
   PluginResult check(const std::string& plugin, const std::string& config, const CniCall& call = {}) const;
   PluginResult gc(const std::string& plugin, const std::string& config) const;
@@ -63,8 +72,17 @@ class PluginRunner {
   std::string cni_path() const;
 
  private:
+  /// One plugin of a chain as it was called.
+  struct Link {
+    std::string plugin;
+    boost::json::object config;
+  };
   std::string link(const std::string& plugin) const;
+  void expect_checks(const std::string& plugin, const std::string& config, const CniCall& call,
+                     const PluginResult& added) const;
 
+  mutable std::mutex chains_mutex_;                          // tests call from several threads
+  mutable std::map<std::string, std::vector<Link>> chains_;  ///< by container and interface
   TempDir directory_;
   std::string program_;
   std::string further_;
