@@ -25,6 +25,16 @@ bool is_nonzero(const std::string& mask) {
   return mask.find_first_not_of("0,") != std::string::npos;
 }
 
+/// What cannot be read cannot be set either: a netdev of one queue has files of steering that answer ENOENT.
+std::optional<std::string> read_told(const kernel::Sysfs& sysfs, const std::string& path) {
+  try {
+    return sysfs.read(path);
+  } catch (const Error& error) {
+    log_debug("{}", error.what());
+    return std::nullopt;
+  }
+}
+
 /// Steering of packets and rates, by queue. Almost all are zero, and not kept then.
 /// Source: Documentation/ABI/testing/sysfs-class-net-queues.
 void read_queues(const kernel::Sysfs& sysfs, const std::string& directory, std::map<std::string, std::string>& files) {
@@ -32,7 +42,7 @@ void read_queues(const kernel::Sysfs& sysfs, const std::string& directory, std::
     const bool receives = queue.starts_with("rx");
     for (const char* file : {receives ? "rps_cpus" : "xps_cpus", receives ? "rps_flow_cnt" : "tx_maxrate"}) {
       const std::string path = fmt::format("queues/{}/{}", queue, file);
-      if (const auto value = sysfs.read(directory + path); value && is_nonzero(*value)) files[path] = *value;
+      if (const auto value = read_told(sysfs, directory + path); value && is_nonzero(*value)) files[path] = *value;
     }
   }
 }
@@ -42,7 +52,7 @@ std::map<std::string, std::string> read_files(const kernel::Sysfs& sysfs, const 
   std::map<std::string, std::string> files;
   const std::string directory = directory_of(link);
   for (const char* file : {"threaded", "gro_flush_timeout", "napi_defer_hard_irqs"})
-    if (const auto value = sysfs.read(directory + file)) files[file] = *value;
+    if (const auto value = read_told(sysfs, directory + file)) files[file] = *value;
   read_queues(sysfs, directory, files);
   return files;
 }
