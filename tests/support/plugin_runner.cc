@@ -138,13 +138,9 @@ void PluginRunner::expect_checks(const std::string& plugin, const std::string& c
 }
 
 PluginResult PluginRunner::add(const std::string& plugin, const std::string& config, const CniCall& cni) const {
-  PluginResult added = add_unchecked(plugin, config, cni);
-  if (added.ok()) expect_checks(plugin, config, cni, added);
+  PluginResult added = call("ADD", plugin, config, cni);
+  if (added.ok() && checks_after_add_) expect_checks(plugin, config, cni, added);
   return added;
-}
-PluginResult PluginRunner::add_unchecked(const std::string& plugin, const std::string& config,
-                                         const CniCall& cni) const {
-  return call("ADD", plugin, config, cni);
 }
 PluginResult PluginRunner::del(const std::string& plugin, const std::string& config, const CniCall& cni) const {
   {

@@ -49,12 +49,12 @@ class PluginRunner {
   /// Puts another program (a stub, the reference's plugin) under `name`.
   void install(const std::string& name, const std::string& program);
 
-  /// After each ADD that succeeds, CHECK is called of it and of what went before it in its chain (known by
+  /// From now on, after each ADD that succeeds CHECK is called of it and of what went before it in its chain (known by
   /// "prevResult"), with its result as a runtime would; one that fails fails the test. Not below version 0.4.0, which
   /// has no CHECK.
+  void check_after_add() { checks_after_add_ = true; }
+
   PluginResult add(const std::string& plugin, const std::string& config, const CniCall& call = {}) const;
-  /// ADD alone, where CHECK cannot be content: what was installed knows none, or the test has broken something.
-  PluginResult add_unchecked(const std::string& plugin, const std::string& config, const CniCall& call = {}) const;
   PluginResult del(const std::string& plugin, const std::string& config, const CniCall& call = {}) const;
   PluginResult check(const std::string& plugin, const std::string& config, const CniCall& call = {}) const;
   PluginResult gc(const std::string& plugin, const std::string& config) const;
@@ -81,6 +81,7 @@ class PluginRunner {
   void expect_checks(const std::string& plugin, const std::string& config, const CniCall& call,
                      const PluginResult& added) const;
 
+  bool checks_after_add_ = false;
   mutable std::mutex chains_mutex_;                          // tests call from several threads
   mutable std::map<std::string, std::vector<Link>> chains_;  ///< by container and interface
   TempDir directory_;

@@ -38,6 +38,7 @@ std::string behind(const PluginResult& previous, const std::string& members) {
 }
 
 TEST_F(Drift, WhatLaterPluginsOfTheChainChangedIsNoDrift) {
+  runner_.check_after_add();
   const std::string text = config(0, R"(,"trust":"on","promisc":false)");
   const PluginResult added = must_add(text, pod("a"));
   const std::string tuning = R"("type":"tuning","mtu":1400,"promisc":true,"mac":"02:00:00:00:00:77")";
@@ -54,6 +55,7 @@ TEST_F(Drift, WhatLaterPluginsOfTheChainChangedIsNoDrift) {
 }
 
 TEST_F(Drift, RoutesThatVrfAndSbrMovedAreNotMissing) {
+  runner_.check_after_add();
   must_run("modprobe vrf");
   for (const char* chained : {R"("type":"vrf","vrfname":"blue","table":1001)", R"("type":"sbr")"}) {
     const std::string text = config(

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// CHECK, `barewire check` and `barewire repair` right after ADD of chains in which a later plugin changes what an
-/// earlier one made, and of values that the kernel makes others of: there is nothing to complain of. PluginRunner::add
-/// calls CHECK of the whole chain after each plugin.
+/// earlier one made, and of values that the kernel makes others of: there is nothing to complain of.
 #include "tests/plugin/standard/standard_fixture.h"
 
 namespace barewire::test {
@@ -15,6 +14,7 @@ class AfterAdd : public StandardTest {
     StandardTest::SetUp();
     if (IsSkipped()) return;
     runner_.install("static", built_program("barewire-cni"));
+    runner_.check_after_add();
     must_run("ip link add m0 type veth peer name m1 && ip link set m0 up && ip link set m1 up");
   }
 
