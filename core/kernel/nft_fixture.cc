@@ -149,7 +149,7 @@ void replace_others(NlSocket& socket, std::vector<Part>& parts) {
   for (Part& part : parts)
     for (const Element& element : part.elements) {
       const auto found = find_element(socket, part.fixture.table, element);
-      if (found && found->comment != element.comment) part.replaced.push_back(element);
+      if (found && !is_comment(found->comment, element.comment)) part.replaced.push_back(element);
     }
 }
 
@@ -157,7 +157,7 @@ void keep_own(NlSocket& socket, std::vector<Part>& parts) {
   for (Part& part : parts)
     std::erase_if(part.elements, [&](const Element& element) {
       const auto found = find_element(socket, part.fixture.table, element);
-      return !found || found->comment != element.comment;
+      return !found || !is_comment(found->comment, element.comment);
     });
 }
 

@@ -93,6 +93,13 @@ std::string Key::bytes() const {
   return bytes;
 }
 
+Key Key::of_bytes(std::string bytes) {
+  Key key;
+  key.bytes_ = std::move(bytes);
+  key.parts_ = 2;
+  return key;
+}
+
 Key& Key::port(std::uint16_t value) {
   const std::uint16_t network_order = htons(value);
   return part(&network_order, sizeof network_order);
@@ -266,8 +273,7 @@ Rule& Rule::ct_status_has(std::uint32_t bits) {
 }
 
 std::string user_data(std::string_view comment) {
-  constexpr std::size_t kLongest = 128;  // NFTNL_UDATA_COMMENT_MAXLEN
-  const std::string_view text = comment.substr(0, kLongest - 1);
+  const std::string_view text = comment.substr(0, kLongestComment);
   std::string bytes;
   bytes.push_back('\0');  // the type number of a comment, of a rule, set element, chain and table alike
   bytes.push_back(static_cast<char>(text.size() + 1));

@@ -41,6 +41,8 @@ class Key {
   Key& protocol(std::uint8_t value) { return part(&value, sizeof value); }
   Key& port(std::uint16_t value);
   Key& interface_name(std::string_view name);
+  /// As the kernel has it: a whole concatenation.
+  static Key of_bytes(std::string bytes);
   /// A concatenation ends at a register border too; a key of one part is as long as its type.
   std::string bytes() const;
 
@@ -99,6 +101,12 @@ class Rule {
   std::string comment_;
 };
 
+/// Bytes of a comment that are stored; what is longer is cut off. Source: libnftnl, NFTNL_UDATA_COMMENT_MAXLEN.
+inline constexpr std::size_t kLongestComment = 127;
+/// Whether `stored` is what became of `comment`.
+inline bool is_comment(std::string_view stored, std::string_view comment) {
+  return stored == comment.substr(0, kLongestComment);
+}
 /// A comment as nftables' tools store it: a type-length-value triple. Source: libnftnl udata.h.
 std::string user_data(std::string_view comment);
 

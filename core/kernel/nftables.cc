@@ -2,6 +2,7 @@
 #include "core/kernel/nftables.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -12,6 +13,7 @@
 #include <cstring>
 
 #include "core/kernel/attributes.h"
+#include "core/kernel/nft_listing.h"
 
 namespace barewire::kernel::nft {
 
@@ -179,6 +181,13 @@ void Batch::add_rule(const std::string& chain, const Rule& rule) {
   messages_.push_back(std::move(change));
 }
 
+void Batch::delete_rule(const std::string& chain, std::uint64_t handle) {
+  NlMessage change = message(NFT_MSG_DELRULE, 0);
+  change.put_string(NFTA_RULE_TABLE, table_.name).put_string(NFTA_RULE_CHAIN, chain);
+  change.put_u64(NFTA_RULE_HANDLE, htobe64(handle));
+  messages_.push_back(std::move(change));
+}
+
 namespace {
 
 /// Tells the nft command that the keys are in host byte order, without which it shows interface names as "". A
@@ -270,14 +279,13 @@ void Batch::commit(NlSocket& socket, std::string_view doing) {
   if (err != 0) throw KernelError(err, fmt::format("{} failed: {}", doing, why(err)), hint_for(err));
 }
 
-namespace {
-
-/// A question about one object of `table`.
-NlMessage question(int type, const Table& table, int flags = 0) {
+NlMessage question(int type, const Table& table, int flags) {
   NlMessage message(message_type(type), flags);
   message.header(family_header(table.family));
   return message;
 }
+
+namespace {
 
 /// The 32-bit attribute `attribute` of an answer, in host byte order.
 std::optional<std::uint32_t> attribute_u32(const nlmsghdr& header, int attribute) {
@@ -330,9 +338,6 @@ bool has_element(NlSocket& socket, const Table& table, const Element& element) {
   return socket.get(std::move(message), "reading nftables set " + element.set, [](const nlmsghdr&) {});
 }
 
-namespace {
-
-/// The comment among an element's user data: a type-length-value triple, as user_data writes it.
 std::string comment_of(std::string_view bytes) {
   constexpr std::size_t kHeader = 2;
   if (bytes.size() <= kHeader || bytes[0] != '\0') return {};
@@ -340,8 +345,6 @@ std::string comment_of(std::string_view bytes) {
   const std::string_view text = bytes.substr(kHeader, length);
   return std::string(text.substr(0, text.find('\0')));
 }
-
-}  // namespace
 
 std::optional<FoundElement> find_element(NlSocket& socket, const Table& table, const Element& element) {
   NlMessage message = question(NFT_MSG_GETSETELEM, table);

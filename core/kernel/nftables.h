@@ -65,7 +65,8 @@ class Batch {
   void delete_chain(const std::string& chain);  ///< with its rules
   void flush_chain(const std::string& chain);
   void add_rule(const std::string& chain, const Rule& rule);
-  void add_set(const Set& set);  ///< harmless when there
+  void delete_rule(const std::string& chain, std::uint64_t handle);  ///< see nft_listing.h
+  void add_set(const Set& set);                                      ///< harmless when there
   void delete_set(const std::string& set);
   void add_element(const Element& element);
   void delete_element(const Element& element);
