@@ -14,6 +14,7 @@
 #include "standard-plugins/bandwidth/vf.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
+#include "standard-plugins/common/reference.h"
 #include "standard-plugins/plugins.h"
 
 namespace barewire::standard {
@@ -31,7 +32,14 @@ std::string ifb_name(const state::AttachmentId& id) {
   return "bwp" + hash_name(owner_text(id)).substr(0, kDigits);
 }
 
-/// The node's end of the pod's veth pair. Throws Error{device} when the interface is of another kind.
+bool is_among(const std::vector<cni::Interface>& interfaces, const std::string& name) {
+  return std::any_of(interfaces.begin(), interfaces.end(), [&](const cni::Interface& interface) {
+    return interface.sandbox.empty() && interface.name == name;
+  });
+}
+
+/// The node's end of the pod's veth pair, which an earlier plugin of the chain has told of. Throws Error{device} when
+/// the interface is of another kind or its end another one.
 kernel::Link host_end(kernel::NlSocket& host, const cni::Request& request) {
   kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const kernel::Link link = kernel::get_link(inside, request.ifname);
@@ -41,6 +49,12 @@ kernel::Link host_end(kernel::NlSocket& host, const cni::Request& request) {
         Error::Code::device,
         fmt::format("limiting the bandwidth of {} failed: it is no veth pair with an end on this node", request.ifname),
         "nor is it a VF by its pciID in prevResult; nothing else can be limited from outside the pod");
+  if (!is_among(request.conf.previous->interfaces, peer->name))
+    throw Error(
+        Error::Code::device,
+        fmt::format("limiting the bandwidth of {} failed: its end on the node is {}, which prevResult does not list",
+                    request.ifname, peer->name),
+        "prevResult is to be the result of the plugin that made the pair");
   return *peer;
 }
 
@@ -65,9 +79,15 @@ void remove_qdiscs(kernel::NlSocket& socket, const std::string& name) {
   kernel::remove_ingress_qdisc(socket, link->index);
 }
 
-void remove_ifb(kernel::NlSocket& socket, const state::Attachment& attachment) {
-  const auto link = kernel::find_link(socket, ifb_name(attachment.id));
+void remove_ifb(kernel::NlSocket& socket, const std::string& name) {
+  const auto link = kernel::find_link(socket, name);
   if (link && link->kind == kIfbKind) kernel::delete_link(socket, link->index, "removing " + link->name);
+}
+
+/// A pod that the reference plugin limited: its device has another name, and what else it made goes with the pair.
+void remove_reference_ifb(const state::Attachment& attachment) {
+  kernel::NlSocket host;
+  remove_ifb(host, reference_ifb_name(attachment.id));
 }
 
 void undo(const state::Attachment& attachment, Node& node) {
@@ -76,8 +96,9 @@ void undo(const state::Attachment& attachment, Node& node) {
   if (auto socket = socket_of(attachment)) {
     collector.run("rates",
                   [&] { remove_qdiscs(*socket, recorded(attachment, kHostKey) + recorded(attachment, kPodKey)); });
-    collector.run("ifb device", [&] { remove_ifb(*socket, attachment); });
+    collector.run("ifb device", [&] { remove_ifb(*socket, ifb_name(attachment.id)); });
   }
+  if (attachment.data.empty()) collector.run("the reference's ifb device", [&] { remove_reference_ifb(attachment); });
   collector.finish();
 }
 

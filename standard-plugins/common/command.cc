@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,12 +69,22 @@ class Child {
   const std::string& program_;
 };
 
-pid_t spawn(const std::string& program, std::vector<std::string> words, int output) {
+/// A file in memory: a child that reads nothing does no harm, which a pipe that is full would.
+Fd file_of(const std::string& input, const std::string& program) {
+  Fd file(::memfd_create("input", MFD_CLOEXEC));
+  if (!file) throw sys_error("making the input of {}", program);
+  write_all(file.get(), input, "the input of " + program);
+  if (::lseek(file.get(), 0, SEEK_SET) < 0) throw sys_error("rewinding the input of {}", program);
+  return file;
+}
+
+pid_t spawn(const std::string& program, std::vector<std::string> words, int output, int input) {
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
+  if (input >= 0) ::posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
   pid_t pid = 0;
@@ -111,14 +122,16 @@ std::optional<std::string> find_command(const std::string& name) {
   return std::nullopt;
 }
 
-CommandAnswer run_command(const std::string& program, const std::vector<std::string>& arguments) {
+CommandAnswer run_command(const std::string& program, const std::vector<std::string>& arguments,
+                          const std::optional<std::string>& input) {
+  const Fd input_file = input ? file_of(*input, program) : Fd();
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) < 0) throw sys_error("creating a pipe for {}", program);
   const Fd output(ends[0]);
   Fd child_output(ends[1]);
   std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  Child child(spawn(program, std::move(words), child_output.get()), program);
+  Child child(spawn(program, std::move(words), child_output.get(), input_file.get()), program);
   child_output.reset();
   CommandAnswer answer;
   if (!read_words(output.get(), program, answer.words)) child.kill();

@@ -26,7 +26,9 @@ inline constexpr std::chrono::seconds kCommandTimeout{60};
 /// The path of `name` in PATH, /usr/sbin or /sbin.
 std::optional<std::string> find_command(const std::string& name);
 /// Runs `program` to its end in the caller's netns; one that takes longer than kCommandTimeout or says more than 16 MiB
-/// is killed. Throws Error{io} when it cannot be started.
-CommandAnswer run_command(const std::string& program, const std::vector<std::string>& arguments);
+/// is killed. `input` is what it reads from stdin; without one it has the caller's. Throws Error{io} when it cannot be
+/// started.
+CommandAnswer run_command(const std::string& program, const std::vector<std::string>& arguments,
+                          const std::optional<std::string>& input = std::nullopt);
 
 }  // namespace barewire::standard

@@ -9,7 +9,10 @@
 #include <boost/json/array.hpp>
 
 #include "core/kernel/nftables.h"
+#include "standard-plugins/common/command.h"
 #include "standard-plugins/common/iptables.h"
+#include "standard-plugins/common/iptables_batch.h"
+#include "standard-plugins/common/legacy_iptables.h"
 #include "standard-plugins/common/lifecycle.h"
 
 namespace barewire::standard {
@@ -20,7 +23,9 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::string_view kBackendKey = "ipMasqBackend";
-constexpr int kSourceNatPriority = 100;  // "srcnat", nft(8)
+constexpr const char* kTable = "nat";
+constexpr const char* kPostRouting = "POSTROUTING";
+constexpr int kSourceNatPriority = 101;  // behind "srcnat", nft(8): the rules of others decide first
 
 IpPrefix multicast(bool v4) {
   return *IpPrefix::parse(v4 ? "224.0.0.0/4" : "ff00::/8");
@@ -53,60 +58,94 @@ std::vector<nft::Element> elements_of(const state::AttachmentId& id, const nft::
            .comment = owner_text(id)}};
 }
 
-/// One chain per pod, as the reference's iptables backend has.
+/// One chain per pod and family, as the reference's iptables backend has.
 struct PodChain {
   std::string name;
-  std::vector<std::string> jump;
   std::vector<std::vector<std::string>> rules;
+  std::vector<std::vector<std::string>> jumps;  ///< from kPostRouting
 };
 
-PodChain pod_chain(const state::AttachmentId& id, const IpPrefix& address) {
-  const bool v4 = address.address.is_v4();
-  const std::string name = "CNI-BW-" + hash_name(owner_text(id));
-  const std::vector<std::string> comment = {"-m", "comment", "--comment", owner_text(id)};
-  PodChain chain{.name = name, .jump = {"-s", address.address.text()}, .rules = {}};
-  chain.jump.insert(chain.jump.end(), comment.begin(), comment.end());
-  chain.jump.insert(chain.jump.end(), {"-j", name});
-  chain.rules.push_back({"-d", address.network().text(), "-j", "ACCEPT"});
+PodChain pod_chain(const state::AttachmentId& id, bool v4, const std::vector<IpPrefix>& addresses) {
+  const std::vector<std::string> comment = {"-m", "comment", "--comment", comment_text(owner_text(id))};
+  PodChain chain{.name = "CNI-BW-" + hash_name(owner_text(id)), .rules = {}, .jumps = {}};
+  for (const IpPrefix& address : addresses) {
+    if (address.address.is_v4() != v4) continue;
+    chain.rules.push_back({"-d", address.network().text(), "-j", "ACCEPT"});
+    std::vector<std::string> jump = {"-s", address.address.text()};
+    jump.insert(jump.end(), comment.begin(), comment.end());
+    jump.insert(jump.end(), {"-j", chain.name});
+    chain.jumps.push_back(std::move(jump));
+  }
   chain.rules.push_back({"!", "-d", multicast(v4).text(), "-j", "MASQUERADE"});
   return chain;
 }
 
-void add_with_iptables(const state::AttachmentId& id, const IpPrefix& address) {
-  const Iptables iptables(address.address.is_v4(), kBackendKey);
-  const PodChain chain = pod_chain(id, address);
-  iptables.ensure_chain("nat", chain.name);
-  for (const auto& rule : chain.rules) iptables.ensure_rule("nat", chain.name, rule);
-  iptables.ensure_rule("nat", "POSTROUTING", chain.jump);
+/// Calls `work` for each family that the pod has an address of.
+template <typename Work>
+void for_each_chain(const state::AttachmentId& id, const Masquerade& masquerade, const Work& work) {
+  for (const bool v4 : {true, false}) {
+    const PodChain chain = pod_chain(id, v4, masquerade.addresses);
+    if (!chain.jumps.empty()) work(v4, chain);
+  }
 }
 
-void remove_with_iptables(const state::AttachmentId& id, const IpPrefix& address) {
-  const Iptables iptables(address.address.is_v4(), kBackendKey);
-  const PodChain chain = pod_chain(id, address);
-  iptables.remove_rule("nat", "POSTROUTING", chain.jump);
-  iptables.remove_chain("nat", chain.name);
+void add_with_iptables(bool v4, const PodChain& chain) {
+  IptablesBatch batch(v4, kBackendKey, kTable);
+  batch.make_chain(chain.name);
+  for (const auto& rule : chain.rules) batch.append(chain.name, rule);
+  for (const auto& jump : chain.jumps) batch.append(kPostRouting, jump);
+  batch.commit();
 }
 
-std::vector<std::string> compare_with_iptables(const state::AttachmentId& id, const IpPrefix& address) {
-  const Iptables iptables(address.address.is_v4(), kBackendKey);
-  const PodChain chain = pod_chain(id, address);
-  std::vector<std::string> missing;
-  if (!iptables.has_rule("nat", "POSTROUTING", chain.jump))
-    missing.push_back(fmt::format("iptables POSTROUTING has no rule for {}", address.address.text()));
+IptablesBatch removal(bool v4, const PodChain& chain) {
+  IptablesBatch batch(v4, kBackendKey, kTable);
+  return batch.make_chain(chain.name).remove_chain(chain.name);
+}
+
+void remove_with_iptables(bool v4, const PodChain& chain) {
+  if (!may_have_iptables_chain(v4, kTable, chain.name)) return;
+  IptablesBatch batch(v4, kBackendKey, kTable);
+  for (const auto& jump : chain.jumps) batch.remove(kPostRouting, jump);
+  batch.make_chain(chain.name).remove_chain(chain.name);
+  if (batch.try_commit()) return;
+  const Iptables iptables(v4, kBackendKey);
+  for (const auto& jump : chain.jumps)
+    while (iptables.has_rule(kTable, kPostRouting, jump)) iptables.remove_rule(kTable, kPostRouting, jump);
+  removal(v4, chain).commit();
+}
+
+void compare_with_iptables(std::vector<std::string>& missing, bool v4, const PodChain& chain) {
+  IptablesBatch batch(v4, kBackendKey, kTable);
+  for (const auto& jump : chain.jumps) batch.require(kPostRouting, jump);
+  for (const auto& rule : chain.rules) batch.require(chain.name, rule);
+  if (batch.try_commit()) return;
+  const Iptables iptables(v4, kBackendKey);
+  for (const auto& jump : chain.jumps)
+    if (!iptables.has_rule(kTable, kPostRouting, jump))
+      missing.push_back(fmt::format("iptables {} has no rule for {}", kPostRouting, jump[1]));
   for (const auto& rule : chain.rules)
-    if (!iptables.has_rule("nat", chain.name, rule))
+    if (!iptables.has_rule(kTable, chain.name, rule))
       missing.push_back(fmt::format("iptables chain {} is not as it was made", chain.name));
-  return missing;
 }
 
 }  // namespace
 
 NatBackend parse_masquerade_backend(const JsonView& root) {
   const auto key = root.find(kBackendKey);
-  if (!key || key->string().empty() || key->string() == "nftables") return NatBackend::nftables;
-  if (key->string() != "iptables") key->reject("\"nftables\" or \"iptables\"");
-  const Iptables probe(true, kBackendKey);
+  const std::string name = key ? key->string() : std::string();
+  if (name == "nftables") return NatBackend::nftables;
+  if (name.empty()) return uses_iptables_nat() ? NatBackend::iptables : NatBackend::nftables;
+  if (name != "iptables") key->reject("\"nftables\" or \"iptables\"");
+  for (const bool v4 : {true, false}) const IptablesBatch probe(v4, kBackendKey, kTable);
   return NatBackend::iptables;
+}
+
+bool has_iptables_nat() {
+  return may_have_iptables_chain(true, kTable, kPostRouting) || may_have_iptables_chain(false, kTable, kPostRouting);
+}
+
+bool uses_iptables_nat() {
+  return has_iptables_nat() && has_iptables_commands();
 }
 
 std::optional<Masquerade> Masquerade::from_record(const state::Attachment& attachment) {
@@ -133,8 +172,7 @@ void Masquerade::to_record(state::Attachment& attachment) const {
 void add_masquerade(const state::AttachmentId& id, const Masquerade& masquerade, const Node& node) {
   if (masquerade.backend == NatBackend::iptables) {
     const state::FileLock lock = lock_iptables(node);
-    for (const IpPrefix& address : masquerade.addresses) add_with_iptables(id, address);
-    return;
+    return for_each_chain(id, masquerade, add_with_iptables);
   }
   kernel::NlSocket socket = nft::open_socket();
   for (const IpPrefix& address : masquerade.addresses) {
@@ -146,8 +184,7 @@ void add_masquerade(const state::AttachmentId& id, const Masquerade& masquerade,
 void remove_masquerade(const state::AttachmentId& id, const Masquerade& masquerade, const Node& node) {
   if (masquerade.backend == NatBackend::iptables) {
     const state::FileLock lock = lock_iptables(node);
-    for (const IpPrefix& address : masquerade.addresses) remove_with_iptables(id, address);
-    return;
+    return for_each_chain(id, masquerade, remove_with_iptables);
   }
   if (masquerade.addresses.empty()) return;
   kernel::NlSocket socket = nft::open_socket();
@@ -162,11 +199,11 @@ std::vector<std::string> compare_masquerade(const state::AttachmentId& id, const
   const auto take = [&](const std::vector<std::string>& more) {
     missing.insert(missing.end(), more.begin(), more.end());
   };
+  if (masquerade.backend == NatBackend::iptables) {
+    for_each_chain(id, masquerade, [&](bool v4, const PodChain& chain) { compare_with_iptables(missing, v4, chain); });
+    return missing;
+  }
   for (const IpPrefix& address : masquerade.addresses) {
-    if (masquerade.backend == NatBackend::iptables) {
-      take(compare_with_iptables(id, address));
-      continue;
-    }
     kernel::NlSocket socket = nft::open_socket();
     const nft::Fixture fixture = fixture_of(id.network, address.network());
     take(nft::compare(socket, fixture, elements_of(id, fixture, address)));

@@ -16,8 +16,14 @@ namespace barewire::standard {
 
 enum class NatBackend { nftables, iptables };
 
-/// "ipMasqBackend": "nftables" (the default) or "iptables". Throws Error naming the key; Error{config} when the
-/// iptables command is asked for and is not on the node.
+/// Whether somebody translates addresses by iptables on this node: its nat table is there, of either make. What such
+/// rules accept or translate first, no table beside theirs sees.
+bool has_iptables_nat();
+/// That, and the commands are there.
+bool uses_iptables_nat();
+
+/// "ipMasqBackend": "nftables" or "iptables"; without one iptables where the node uses it, as uses_iptables_nat()
+/// tells, else nftables. Throws Error naming the key; Error{config} when iptables is asked for and is not on the node.
 NatBackend parse_masquerade_backend(const JsonView& root);
 
 /// What of a record's data tells of masquerading.

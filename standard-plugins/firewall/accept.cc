@@ -8,6 +8,8 @@
 #include "core/kernel/nftables.h"
 #include "core/log.h"
 #include "standard-plugins/common/iptables.h"
+#include "standard-plugins/common/iptables_batch.h"
+#include "standard-plugins/common/legacy_iptables.h"
 #include "standard-plugins/common/lifecycle.h"
 
 namespace barewire::standard {
@@ -22,12 +24,10 @@ nft::Table filter_table(bool v4) {
   return {v4 ? nft::Family::ip : nft::Family::ip6, "filter"};
 }
 
-/// The chains of the iptables command that is in use today are chains of nftables. Source: xtables-nft(8).
+/// Of either make: the command that is in use today has chains of nftables. Source: xtables-nft(8).
 bool uses_iptables() {
-  if (!Iptables::is_installed(true) || !Iptables::is_installed(false)) return false;
-  kernel::NlSocket socket = nft::open_socket();
-  return nft::chain_policy(socket, filter_table(true), kForward) ||
-         nft::chain_policy(socket, filter_table(false), kForward);
+  if (!has_iptables_commands()) return false;
+  return may_have_iptables_chain(true, "filter", kForward) || may_have_iptables_chain(false, "filter", kForward);
 }
 
 }  // namespace

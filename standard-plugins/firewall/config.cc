@@ -13,9 +13,15 @@ constexpr std::array kBackends{std::pair{FirewallBackend::nftables, std::string_
                                std::pair{FirewallBackend::iptables, std::string_view("iptables")},
                                std::pair{FirewallBackend::firewalld, std::string_view("firewalld")}};
 
+/// The reference finds out by itself what the node uses when it does not know the backend's name, and "none" is one
+/// that configurations have.
+bool is_left_to_the_node(const std::string& name) {
+  return name.empty() || name == "none";
+}
+
 std::optional<FirewallBackend> parse_backend(const JsonView& root) {
   const auto key = root.find("backend");
-  if (!key || key->string().empty()) return std::nullopt;
+  if (!key || is_left_to_the_node(key->string())) return std::nullopt;
   const auto backend = parse_firewall_backend(key->string());
   if (!backend) key->reject("\"nftables\", \"iptables\" or \"firewalld\"");
   return backend;

@@ -8,6 +8,7 @@
 #include "standard-plugins/firewall/accept.h"
 #include "standard-plugins/firewall/isolation.h"
 #include "standard-plugins/plugins.h"
+#include "standard-plugins/repair.h"
 
 namespace barewire::standard {
 
@@ -161,6 +162,22 @@ void status(const cni::Request& request, Node&) {
 }
 
 }  // namespace
+
+std::vector<std::string> repair_firewall(const state::Attachment& attachment, Node& node, bool dry_run) {
+  PodAccept pod = accept_of(attachment.id, cni::NetConf::parse(attachment.config));
+  pod.backend = recorded_backend(attachment).value_or(FirewallBackend::nftables);
+  const auto isolation = Isolation::from_record(attachment);
+  std::vector<std::string> missing = compare_accepted(pod);
+  if (!missing.empty() && !dry_run) {
+    no_longer_accept_pod(pod, node);
+    accept_pod(pod, node);
+  }
+  const std::vector<std::string> open =
+      isolation ? compare_isolation(attachment.id, *isolation) : std::vector<std::string>();
+  if (!open.empty() && !dry_run) add_isolation(attachment.id, *isolation);
+  missing.insert(missing.end(), open.begin(), open.end());
+  return missing;
+}
 
 const cni::Plugin kFirewall{.name = kName,
                             .about = "lets a pod's packets through, and keeps other pods away from it",

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/// firewalld is spoken to on the system bus by busctl, which comes with systemd as firewalld's service does: no D-Bus
-/// library links statically. Source: firewalld.dbus(5), interface org.fedoraproject.FirewallD1.zone; busctl(1).
+/// firewalld is spoken to on the system bus, where it is whatever program, or container, it is. Source:
+/// firewalld.dbus(5), interface org.fedoraproject.FirewallD1.zone.
 #include "core/error.h"
-#include "standard-plugins/common/command.h"
 #include "standard-plugins/firewall/accept.h"
+#include "standard-plugins/firewall/system_bus.h"
 
 namespace barewire::standard {
 
@@ -12,57 +12,68 @@ namespace {
 constexpr const char* kName = "org.fedoraproject.FirewallD1";
 constexpr const char* kPath = "/org/fedoraproject/FirewallD1";
 constexpr const char* kZones = "org.fedoraproject.FirewallD1.zone";
-
-/// A method of something on the system bus, which is not started for it.
-CommandAnswer call(const std::string& busctl, std::vector<std::string> words) {
-  words.insert(words.begin(), {"--system", "--auto-start=no", "--timeout=20", "call"});
-  return run_command(busctl, words);
-}
+constexpr const char* kBus = "org.freedesktop.DBus";
 
 std::string text_of(const IpAddress& address) {
   return IpPrefix{address, static_cast<std::uint8_t>(address.size() * 8)}.text();
 }
 
+bool has_owner(SystemBus& bus) {
+  return bus
+      .call({.destination = kBus,
+             .path = "/org/freedesktop/DBus",
+             .interface = kBus,
+             .member = "NameHasOwner",
+             .arguments = {kName}})
+      .truth;
+}
+
+/// The bus with firewalld on it; nullopt when it does not run.
+std::optional<SystemBus> find_firewalld() {
+  auto bus = SystemBus::open();
+  if (!bus || !has_owner(*bus)) return std::nullopt;
+  return bus;
+}
+
 /// A method that takes a zone and a source. Throws Error{kernel} unless it succeeds or its refusal holds `benign`.
-std::string call_zone(const PodAccept& pod, const char* method, const IpAddress& address, std::string_view benign) {
-  const auto busctl = find_command("busctl");
-  if (!busctl)
-    throw Error(Error::Code::config, "talking to firewalld failed: the busctl command is not on this node",
-                "it is part of systemd");
-  const CommandAnswer answer = call(*busctl, {kName, kPath, kZones, method, "ss", pod.config.zone, text_of(address)});
-  if (answer.status == 0 || (!benign.empty() && answer.words.find(benign) != std::string::npos)) return answer.words;
+BusAnswer call_zone(SystemBus& bus, const PodAccept& pod, const char* method, const IpAddress& address,
+                    std::string_view benign) {
+  BusAnswer answer = bus.call({.destination = kName,
+                               .path = kPath,
+                               .interface = kZones,
+                               .member = method,
+                               .arguments = {pod.config.zone, text_of(address)}});
+  if (!answer.is_error || (!benign.empty() && answer.text.find(benign) != std::string::npos)) return answer;
   throw Error(Error::Code::kernel,
               fmt::format("calling firewalld's {} with zone {} and {} failed", method, pod.config.zone, address.text()),
-              answer.words);
+              fmt::format("{}: {}", answer.error, answer.text));
 }
 
 }  // namespace
 
-/// The program is looked for first: most nodes have none, and the question costs a process.
 bool is_firewalld_running() {
-  if (!find_command("firewalld")) return false;
-  const auto busctl = find_command("busctl");
-  if (!busctl) return false;
-  const char* bus = "org.freedesktop.DBus";
-  const CommandAnswer answer = call(*busctl, {bus, "/org/freedesktop/DBus", bus, "NameHasOwner", "s", kName});
-  return answer.status == 0 && answer.words.find("true") != std::string::npos;
+  return find_firewalld().has_value();
 }
 
 void accept_with_firewalld(const PodAccept& pod) {
-  for (const IpAddress& address : pod.addresses) call_zone(pod, "addSource", address, "ZONE_ALREADY_SET");
+  auto bus = find_firewalld();
+  if (!bus) throw Error(Error::Code::kernel, "telling firewalld of the pod failed: it does not run any more");
+  for (const IpAddress& address : pod.addresses) call_zone(*bus, pod, "addSource", address, "ZONE_ALREADY_SET");
 }
 
 /// A firewalld that has ended, or is started anew, has forgotten what it was told over the bus.
 void remove_from_firewalld(const PodAccept& pod) {
-  if (!is_firewalld_running()) return;
-  for (const IpAddress& address : pod.addresses) call_zone(pod, "removeSource", address, "UNKNOWN_SOURCE");
+  auto bus = find_firewalld();
+  if (!bus) return;
+  for (const IpAddress& address : pod.addresses) call_zone(*bus, pod, "removeSource", address, "UNKNOWN_SOURCE");
 }
 
 std::vector<std::string> compare_with_firewalld(const PodAccept& pod) {
-  if (!is_firewalld_running()) return {"firewalld does not run any more"};
+  auto bus = find_firewalld();
+  if (!bus) return {"firewalld does not run any more"};
   std::vector<std::string> missing;
   for (const IpAddress& address : pod.addresses)
-    if (call_zone(pod, "querySource", address, {}).find("true") == std::string::npos)
+    if (!call_zone(*bus, pod, "querySource", address, {}).truth)
       missing.push_back(fmt::format("firewalld's zone {} does not have {}", pod.config.zone, address.text()));
   return missing;
 }

@@ -2,6 +2,8 @@
 /// The reference plugin's chains: CNI-FORWARD, which FORWARD enters first, and the admin's, which CNI-FORWARD enters
 /// first. Names and comments of what pods share are the reference's, so that both suites use one set of chains.
 #include "standard-plugins/common/iptables.h"
+#include "standard-plugins/common/iptables_batch.h"
+#include "standard-plugins/common/legacy_iptables.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/firewall/accept.h"
 
@@ -31,7 +33,7 @@ std::vector<Words> rules_of(const PodAccept& pod, const IpAddress& address, bool
   const std::string one = IpPrefix{address, static_cast<std::uint8_t>(address.size() * 8)}.text();
   std::vector<Words> rules = {{"-d", one, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED"}, {"-s", one}};
   for (Words& rule : rules) {
-    if (is_signed) rule.insert(rule.end(), {"-m", "comment", "--comment", owner_text(pod.id)});
+    if (is_signed) rule.insert(rule.end(), {"-m", "comment", "--comment", comment_text(owner_text(pod.id))});
     rule.insert(rule.end(), {"-j", "ACCEPT"});
   }
   return rules;
@@ -44,34 +46,55 @@ void for_each_family(const PodAccept& pod, const Work& work, bool is_signed = tr
     for (const IpAddress& address : pod.addresses)
       if (address.is_v4() == v4)
         for (Words& rule : rules_of(pod, address, is_signed)) rules.push_back(std::move(rule));
-    if (!rules.empty()) work(Iptables(v4, kKey), rules);
+    if (!rules.empty()) work(v4, rules);
   }
+}
+
+/// The pod's own rules, which count on what all pods share.
+IptablesBatch accepting(const PodAccept& pod, bool v4, const std::vector<Words>& rules) {
+  IptablesBatch batch(v4, kKey, kTable);
+  batch.require(kForward, entry()).require(kChain, admin_entry(pod));
+  for (const Words& rule : rules) batch.append(kChain, rule);
+  return batch;
+}
+
+void remove_rules(bool v4, const std::vector<Words>& rules) {
+  if (!may_have_iptables_chain(v4, kTable, kChain)) return;
+  IptablesBatch batch(v4, kKey, kTable);
+  for (const Words& rule : rules) batch.remove(kChain, rule);
+  if (batch.try_commit()) return;
+  const Iptables iptables(v4, kKey);
+  for (const Words& rule : rules) iptables.remove_rule(kTable, kChain, rule);
 }
 
 }  // namespace
 
 void accept_with_iptables(const PodAccept& pod) {
-  for_each_family(pod, [&](const Iptables& iptables, const std::vector<Words>& rules) {
+  for_each_family(pod, [&](bool v4, const std::vector<Words>& rules) {
+    const IptablesBatch batch = accepting(pod, v4, rules);
+    if (batch.try_commit()) return;
+    const Iptables iptables(v4, kKey);
     iptables.ensure_chain(kTable, kChain);
     iptables.ensure_chain(kTable, pod.config.admin_chain);
     iptables.ensure_rule(kTable, kForward, entry(), true);
     iptables.ensure_rule(kTable, kChain, admin_entry(pod), true);
-    for (const Words& rule : rules) iptables.ensure_rule(kTable, kChain, rule);
+    batch.commit();
   });
 }
 
 void remove_from_iptables(const PodAccept& pod) {
-  if (!Iptables::is_installed(true)) return;  // and its rules with it, or nobody can remove them
-  const auto remove = [](const Iptables& iptables, const std::vector<Words>& rules) {
-    for (const Words& rule : rules) iptables.remove_rule(kTable, kChain, rule);
-  };
-  for_each_family(pod, remove);
-  if (!pod.has_record) for_each_family(pod, remove, false);
+  for_each_family(pod, remove_rules);
+  if (!pod.has_record) for_each_family(pod, remove_rules, false);
 }
 
 std::vector<std::string> compare_with_iptables(const PodAccept& pod) {
   std::vector<std::string> missing;
-  for_each_family(pod, [&](const Iptables& iptables, const std::vector<Words>& rules) {
+  for_each_family(pod, [&](bool v4, const std::vector<Words>& rules) {
+    IptablesBatch batch(v4, kKey, kTable);
+    batch.require(kForward, entry()).require(kChain, admin_entry(pod));
+    for (const Words& rule : rules) batch.require(kChain, rule);
+    if (batch.try_commit()) return;
+    const Iptables iptables(v4, kKey);
     const auto require = [&](const char* chain, const Words& rule) {
       if (!iptables.has_rule(kTable, chain, rule))
         missing.push_back(fmt::format("iptables chain {} is not as it was made", chain));

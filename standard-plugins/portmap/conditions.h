@@ -10,8 +10,16 @@
 
 namespace barewire::standard {
 
-/// The conditions as a rule of nftables: addresses ("-s", "-d"; "ip saddr", "ip6 daddr") and the incoming interface
-/// ("-i"; "iifname"), each also negated ("!"; "!="). nullopt for anything else, or of the other family.
-std::optional<kernel::nft::Rule> parse_conditions(bool v4, const std::vector<std::string>& words);
+/// The conditions as rules of nftables of which one has to hold; one empty rule without any condition. Addresses ("-s",
+/// "-d"; "ip saddr", "ip6 daddr") and the incoming interface ("-i"; "iifname", "iif", "meta iifname"), each also
+/// negated
+/// ("!"; "!=") and of several ("a,b"; "{ a, b }"). nullopt for anything else, or of the other family.
+std::optional<std::vector<kernel::nft::Rule>> parse_conditions(bool v4, const std::vector<std::string>& words);
+
+/// Whether they are written for the nft command; false for none.
+bool is_nft_condition(const std::vector<std::string>& words);
+
+/// Whether an address in conditions for iptables is a name, which the command would ask a name server for. The name.
+std::optional<std::string> find_host_name(const std::vector<std::string>& words);
 
 }  // namespace barewire::standard

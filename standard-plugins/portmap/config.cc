@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "standard-plugins/portmap/conditions.h"
+
 namespace barewire::standard {
 
 namespace {
@@ -57,9 +59,15 @@ std::optional<NatBackend> parse_backend(const JsonView& root) {
   key->reject("\"nftables\" or \"iptables\"");
 }
 
-std::vector<std::string> parse_conditions(const JsonView& root, const char* name) {
+std::vector<std::string> read_conditions(const JsonView& root, const char* name) {
   const auto key = root.find(name);
-  return key ? key->strings() : std::vector<std::string>();
+  if (!key) return {};
+  std::vector<std::string> words = key->strings();
+  std::erase(words, "");
+  if (const auto host = find_host_name(words))
+    throw Error(Error::Code::config, fmt::format("config key \"{}\" has {} as an address", name, *host),
+                "write addresses in digits: a name server must not decide whether a pod starts");
+  return words;
 }
 
 void validate(const PortmapConfig& config, const JsonView& root) {
@@ -89,8 +97,8 @@ PortmapConfig PortmapConfig::parse(const cni::NetConf& conf) {
   config.backend = parse_backend(root);
   config.source_nat = root.boolean_or("snat", true);
   config.masquerade_all = root.boolean_or("masqAll", false);
-  config.conditions_v4 = parse_conditions(root, "conditionsV4");
-  config.conditions_v6 = parse_conditions(root, "conditionsV6");
+  config.conditions_v4 = read_conditions(root, "conditionsV4");
+  config.conditions_v6 = read_conditions(root, "conditionsV6");
   config.external_mark_chain = root.string_or("externalSetMarkChain", "");
   config.mark_bit = static_cast<int>(
       root.integer_or("markMasqBit", 0, kHighestBit, "the number of a bit of the packet mark", config.mark_bit));

@@ -7,7 +7,11 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 
-#include "core/kernel/nftables.h"
+#include <algorithm>
+#include <cerrno>
+
+#include "core/kernel/nft_listing.h"
+#include "core/log.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/portmap/conditions.h"
 #include "standard-plugins/portmap/plan.h"
@@ -18,9 +22,11 @@ namespace nft = kernel::nft;
 
 namespace {
 
-constexpr int kDestinationNatPriority = -100;  // "dstnat", nft(8)
-constexpr int kSourceNatPriority = 100;        // "srcnat"
-constexpr std::uint32_t kDatumSlot = 8;        ///< of the pod's address; its port is behind it
+// Behind "dstnat" and "srcnat", nft(8): what the rules of others translate never comes here.
+constexpr int kDestinationNatPriority = -99;
+constexpr int kSourceNatPriority = 101;
+constexpr std::uint32_t kDatumSlot = 8;  ///< of the pod's address; its port is behind it
+constexpr std::string_view kWaiting = "_waiting";
 
 nft::Table table() {
   return {nft::Family::inet, "barewire"};
@@ -47,6 +53,13 @@ nft::Set map_of(const PortmapConfig& config, bool v4, bool with_address) {
   return map;
 }
 
+/// Of mappings whose port another attachment has: the map's key and datum. "ports_v4" is followed by "_waiting".
+nft::Set waiting_of(const nft::Set& map) {
+  nft::Set set{.name = map.name + std::string(kWaiting), .key = map.key, .data = {}, .comment = {}};
+  set.key.insert(set.key.end(), map.data.begin(), map.data.end());
+  return set;
+}
+
 std::uint32_t slots_of(bool v4) {
   return v4 ? 1 : 4;
 }
@@ -58,10 +71,8 @@ nft::Rule& except_loopback(nft::Rule& rule, bool v4, bool source_nat) {
   return rule.address_in(*IpPrefix::parse(v4 ? "127.0.0.0/8" : "::1/128"), false, false);
 }
 
-nft::Rule translation(const PortmapConfig& config, bool v4, bool with_address) {
-  nft::Rule rule;
-  rule.family_is(v4);
-  if (const auto conditions = parse_conditions(v4, config.conditions(v4))) rule.append(*conditions);
+/// `rule` holds the conditions.
+nft::Rule translation(nft::Rule rule, const PortmapConfig& config, bool v4, bool with_address) {
   except_loopback(rule, v4, config.source_nat);
   if (!with_address) rule.destination_is_local();
   std::uint32_t slot = 0;
@@ -75,6 +86,15 @@ nft::Rule translation(const PortmapConfig& config, bool v4, bool with_address) {
   return rule.dnat(v4, kDatumSlot, kDatumSlot + slots_of(v4));
 }
 
+/// One for each alternative of the conditions.
+void add_translations(nft::Chain& chain, const PortmapConfig& config, bool v4, bool with_address) {
+  for (const nft::Rule& condition : parse_conditions(v4, config.conditions(v4)).value_or(std::vector<nft::Rule>(1))) {
+    nft::Rule rule;
+    rule.family_is(v4).append(condition);
+    chain.rules.push_back(translation(std::move(rule), config, v4, with_address));
+  }
+}
+
 nft::Fixture translation_fixture(const PortmapConfig& config) {
   const std::string name = name_of(config);
   nft::Chain chain{.name = name, .hook = {}, .comment = "port mappings", .rules = {}};
@@ -82,7 +102,8 @@ nft::Fixture translation_fixture(const PortmapConfig& config) {
   for (const bool v4 : {true, false})
     for (const bool with_address : {true, false}) {
       fixture.sets.push_back(map_of(config, v4, with_address));
-      chain.rules.push_back(translation(config, v4, with_address));
+      fixture.sets.push_back(waiting_of(fixture.sets.back()));
+      add_translations(chain, config, v4, with_address);
     }
   fixture.chains.push_back(chain);
   for (const auto& [suffix, hook] : {std::pair{"_in", NF_INET_PRE_ROUTING}, std::pair{"_out", NF_INET_LOCAL_OUT}}) {
@@ -135,6 +156,14 @@ nft::Element translation_of(const PortmapPlan& plan, const PortMapping& mapping,
   return element;
 }
 
+/// Of two mappings of one port the first counts, as with rules in a chain.
+void add_unless_there(std::vector<nft::Element>& elements, nft::Element element) {
+  const bool is_there = std::any_of(elements.begin(), elements.end(), [&](const nft::Element& other) {
+    return other.set == element.set && other.key.bytes() == element.key.bytes();
+  });
+  if (!is_there) elements.push_back(std::move(element));
+}
+
 /// The first part translates destinations.
 std::vector<nft::Part> parts_of(const PortmapPlan& plan) {
   std::vector<nft::Part> parts(1);
@@ -143,7 +172,7 @@ std::vector<nft::Part> parts_of(const PortmapPlan& plan) {
     bool is_mapped = false;
     for (const PortMapping& mapping : plan.config.mappings) {
       if (!mapping.serves(address.address.is_v4())) continue;
-      parts.front().elements.push_back(translation_of(plan, mapping, address.address));
+      add_unless_there(parts.front().elements, translation_of(plan, mapping, address.address));
       is_mapped = true;
     }
     if (!is_mapped || !plan.config.source_nat) continue;
@@ -157,8 +186,10 @@ std::vector<nft::Part> parts_of(const PortmapPlan& plan) {
   return parts;
 }
 
-/// Whether the pod that owner_text describes is still there.
+/// Whether the pod that owner_text describes is still there. A text that was too long for a comment tells nobody, and
+/// nobody is not dead.
 bool is_alive(const std::string& owner, const Node& node) {
+  if (owner.size() >= nft::kLongestComment) return true;
   const auto first = owner.find('/'), last = owner.rfind('/');
   if (first == std::string::npos || first == last) return false;
   const auto record = store_of(node).find({.network = owner.substr(0, first),
@@ -168,22 +199,28 @@ bool is_alive(const std::string& owner, const Node& node) {
   return record && has_netns(*record);
 }
 
-void claim(nft::Part& part, const nft::Element& element, const std::string& owner, const Node& node) {
-  if (is_alive(owner, node))
-    throw Error(Error::Code::held, fmt::format("mapping a host port failed: it is mapped to {}", owner),
-                "each port of the node and address of it goes to one pod");
-  part.replaced.push_back(element);
+/// `element` of a map as one of the set of those that wait for its port.
+nft::Element waiting(const nft::Element& element) {
+  return {.set = element.set + std::string(kWaiting),
+          .key = nft::Key::of_bytes(element.key.bytes() + element.data.bytes()),
+          .data = {},
+          .comment = element.comment};
 }
 
-}  // namespace
+/// The first that got a port keeps it: while it lives, `element` waits for it.
+void claim(nft::Part& part, nft::Element& element, const std::string& owner, const Node& node) {
+  if (!is_alive(owner, node)) return part.replaced.push_back(element);
+  log_warning("{} waits for a port of the node that {} has", element.comment, owner);
+  element = waiting(element);
+}
 
-void map_with_nftables(const PortmapPlan& plan, const Node& node) {
+void try_map(const PortmapPlan& plan, const Node& node) {
   std::vector<nft::Part> parts = parts_of(plan);
   kernel::NlSocket socket = nft::open_socket();
   for (nft::Part& part : parts)
-    for (const nft::Element& element : part.elements) {
+    for (nft::Element& element : part.elements) {
       const auto found = nft::find_element(socket, table(), element);
-      if (!found || found->comment == element.comment) continue;
+      if (!found || nft::is_comment(found->comment, element.comment)) continue;
       if (element.data.bytes().empty())
         part.replaced.push_back(element);  // an address that was another pod's before
       else
@@ -192,18 +229,66 @@ void map_with_nftables(const PortmapPlan& plan, const Node& node) {
   nft::put(socket, parts, "mapping ports to " + owner_text(plan.id));
 }
 
-void unmap_with_nftables(const PortmapPlan& plan) {
+/// Who gets the port of `element` when that goes.
+std::optional<nft::Element> successor_of(kernel::NlSocket& socket, const nft::Element& element, const Node& node) {
+  const std::string key = element.key.bytes();
+  for (const nft::ListedElement& listed : nft::list_elements(socket, table(), element.set + std::string(kWaiting))) {
+    if (!listed.key.starts_with(key) || !is_alive(listed.comment, node)) continue;
+    return nft::Element{.set = element.set,
+                        .key = element.key,
+                        .data = nft::Key::of_bytes(listed.key.substr(key.size())),
+                        .comment = listed.comment};
+  }
+  return std::nullopt;
+}
+
+/// In one batch per port, so that there is always one who has it.
+void hand_over(kernel::NlSocket& socket, nft::Part& part, const Node& node) {
+  std::vector<nft::Element> rest;
+  for (const nft::Element& element : part.elements) {
+    const auto successor = element.data.bytes().empty() ? std::nullopt : successor_of(socket, element, node);
+    if (!successor) {
+      rest.push_back(element);
+      continue;
+    }
+    nft::put(socket, {{.fixture = part.fixture, .elements = {*successor}, .replaced = {element, waiting(*successor)}}},
+             "handing a port over to " + successor->comment);
+  }
+  part.elements = std::move(rest);
+}
+
+}  // namespace
+
+void map_with_nftables(const PortmapPlan& plan, const Node& node) {
+  constexpr int kTries = 5;
+  for (int i = 1; i < kTries; ++i) try {
+      return try_map(plan, node);
+    } catch (const kernel::KernelError& error) {
+      if (error.err() != EEXIST && error.err() != ENOENT) throw;  // another call got the port, or went, just now
+    }
+  try_map(plan, node);
+}
+
+void unmap_with_nftables(const PortmapPlan& plan, const Node& node) {
   std::vector<nft::Part> parts = parts_of(plan);
+  for (nft::Part& part : parts)
+    for (std::size_t i = part.elements.size(); i-- > 0;)
+      if (!part.elements[i].data.bytes().empty()) part.elements.push_back(waiting(part.elements[i]));
   kernel::NlSocket socket = nft::open_socket();
   nft::keep_own(socket, parts);
+  for (nft::Part& part : parts) hand_over(socket, part, node);
   nft::drop(socket, parts, "no longer mapping ports to " + owner_text(plan.id));
 }
 
 std::vector<std::string> compare_with_nftables(const PortmapPlan& plan) {
   std::vector<std::string> missing;
   kernel::NlSocket socket = nft::open_socket();
-  for (const nft::Part& part : parts_of(plan))
+  for (nft::Part& part : parts_of(plan)) {
+    for (nft::Element& element : part.elements)
+      if (!element.data.bytes().empty() && nft::has_element(socket, table(), waiting(element)))
+        element = waiting(element);
     for (std::string& clause : nft::compare(socket, part.fixture, part.elements)) missing.push_back(std::move(clause));
+  }
   return missing;
 }
 

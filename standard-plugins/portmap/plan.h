@@ -20,15 +20,16 @@ struct PortmapPlan {
   bool empty() const noexcept { return config.mappings.empty() || addresses.empty(); }
 };
 
-/// The backend `config` asks for or, silent about it, needs. Throws Error{config} when it is iptables and not on the
-/// node, or when nftables is asked for and a condition is none it can express.
+/// The backend `config` asks for or needs; silent about it, iptables where its commands are on the node, as with the
+/// reference, else nftables. Throws Error{config} when it is iptables and not on the node, or when nftables is asked
+/// for and a condition is none it can express.
 NatBackend backend_of(const PortmapConfig& config);
 
-/// Everything in one transaction. A host port that another attachment's mapping holds is an Error{held} naming it while
-/// that pod lives, and taken over from one that is gone. Throws KernelError.
+/// Everything in one transaction. A host port that another attachment's mapping has is kept by it while that pod lives,
+/// and taken over from one that is gone: this mapping waits for it. Throws KernelError.
 void map_with_nftables(const PortmapPlan& plan, const Node& node);
-/// Removes what is this attachment's own; harmless when there is nothing.
-void unmap_with_nftables(const PortmapPlan& plan);
+/// Removes what is this attachment's own, and hands its ports to those who wait; harmless when there is nothing.
+void unmap_with_nftables(const PortmapPlan& plan, const Node& node);
 /// What is missing, as clauses.
 std::vector<std::string> compare_with_nftables(const PortmapPlan& plan);
 

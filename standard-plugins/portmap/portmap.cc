@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The portmap plugin, chained: ports of the node lead to ports of the pod.
-#include <linux/rtnetlink.h>
-
 #include <cerrno>
 
-#include "core/kernel/attributes.h"
 #include "core/kernel/conntrack.h"
-#include "core/kernel/link.h"
 #include "core/kernel/nftables.h"
-#include "core/kernel/sysctl.h"
 #include "core/log.h"
+#include "core/rollback.h"
 #include "standard-plugins/common/iptables.h"
+#include "standard-plugins/common/iptables_batch.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
+#include "standard-plugins/common/reference.h"
 #include "standard-plugins/plugins.h"
 #include "standard-plugins/portmap/conditions.h"
+#include "standard-plugins/portmap/loopback.h"
 #include "standard-plugins/portmap/plan.h"
+#include "standard-plugins/repair.h"
 
 namespace barewire::standard {
 
@@ -23,6 +23,17 @@ namespace {
 
 constexpr std::string_view kName = "portmap";
 constexpr const char* kBackendKey = "backend";
+
+/// A key that iptables alone can do; nullptr when there is none.
+const char* find_key_for_iptables(const PortmapConfig& config) {
+  const char* key = config.external_mark_chain.empty() ? nullptr : "externalSetMarkChain";
+  for (const bool v4 : {true, false})
+    if (!parse_conditions(v4, config.conditions(v4))) key = v4 ? "conditionsV4" : "conditionsV6";
+  return key;
+}
+bool is_for_nftables(const PortmapConfig& config) {
+  return is_nft_condition(config.conditions_v4) || is_nft_condition(config.conditions_v6);
+}
 
 /// What a configuration, kept in a record or just read, means for attachment `id`.
 PortmapPlan plan_of(const state::AttachmentId& id, const cni::NetConf& conf) {
@@ -49,12 +60,17 @@ void forget_flows(const PortmapPlan& plan) {
 
 void unmap(const PortmapPlan& plan, const Node& node) {
   if (plan.empty()) return;
-  if (plan.backend == NatBackend::iptables) {
-    const state::FileLock lock = lock_iptables(node);
-    unmap_with_iptables(plan);
-  } else {
-    unmap_with_nftables(plan);
-  }
+  Collector collector;
+  collector.run("mappings", [&] {
+    if (plan.backend == NatBackend::iptables) {
+      const state::FileLock lock = lock_iptables(node);
+      unmap_with_iptables(plan);
+    } else {
+      unmap_with_nftables(plan, node);
+    }
+  });
+  collector.run("loopback", [&] { close_loopback(plan, node); });
+  collector.finish();
   forget_flows(plan);
 }
 
@@ -72,35 +88,13 @@ void undo(const state::Attachment& attachment, Node& node) {
   unmap(plan, node);
 }
 
-/// The ifindex packets to `destination` leave by; nullopt when there is no route. Source: ip-route(8), "get".
-std::optional<int> find_output_interface(kernel::NlSocket& host, const IpAddress& destination) {
-  rtmsg header{};
-  header.rtm_family = static_cast<std::uint8_t>(destination.family());
-  header.rtm_dst_len = static_cast<std::uint8_t>(destination.size() * 8);
-  kernel::NlMessage message(RTM_GETROUTE, 0);
-  message.header(header).put(RTA_DST, destination.data(), destination.size());
-  std::optional<std::int32_t> index;
-  const auto keep = [&](const nlmsghdr& answer) {
-    index = kernel::NlAttributes(answer, sizeof(rtmsg)).value<std::int32_t>(RTA_OIF);
-  };
+/// A kernel without nf_tables has no guard to offer, and so no mappings through 127.0.0.1 either.
+void let_loopback_through(const PortmapPlan& plan, const Node& node) {
   try {
-    host.get(std::move(message), "looking for the route to " + destination.text(), keep);
+    open_loopback(plan, node);
   } catch (const kernel::KernelError& error) {
-    if (error.err() != ENETUNREACH && error.err() != EHOSTUNREACH) throw;
-  }
-  return index;
-}
-
-/// What comes from 127.0.0.1 may leave the node by the pod's link. Source: ip-sysctl.rst, route_localnet.
-void let_loopback_through(const PortmapPlan& plan) {
-  if (!plan.config.source_nat) return;
-  for (const IpPrefix& address : plan.addresses) {
-    if (!address.address.is_v4()) continue;
-    kernel::NlSocket host;
-    const auto index = find_output_interface(host, address.address);
-    const auto link = index ? kernel::find_link(host, *index) : std::nullopt;
-    if (!link || link->is_loopback()) continue;
-    kernel::write_sysctl(kernel::NetNs::current(), fmt::format("net/ipv4/conf/{}/route_localnet", link->name), "1");
+    if (plan.backend != NatBackend::iptables || (error.err() != EPROTONOSUPPORT && error.err() != EOPNOTSUPP)) throw;
+    log_warning("{} is not reached through 127.0.0.1: {}", plan.id.text(), error.what());
   }
 }
 
@@ -111,8 +105,28 @@ void map(const PortmapPlan& plan, const Node& node) {
   } else {
     map_with_nftables(plan, node);
   }
-  let_loopback_through(plan);
+  let_loopback_through(plan, node);
   forget_flows(plan);
+}
+
+/// The backend chosen for want of one in the configuration may turn out to be nothing but a command.
+void map_or_change(PortmapPlan& plan, state::Attachment& attachment, const Node& node) {
+  const auto save = [&] {
+    attachment.data[kBackendKey] = plan.backend == NatBackend::iptables ? "iptables" : "nftables";
+    store_of(node).save(attachment);
+  };
+  save();
+  if (plan.empty()) return;
+  try {
+    map(plan, node);
+  } catch (const IptablesUnsupported& error) {
+    if (plan.config.backend || find_key_for_iptables(plan.config) != nullptr) throw;
+    log_warning("mapping ports with nftables: {} ({})", error.what(), error.hint());
+    unmap_with_iptables(plan);  // one family may have been served
+    plan.backend = NatBackend::nftables;
+    save();
+    map(plan, node);
+  }
 }
 
 cni::Result add(const cni::Request& request, Node& node) {
@@ -121,20 +135,36 @@ cni::Result add(const cni::Request& request, Node& node) {
   if (plan.config.mappings.empty()) return result;
   plan.backend = backend_of(plan.config);
   return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
-    attachment.data[kBackendKey] = plan.backend == NatBackend::iptables ? "iptables" : "nftables";
-    store_of(node).save(attachment);
-    if (!plan.empty()) map(plan, node);
+    map_or_change(plan, attachment, node);
     return result;
   });
 }
 
+/// Without a record it is perhaps the reference plugin's, which names its rules by the container alone. Of both
+/// backends: which one made them nobody knows.
+void undo_told(const state::Attachment& attachment, Node& node) {
+  remove_reference_mappings(attachment.id);
+  PortmapPlan plan = plan_of(attachment.id, cni::NetConf::parse(attachment.config));
+  for (const NatBackend backend : {NatBackend::nftables, NatBackend::iptables}) {
+    plan.backend = backend;
+    unmap(plan, node);
+  }
+}
+
 void undo_leniently(const state::Attachment& attachment, Node& node) {
   if (recorded_backend(attachment)) return undo(attachment, node);
-  undo_unrecorded(attachment, node, undo);
+  undo_unrecorded(attachment, node, undo_told);
 }
 
 void del(const cni::Request& request, Node& node) {
   delete_attachment(request, node, kName, undo_leniently);
+}
+
+std::vector<std::string> compare(const PortmapPlan& plan) {
+  std::vector<std::string> missing =
+      plan.backend == NatBackend::iptables ? compare_with_iptables(plan) : compare_with_nftables(plan);
+  for (std::string& clause : compare_loopback(plan)) missing.push_back(std::move(clause));
+  return missing;
 }
 
 void check(const cni::Request& request, Node& node) {
@@ -144,12 +174,14 @@ void check(const cni::Request& request, Node& node) {
   if (plan.empty()) return;
   if (!record) throw Error(Error::Code::drift, fmt::format("{}: there is no record of port mappings", plan.id.text()));
   plan.backend = recorded_backend(*record).value_or(NatBackend::nftables);
-  throw_drift(plan.id.text(),
-              plan.backend == NatBackend::iptables ? compare_with_iptables(plan) : compare_with_nftables(plan));
+  throw_drift(plan.id.text(), compare(plan));
 }
 
 void gc(const cni::Request& request, Node& node) {
-  collect_unlisted(request, node, kName, undo);
+  Collector collector;
+  collector.run("mappings", [&] { collect_unlisted(request, node, kName, undo); });
+  collector.run("mappings of the reference plugin", [&] { collect_reference_mappings(request); });
+  collector.finish();
 }
 
 void status(const cni::Request& request, Node&) {
@@ -165,18 +197,40 @@ void status(const cni::Request& request, Node&) {
 }  // namespace
 
 NatBackend backend_of(const PortmapConfig& config) {
-  const char* needs_iptables = nullptr;
-  if (!config.external_mark_chain.empty()) needs_iptables = "externalSetMarkChain";
-  for (const bool v4 : {true, false})
-    if (!parse_conditions(v4, config.conditions(v4))) needs_iptables = v4 ? "conditionsV4" : "conditionsV6";
-  if (config.backend == NatBackend::iptables) const Iptables probe(true, kBackendKey);
-  if (config.backend == NatBackend::iptables) return NatBackend::iptables;
-  if (needs_iptables == nullptr) return NatBackend::nftables;
-  if (!config.backend && Iptables::is_installed(true)) return NatBackend::iptables;
+  const char* needs_iptables = find_key_for_iptables(config);
+  if (config.backend == NatBackend::iptables) {
+    for (const bool v4 : {true, false}) const Iptables probe(v4, kBackendKey);
+    if (is_for_nftables(config))
+      throw Error(Error::Code::config, "config key \"backend\" is \"iptables\", but the conditions are nftables'",
+                  "write them as options of iptables: [\"!\", \"-s\", \"192.0.2.0/24\"]");
+    return NatBackend::iptables;
+  }
+  if (needs_iptables == nullptr && (config.backend || is_for_nftables(config) || !has_iptables_commands()))
+    return NatBackend::nftables;
+  if (!config.backend && !is_for_nftables(config) && has_iptables_commands()) return NatBackend::iptables;
+  if (is_for_nftables(config) && std::string_view(needs_iptables).starts_with("conditions"))
+    throw Error(Error::Code::config,
+                fmt::format("config key \"{}\" is a condition of nft that is not known", needs_iptables),
+                "nftables takes conditions on addresses and the incoming interface; docs/configuration/portmap.md");
   throw Error(Error::Code::config,
-              fmt::format("config key \"{}\" needs the iptables command, which is {}", needs_iptables,
-                          config.backend ? "not the backend asked for" : "not on this node"),
+              fmt::format("config key \"{}\" needs the iptables commands, which are {}", needs_iptables,
+                          config.backend || is_for_nftables(config) ? "not the backend asked for" : "not on this node"),
               "nftables takes conditions on addresses and the incoming interface; docs/configuration/portmap.md");
+}
+
+/// Of nftables nothing is removed first: a port would go to whoever waits for it.
+std::vector<std::string> repair_mappings(const state::Attachment& attachment, Node& node, bool dry_run) {
+  PortmapPlan plan = plan_of(attachment.id, cni::NetConf::parse(attachment.config));
+  if (plan.empty()) return {};
+  plan.backend = recorded_backend(attachment).value_or(NatBackend::nftables);
+  std::vector<std::string> missing = compare(plan);
+  if (missing.empty() || dry_run) return missing;
+  if (plan.backend == NatBackend::iptables) {
+    const state::FileLock lock = lock_iptables(node);
+    unmap_with_iptables(plan);
+  }
+  map(plan, node);
+  return missing;
 }
 
 const cni::Plugin kPortmap{.name = kName,

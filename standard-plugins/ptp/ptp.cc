@@ -17,6 +17,7 @@
 #include "standard-plugins/common/links.h"
 #include "standard-plugins/common/masquerade.h"
 #include "standard-plugins/common/pod_veth.h"
+#include "standard-plugins/common/reference.h"
 #include "standard-plugins/plugins.h"
 
 namespace barewire::standard {
@@ -49,6 +50,8 @@ void undo(const state::Attachment& attachment, Node& node) {
   collector.run("masquerade", [&] {
     if (const auto masquerade = Masquerade::from_record(attachment))
       remove_masquerade(attachment.id, *masquerade, node);
+    else if (attachment.data.empty())
+      remove_reference_masquerade(attachment.id);
   });
   // Before the interface goes: a DHCP server is told through it.
   collector.run("addresses", [&] { release_addresses(attachment, node); });
@@ -225,7 +228,10 @@ void check(const cni::Request& request, Node& node) {
 }
 
 void gc(const cni::Request& request, Node& node) {
-  collect_with_addresses(request, node, kName, undo);
+  Collector collector;
+  collector.run("pods", [&] { collect_with_addresses(request, node, kName, undo); });
+  collector.run("masquerading of the reference plugin", [&] { collect_reference_masquerade(request); });
+  collector.finish();
 }
 
 }  // namespace

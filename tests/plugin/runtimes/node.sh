@@ -68,11 +68,11 @@ make_node() {
 }
 
 # A network as a cluster would have it, every plugin of the suite's chain in it.
-write_network() { # write_network NAME CAPABILITIES
+write_network() { # write_network NAME [BRIDGE SUBNET]
   cat >"/etc/cni/net.d/10-$1.conflist" <<JSON
 {"cniVersion": "1.0.0", "name": "$1", "plugins": [
-  {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
-   "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+  {"type": "bridge", "bridge": "${2:-cni0}", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+   "ipam": {"type": "host-local", "ranges": [[{"subnet": "${3:-10.88.0.0/16}"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
   {"type": "portmap", "capabilities": {"portMappings": true}},
   {"type": "firewall"},
   {"type": "bandwidth", "ingressRate": 800000000, "ingressBurst": 80000000},

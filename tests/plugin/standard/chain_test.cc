@@ -39,7 +39,7 @@ class Chain : public StandardTest {
 TEST_F(Chain, BridgeAndPortmapLeadAPortOfLoopbackToThePod) {
   const NodeSnapshot before = NodeSnapshot::take();
   configure(
-      R"({"cniVersion":"0.3.1","name":"mynet","plugins":[{"type":"bridge","bridge":"mynet","ipMasq":true,"isGateway":true,"ipam":{"type":"host-local","subnet":"10.244.10.0/24","routes":[{"dst":"0.0.0.0/0"}]}},{"type":"portmap","capabilities":{"portMappings":true}}]})");
+      R"({"cniVersion":"0.3.1","name":"mynet","plugins":[{"type":"bridge","bridge":"mynet","ipMasq":true,"isGateway":true,"ipam":{"type":"host-local","subnet":"10.244.10.0/24","routes":[{"dst":"0.0.0.0/0"}]}},{"type":"portmap","backend":"nftables","capabilities":{"portMappings":true}}]})");
   const std::string mappings =
       R"({"portMappings":[{"hostPort":9090,"containerPort":80,"protocol":"tcp","hostIP":"127.0.0.1"}]})";
   must("add", mappings);
@@ -57,7 +57,7 @@ TEST_F(Chain, EveryChainedPluginAddsCheckedAndGoesWithGc) {
   if (!run_in("", "ip link add probe type ifb && ip link del probe").ok())
     GTEST_SKIP() << "this kernel has no ifb devices";
   configure(
-      R"({"cniVersion":"1.1.0","name":"mynet","plugins":[{"type":"bridge","isDefaultGateway":true,"ipMasq":true,"ipam":{"type":"host-local","subnet":"10.22.0.0/16"}},{"type":"portmap","capabilities":{"portMappings":true}},{"type":"bandwidth","ingressRate":800000000,"ingressBurst":8000000,"egressRate":800000000,"egressBurst":8000000},{"type":"tuning","mtu":1400,"sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"}}]})");
+      R"({"cniVersion":"1.1.0","name":"mynet","plugins":[{"type":"bridge","isDefaultGateway":true,"ipMasq":true,"ipam":{"type":"host-local","subnet":"10.22.0.0/16"}},{"type":"portmap","backend":"nftables","capabilities":{"portMappings":true}},{"type":"bandwidth","ingressRate":800000000,"ingressBurst":8000000,"egressRate":800000000,"egressBurst":8000000},{"type":"tuning","mtu":1400,"sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"}}]})");
   const std::string mappings = R"({"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]})";
   must("status");
   must("add", mappings);
