@@ -4,6 +4,7 @@
 
 #include "device-manager/cli/session.h"
 #include "device-manager/liveness.h"
+#include "device-manager/peer_pods.h"
 #include "device-manager/reaper.h"
 
 namespace barewire::cli {
@@ -56,14 +57,17 @@ void run(Session& session, const Options& options) {
   if (!options.own_pid_namespace) manager::require_every_process();
   const auto plan =
       manager::plan_reaping(session.node, std::chrono::system_clock::now(), std::chrono::seconds(options.min_age));
+  const auto peers = manager::find_dead_peer_pods(session.node);
   const std::string left = waiting(plan, options);
-  const std::string foreseen = foresee(plan);
+  std::string foreseen = foresee(plan);
+  for (const auto& pod : peers) foreseen += fmt::format("would delete {}\n", printable(manager::name_of(pod)));
   if (options.dry_run) {
     session.print(foreseen);
   } else {
     for (const auto& dead : plan.attachments) {
       if (dead.ripe) report(session, manager::reap(session.node, dead.attachment));
     }
+    for (const auto& pod : peers) report(session, manager::reap(session.node, pod));
     for (const auto& claim : plan.claims) report(session, manager::reap(session.node, claim));
   }
   session.print(left);

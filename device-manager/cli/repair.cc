@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire repair`.
+#include "standard-plugins/repair.h"
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
@@ -27,9 +29,21 @@ struct Outcome {
   std::optional<Error> error;     ///< what is left, or what failed
 };
 
-/// Only the sriov plugin can put an attachment right while a pod uses it; of the others it is told what is wrong.
+void repair_rules(Outcome& outcome, const Session& session, bool dry_run) {
+  Node node = session.node;
+  try {
+    for (const std::string& clause : standard::repair_rules(outcome.attachment, node, dry_run))
+      outcome.done.push_back("made anew: " + clause);
+  } catch (const Error& error) {
+    outcome.error = error;
+  }
+}
+
+/// VFs and rules can be put right while a pod uses them; of the rest it is told what is wrong.
 Outcome repair(const Session& session, const state::Attachment& attachment, bool dry_run) {
   Outcome outcome{attachment, {}, std::nullopt};
+  if (standard::makes_rules(attachment.id.plugin)) repair_rules(outcome, session, dry_run);
+  if (outcome.error || (dry_run && !outcome.done.empty())) return outcome;
   if (attachment.id.plugin != "sriov" || cni::is_by_fallback(attachment)) {
     outcome.error = manager::check(session.node, attachment).error;
     if (outcome.error) {

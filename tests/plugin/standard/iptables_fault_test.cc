@@ -26,7 +26,7 @@ class IptablesFault : public StandardTest, public ::testing::WithParamInterface<
     if (IsSkipped()) return;
     if (!run_shell("command -v iptables && command -v ip6tables").ok()) GTEST_SKIP() << "iptables is not installed";
     must_run("mkdir /run/bad");
-    for (const std::string name : {"iptables", "ip6tables"}) {
+    for (const std::string name : {"iptables", "ip6tables", "iptables-restore", "ip6tables-restore"}) {
       std::string real = must_run("command -v " + name);
       real.pop_back();
       const std::string script = "/run/bad/" + name;
