@@ -14,7 +14,7 @@ def files(*patterns):
     """Relative paths of what git has (or would take), sorted; of a copy without .git, of all but build/."""
     base = root()
     if (base / ".git").exists():
-        listed = subprocess.run(["git", "-C", base, "ls-files", "--cached", "--others", "--exclude-standard"],
+        listed = subprocess.run(["git", "-c", "safe.directory=*", "-C", base, "ls-files", "--cached", "--others", "--exclude-standard"],
                                 check=True, capture_output=True, text=True).stdout.splitlines()
         paths = [pathlib.PurePath(line) for line in listed if (base / line).is_file()]
     else:
