@@ -11,6 +11,7 @@
 #include <boost/json/serialize.hpp>
 #include <csignal>
 
+#include "core/cni/guard.h"
 #include "core/fd.h"
 #include "core/kernel/netns.h"
 #include "core/log.h"
@@ -53,7 +54,7 @@ Error own_netns_error(const std::string& path) {
 }
 
 /// The peers' logging keys, all accepted. Source: docs/configuration.md, "Logging".
-void apply_log_keys(const Request& request) {
+void apply_log_keys(const Request& request, const Node& node) {
   const JsonView root = request.conf.root();
   LogLevel level = LogLevel::warning;
   for (const char* key : {"logLevel", "log_level"}) {
@@ -65,7 +66,9 @@ void apply_log_keys(const Request& request) {
   }
   for (const auto& debug : {root.find("debug"), request.conf.cni_arg("debug")})
     if (debug && debug->value().is_bool() && debug->boolean()) level = LogLevel::debug;
-  const std::string file = root.string_or("logFile", root.string_or("log_file", ""));
+  std::string file = root.string_or("logFile", root.string_or("log_file", ""));
+  // Where the policy refused the ADD, the runtime calls DEL with the same configuration.
+  if (!file.empty() && request.command != Command::add && !may_log_to_file(request, node)) file.clear();
   if (level != LogLevel::warning || !file.empty()) set_log(level, file);
 }
 
@@ -251,7 +254,8 @@ const Plugin* PluginTable::find(std::string_view name) const {
 Outcome run(const Plugin& plugin, const Environment& environment, std::string stdin_bytes, Node& node) noexcept {
   try {
     const Request request = Request::parse(environment, stdin_bytes, plugin.oldest);
-    if (request.command != Command::version) apply_log_keys(request);
+    if (request.command == Command::add) require_permitted(plugin, request, node);
+    if (request.command != Command::version) apply_log_keys(request, node);
     return {0, perform(plugin, request, node)};
   } catch (const Error& error) {
     return failed(error, stdin_bytes);

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What the keys of the IPAM plugins ask of the node's policy; asked too when an interface plugin names one of them
+/// under "ipam", wherever the program of that name comes from. core/cni/guard.h says how they are read.
+#pragma once
+
+#include "core/cni/guard.h"
+
+namespace barewire::ipam {
+
+extern const cni::Guard kDhcpGuard;
+extern const cni::Guard kHostLocalGuard;
+extern const cni::Guard kStaticGuard;
+
+}  // namespace barewire::ipam

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What the keys of the standard plugins ask of the node's policy. core/cni/guard.h says how they are read.
+#pragma once
+
+#include "core/cni/guard.h"
+
+namespace barewire::standard {
+
+extern const cni::Guard kBandwidthGuard;
+extern const cni::Guard kBondGuard;
+extern const cni::Guard kBridgeGuard;
+extern const cni::Guard kDummyGuard;
+extern const cni::Guard kFirewallGuard;
+extern const cni::Guard kFlannelGuard;
+extern const cni::Guard kIpvlanGuard;
+extern const cni::Guard kLoopbackGuard;
+extern const cni::Guard kMacvlanGuard;
+extern const cni::Guard kPortmapGuard;
+extern const cni::Guard kPtpGuard;
+extern const cni::Guard kRdmaGuard;
+extern const cni::Guard kSbrGuard;
+extern const cni::Guard kTapGuard;
+extern const cni::Guard kTuningGuard;
+extern const cni::Guard kVlanGuard;
+extern const cni::Guard kVrfGuard;
+
+}  // namespace barewire::standard
