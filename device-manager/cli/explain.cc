@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-/// `barewire explain`.
+/// `barewire explain`: whether the node's policy allows what a configuration asks for, and the steps of sriov's ADD.
 #include "sriov-plugin/explain.h"
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "core/cni/guard.h"
+#include "core/cni/plugin.h"
 #include "core/fd.h"
 #include "core/json_view.h"
+#include "core/policy/file.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/snapshot_json.h"
 
@@ -21,6 +25,7 @@ namespace json = boost::json;
 struct Options {
   std::string config;
   std::optional<std::string> device;
+  std::string pod_namespace;
   std::string output = "text";
 };
 
@@ -31,28 +36,62 @@ std::string read_config(const std::string& path) {
   throw Error(Error::Code::io, fmt::format("there is no file {}", path), "- reads standard input");
 }
 
-/// Of a configuration list: its sriov plugin, with the list's name and version, as a runtime would send it.
-json::value sriov_of_list(const json::value& list, const std::string& path) {
-  const JsonView view(list);
-  for (const JsonView& plugin : view.at("plugins").array()) {
-    if (plugin.string_or("type", "") != "sriov") continue;
-    json::value config = plugin.value();
-    config.as_object()["name"] = view.at("name").string();
-    config.as_object()["cniVersion"] = view.string_or("cniVersion", "1.1.0");
-    return config;
+/// As a runtime would send it to each plugin: of a list, with the list's name and version.
+std::vector<json::object> plugin_configs(const Options& options) {
+  const std::string& path = options.config;
+  const json::value document = parse_json(read_config(path), path == "-" ? "standard input" : path);
+  const JsonView view(document);
+  std::vector<json::object> configs;
+  if (!view.has("plugins")) {
+    configs.push_back(document.as_object());
+  } else {
+    for (const JsonView& plugin : view.at("plugins").array("a list of plugin configurations")) {
+      if (!plugin.is_object()) plugin.reject("the configuration of a plugin");
+      configs.push_back(plugin.value().as_object());
+      configs.back()["name"] = view.at("name").string();
+      configs.back()["cniVersion"] = view.string_or("cniVersion", "1.1.0");
+    }
   }
-  throw Error(Error::Code::config, fmt::format("{} has no plugin of type sriov", path));
+  return configs;
 }
 
-std::string sriov_config(const std::string& path) {
-  const std::string bytes = read_config(path);
-  const json::value document = parse_json(bytes, path == "-" ? "standard input" : path);
-  const JsonView view(document);
-  if (view.has("plugins")) return json::serialize(sriov_of_list(document, path));
-  const std::string type = view.string_or("type", "");
-  if (type == "sriov") return bytes;
-  throw Error(Error::Code::config, fmt::format("config key \"type\" is \"{}\"; expected \"sriov\"", type),
-              "what other plugins do depends on no hardware: their pages in docs/configuration tell");
+std::string type_of(const json::object& config) {
+  const json::value value(config);
+  return JsonView(value).string_or("type", "");
+}
+
+/// The device given on the command line is what a runtime would give.
+cni::Request request_for(json::object config, const Options& options) {
+  if (options.device && type_of(config) == "sriov") config["deviceID"] = *options.device;
+  cni::Request request;
+  request.command = cni::Command::add;
+  if (!options.pod_namespace.empty()) request.args = cni::Args::parse("K8S_POD_NAMESPACE=" + options.pod_namespace);
+  request.conf = cni::NetConf::parse(json::serialize(config));
+  return request;
+}
+
+/// A line per plugin; nothing where the node has no policy. Throws what ADD would.
+void explain_policy(const Node& node, const std::vector<json::object>& configs, const Options& options,
+                    std::vector<std::string>& steps) {
+  const auto policy = policy::read_policy(node.policy_file);
+  if (!policy) return;
+  for (const json::object& config : configs) {
+    const std::string type = type_of(config);
+    const cni::Request request = request_for(config, options);
+    const policy::Subscriber subscriber = cni::subscriber_of(request);
+    const cni::Plugin* plugin = node.plugins->find(type);
+    if (plugin != nullptr) policy->require_allowed(subscriber, cni::asks_of(*plugin, request, node));
+    steps.push_back(fmt::format("policy: {}: {}", type,
+                                plugin == nullptr ? "not a plugin of this suite: the policy does not reach it"
+                                                  : "allowed, " + policy->verdict(subscriber)));
+  }
+}
+
+[[noreturn]] void refuse_to_explain(const std::vector<json::object>& configs) {
+  throw Error(
+      Error::Code::config,
+      fmt::format("config key \"type\" is \"{}\"; expected \"sriov\"", configs.empty() ? "" : type_of(configs.front())),
+      "what other plugins do depends on no hardware: their pages in docs/configuration tell");
 }
 
 struct Explanation {
@@ -61,14 +100,21 @@ struct Explanation {
 };
 
 Explanation explain(const Session& session, const Options& options) {
-  const std::string config = sriov_config(options.config);
+  const std::vector<json::object> configs = plugin_configs(options);
+  const auto sriov = std::find_if(configs.begin(), configs.end(),
+                                  [](const json::object& config) { return type_of(config) == "sriov"; });
   Explanation explanation;
   try {
     Node node = session.node;
-    explanation.steps = sriov::explain(config, options.device, node);
+    explain_policy(node, configs, options, explanation.steps);
+    if (sriov != configs.end())
+      for (std::string& step : sriov::explain(json::serialize(*sriov), options.device, node))
+        explanation.steps.push_back(std::move(step));
   } catch (const Error& error) {
     explanation.refusal = error;
   }
+  const bool told = !explanation.steps.empty() || explanation.refusal;
+  if (!told && sriov == configs.end()) refuse_to_explain(configs);
   return explanation;
 }
 
@@ -97,6 +143,7 @@ void run(Session& session, const Options& options) {
 
 constexpr const char* kExamples = R"(Examples:
   barewire explain /etc/cni/net.d/10-blue.conflist --device 0000:01:10.3
+  barewire explain blue.json --namespace tenant-a   which rule of the node's policy decides, and how
   barewire explain blue.json -o json                with the device or pool that the config names
   kubectl get net-attach-def blue -o jsonpath='{.spec.config}' | barewire explain - --device 0000:01:10.3)";
 
@@ -105,11 +152,13 @@ constexpr const char* kExamples = R"(Examples:
 void add_explain_command(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("explain", "Say step by step what ADD would do, touching nothing");
   const auto options = std::make_shared<Options>();
-  command->add_option("config", options->config, "Network configuration or list of the sriov plugin; - reads stdin")
+  command->add_option("config", options->config, "Network configuration or list; - reads stdin")
       ->required()
       ->type_name("FILE");
   command->add_option("--device", options->device, "PCI address of the VF; else what the configuration names")
       ->type_name("VF");
+  command->add_option("--namespace", options->pod_namespace, "Namespace of the pod, for the node's policy")
+      ->type_name("NAMESPACE");
   command->add_option("-o,--output", options->output, "Form of the output (text)")
       ->check(CLI::IsMember({"text", "json"}));
   command->footer(kExamples);
