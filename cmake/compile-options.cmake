@@ -17,7 +17,9 @@ target_compile_options(barewire-options INTERFACE -Wall -Wextra -Wpedantic -Wsha
 # gcc 12 sees overlaps and overruns in string concatenation that are not there (gcc bug 105651; the latter with
 # precompiled headers).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(barewire-options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict> $<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds>)
+  foreach(alarm restrict array-bounds stringop-overflow)
+    target_compile_options(barewire-options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-${alarm}>)
+  endforeach()
 endif()
 if(BAREWIRE_WERROR)
   target_compile_options(barewire-options INTERFACE -Werror)
