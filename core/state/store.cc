@@ -10,6 +10,7 @@
 #include <climits>
 
 #include "core/directory.h"
+#include "core/run_directory.h"
 #include "core/state/lock_names.h"
 #include "core/temporary_file.h"
 
@@ -68,7 +69,7 @@ std::optional<Attachment> Store::find(const AttachmentId& id) const {
 }
 
 void Store::save(const Attachment& attachment) {
-  make_directories(fmt::format("{}/attachments/{}", root_, attachment.id.network), 0700);
+  make_run_directory(root_, "attachments/" + attachment.id.network);
   write_file_atomically(path_of(attachment.id), boost::json::serialize(to_json(attachment)) + "\n",
                         Durability::until_reboot);
 }
@@ -114,7 +115,7 @@ std::vector<Attachment> Store::list(const std::string& network, Unreadable* unre
 }
 
 bool Store::claim(const std::string& device, const AttachmentId& id) {
-  make_directories(root_ + "/devices", 0700);
+  make_run_directory(root_, "devices");
   const FileLock lock = lock_claims();
   const std::string link = fmt::format("{}/devices/{}", root_, file_name(device));
   const std::string target = path_of(id);
@@ -168,7 +169,7 @@ bool Store::release_stale(const Claim& claim) {
 FileLock Store::lock(const std::string& name, const std::string& what, std::chrono::milliseconds timeout,
                      FileLock::File file) const {
   const std::string directory = root_ + "/locks";
-  make_directories(directory, 0700);
+  make_run_directory(root_, "locks");
   return FileLock::acquire(fmt::format("{}/{}", directory, file_name(name)), what, timeout, file);
 }
 

@@ -76,6 +76,36 @@ TEST_F(DaemonTest, DeletesWhatAPodLeftOnceItsNetnsIsGoneForTheGrace) {
   EXPECT_THAT(result.err, HasSubstr("deleted attachment blue/cid-web-0/net1 (host-device)"));
 }
 
+/// "net_admin", … of the unit file, as setpriv(1) takes them.
+std::string rights_of_unit() {
+  const std::string unit = read_file(BAREWIRE_SOURCE_DIR "/packaging/barewired.service.in").value_or("");
+  const auto start = unit.find("CapabilityBoundingSet=");
+  const std::string line = unit.substr(start, unit.find('\n', start) - start);
+  std::string rights = "-all";
+  for (std::size_t at = line.find("CAP_"); at != std::string::npos; at = line.find("CAP_", at + 1)) {
+    rights += ",+";
+    for (std::size_t i = at + 4; i < line.size() && line[i] != ' '; ++i)
+      rights += static_cast<char>(std::tolower(static_cast<unsigned char>(line[i])));
+  }
+  return rights;
+}
+
+TEST_F(DaemonTest, NeedsNoMoreRightsThanItsUnitGives) {
+  attach("web-0", "h0");
+  attach("web-1", "h1");
+  delete_netns("web-0");
+  Command command = daemon({"--own-pid-namespace", "--once", "--grace", "0"});
+  std::vector<std::string> arguments{"--bounding-set", rights_of_unit(), "--inh-caps",
+                                     "-all",           "--no-new-privs", command.program};
+  arguments.insert(arguments.end(), command.arguments.begin(), command.arguments.end());
+  command.program = "setpriv";
+  command.arguments = std::move(arguments);
+  const CommandResult result = run(command);
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  ASSERT_EQ(records(), 1U) << result.err;
+  EXPECT_EQ(state::Store("/run/barewire").list().at(0).id.container_id, "cid-web-1");
+}
+
 TEST_F(DaemonTest, TellsTheWatchdogThatItIsWell) {
   NotifySocket systemd;
   ChildProcess barewired(daemon({"--own-pid-namespace", "--interval", "3600"}));
