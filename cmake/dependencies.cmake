@@ -5,7 +5,7 @@ find_package(fmt 9 REQUIRED) # its headers; core/fmt_library.cc compiles the res
 find_package(Boost 1.81 REQUIRED)
 find_package(Threads REQUIRED)
 find_package(CLI11 REQUIRED)
-pkg_check_modules(NL REQUIRED libnl-3.0 libnl-genl-3.0 libnl-route-3.0)
+pkg_check_modules(NL REQUIRED libnl-3.0 libnl-genl-3.0)
 
 # Archives where Debian has them, so that what ships needs glibc alone and a plugin starts without a dynamic linker.
 function(barewire_import name header_dirs)
@@ -17,6 +17,6 @@ function(barewire_import name header_dirs)
   endforeach()
 endfunction()
 
-barewire_import(barewire::nl "${NL_INCLUDE_DIRS}" nl-route-3 nl-genl-3 nl-3)
+barewire_import(barewire::nl "${NL_INCLUDE_DIRS}" nl-genl-3 nl-3)
 target_link_libraries(barewire::nl INTERFACE Threads::Threads)
 barewire_import(barewire::json "${Boost_INCLUDE_DIRS}" boost_json boost_container)
