@@ -21,6 +21,11 @@ auto retry_interrupted(Call call) {
   return result;
 }
 
+/// A name longer than any file's names none.
+bool is_no_such_file(int err) {
+  return err == ENOENT || err == ENOTDIR || err == ENAMETOOLONG;
+}
+
 std::string directory_of(const std::string& path) {
   const auto slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -50,7 +55,7 @@ void Fd::reset() noexcept {
 std::optional<Fd> try_open_file(const std::string& path, int flags, mode_t mode) {
   const int fd = retry_interrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); });
   if (fd >= 0) return Fd(fd);
-  if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+  if (is_no_such_file(errno)) return std::nullopt;
   throw sys_error("opening {}", path);
 }
 
@@ -121,7 +126,7 @@ void make_directories(const std::string& path, mode_t mode) {
 
 bool remove_file(const std::string& path) {
   if (::unlink(path.c_str()) == 0) return true;
-  if (errno == ENOENT || errno == ENOTDIR) return false;
+  if (is_no_such_file(errno)) return false;
   throw sys_error("removing {}", path);
 }
 

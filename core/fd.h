@@ -37,7 +37,7 @@ inline constexpr std::size_t kLargestFile = 64 << 20;
 /// Opens `path` with O_CLOEXEC added to `flags`: for what is known to be a directory or a device; regular_file.h has
 /// the rest. Throws Error{io} naming the path.
 Fd open_file(const std::string& path, int flags, mode_t mode = 0644);
-/// As open_file; nullopt when the path does not exist (ENOENT, ENOTDIR).
+/// As open_file; nullopt when the path does not exist (ENOENT, ENOTDIR, ENAMETOOLONG).
 std::optional<Fd> try_open_file(const std::string& path, int flags, mode_t mode = 0644);
 
 /// The rest of what `fd` has to say, to its end. `name` is for the message. Throws Error{io}, also when it is more than

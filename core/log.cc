@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/regular_file.h"
+#include "core/utf8.h"
 
 namespace barewire {
 
@@ -68,7 +69,7 @@ bool log_enabled(LogLevel level) noexcept {
 void write_log(LogLevel level, std::string_view line) noexcept {
   try {
     const std::string text =
-        fmt::format("{} {}: {}\n", timestamp(), kLevelNames[static_cast<std::size_t>(level)], line);
+        fmt::format("{} {}: {}\n", timestamp(), kLevelNames[static_cast<std::size_t>(level)], escape_line(line));
     const Log& log = process_log();
     // One write per line, so that lines of parallel calls do not mix; a full disk must not fail the call.
     [[maybe_unused]] const ssize_t written =

@@ -18,12 +18,35 @@ sockaddr_un unix_address(const std::string& path) {
   return address;
 }
 
-bool has_listener(const std::string& path) {
+namespace {
+
+/// A socket on which connecting was tried; errno says how that went.
+Fd try_connect(const std::string& path, bool& connected) {
   const sockaddr_un address = unix_address(path);
-  const Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) throw sys_error("opening a unix socket");
-  // EAGAIN: the listener's queue is full. Source: connect(2).
-  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN;
+  connected = ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  return socket;
+}
+
+}  // namespace
+
+bool has_listener(const std::string& path) {
+  bool connected = false;
+  const Fd socket = try_connect(path, connected);
+  // EAGAIN: the listener's queue is full. EPROTOTYPE: it listens for another type. Source: connect(2).
+  return connected || errno == EAGAIN || errno == EPROTOTYPE;
+}
+
+std::optional<pid_t> find_listener(const std::string& path) {
+  bool connected = false;
+  const Fd socket = try_connect(path, connected);
+  if (!connected) return std::nullopt;
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    throw sys_error("asking who listens at {}", path);
+  return peer.pid;
 }
 
 }  // namespace barewire

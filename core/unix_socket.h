@@ -4,6 +4,7 @@
 
 #include <sys/un.h>
 
+#include <optional>
 #include <string>
 
 namespace barewire {
@@ -16,5 +17,9 @@ sockaddr_un unix_address(const std::string& path);
 
 /// Whether a program listens at `path`; does not wait for it to accept. Throws Error{environment}, Error{io}.
 bool has_listener(const std::string& path);
+
+/// The process that listens at `path`, as it was when it began to; nullopt when none does, or its queue is full. Throws
+/// as has_listener. Source: unix(7), SO_PEERCRED.
+std::optional<pid_t> find_listener(const std::string& path);
 
 }  // namespace barewire

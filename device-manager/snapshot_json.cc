@@ -6,6 +6,7 @@
 #include <boost/json/value_from.hpp>
 
 #include "core/kernel/vf.h"
+#include "core/utf8.h"
 
 namespace barewire::manager {
 
@@ -107,14 +108,14 @@ void pretty_members(std::string& text, const Container& members, std::size_t ind
 void pretty_into(std::string& text, const json::value& value, std::size_t indent) {
   if (const json::object* object = value.if_object()) {
     pretty_members(text, *object, indent, "{}", [&](const json::key_value_pair& member) {
-      text += json::serialize(member.key()) + ": ";
+      text += replace_bytes(json::serialize(member.key())) + ": ";
       pretty_into(text, member.value(), indent + 2);
     });
   } else if (const json::array* array = value.if_array()) {
     pretty_members(text, *array, indent, "[]",
                    [&](const json::value& element) { pretty_into(text, element, indent + 2); });
   } else {
-    text += json::serialize(value);
+    text += replace_bytes(json::serialize(value));  // names in the kernel may be any bytes
   }
 }
 

@@ -53,7 +53,8 @@ inline constexpr cni::Plugin kDhcp{.name = "dhcp",
                                    .del = dhcp::del,
                                    .check = dhcp::check,
                                    .gc = dhcp::gc,
-                                   .status = dhcp::status};
+                                   .status = dhcp::status,
+                                   .role = cni::Plugin::Role::gives_addresses};
 
 inline constexpr cni::Plugin kHostLocal{.name = "host-local",
                                         .about = "reserves addresses of ranges on this node, in files",
@@ -61,13 +62,15 @@ inline constexpr cni::Plugin kHostLocal{.name = "host-local",
                                         .del = host_local::del,
                                         .check = host_local::check,
                                         .gc = host_local::gc,
-                                        .status = host_local::status};
+                                        .status = host_local::status,
+                                        .role = cni::Plugin::Role::gives_addresses};
 
 /// Nothing is kept, so DEL and GC have nothing to do.
 inline constexpr cni::Plugin kStatic{.name = "static",
                                      .about = "gives the addresses written in the configuration",
                                      .add = static_addresses::add,
                                      .check = static_addresses::check,
-                                     .status = static_addresses::status};
+                                     .status = static_addresses::status,
+                                     .role = cni::Plugin::Role::gives_addresses};
 
 }  // namespace barewire::ipam

@@ -49,11 +49,12 @@ void require_free_name(Work& work) {
                 "every network of a pod needs an interface name of its own");
 }
 
-/// From here on a killed ADD can be DELeted.
-void claim(Work& work, const Bridge& bridge) {
+/// Touches nothing; refuses a socket that is another's.
+void plan_record(Work& work, const Bridge& bridge) {
   work.record = {work.config.endpoint, bridge.name, random_name(work.config.vhost ? "vhu" : "veth"), false, {}, {}};
-  if (work.config.vhost) work.record.vhost = plan(*work.config.vhost, work.record.host_interface);
-  work.save();
+  if (!work.config.vhost) return;
+  work.others = vhost_others(work.store, work.attachment.id);
+  work.record.vhost = plan(*work.config.vhost, work.record.host_interface, work.others);
 }
 
 /// The userspace datapath reads packets as the pod's kernel sent them, and hands them on without the checksum that a
@@ -180,7 +181,7 @@ cni::Result describe_vhost(Work& work) {
 }
 
 cni::Result build_vhost(Work& work, Connection& connection, const Bridge& bridge) {
-  prepare(*work.config.vhost, *work.record.vhost);
+  prepare(*work.config.vhost, *work.record.vhost, work.others);
   with_switch([&] { return plug(work, connection, bridge); });
   publish(*work.config.vhost, *work.record.vhost, work.record.host_interface);
   return describe_vhost(work);
@@ -212,11 +213,12 @@ cni::Result attach_without_device(Work& work) {
   Connection connection = with_switch([&] { return Connection::open(work.config.endpoint, soon()); });
   const Bridge bridge = with_switch([&] { return require_bridge(connection, work.config.bridge); });
   require_datapath(work, connection, bridge);
-  sweep_earlier_boots(connection);
+  sweep_earlier_boots(connection, soon());
+  plan_record(work, bridge);
   Rollback rollback;
   rollback.add("attachment",
                [&work] { detach(work.store, work.attachment, work.request.environment.path, work.node); });
-  claim(work, bridge);
+  work.save();  // from here on a killed ADD can be DELeted
   const cni::Result result = build(work, connection, bridge);
   work.save(&result);
   rollback.keep();
@@ -227,7 +229,7 @@ cni::Result attach_without_device(Work& work) {
 
 cni::Result attach_port(const cni::Request& request, Node& node, std::string_view plugin) {
   Work work(request, node, plugin);
-  cni::require_ipam(request);
+  cni::require_ipam(request, node);
   const state::FileLock lock = work.store.lock_attachment(work.attachment.id);
   clear_leftover(work.store, work.attachment.id, [&](const state::Attachment& earlier) {
     detach(work.store, earlier, work.request.environment.path, work.node);

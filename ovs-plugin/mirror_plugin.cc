@@ -70,13 +70,14 @@ boost::json::object record_of(const MirrorConfig& config, const Uuid& port) {
 void detach_mirrors(const state::Store& store, const state::Attachment& attachment) {
   const boost::json::value data(attachment.data);
   const JsonView view(data, fmt::format("record of attachment {}: key", attachment.id.text()), Error::Code::state);
-  Connection connection = Connection::open(parse_endpoint_of(view), soon());
-  if (const auto bridge = find_bridge(connection, view.at("bridge").string(), soon())) {
+  const ovsdb::Deadline deadline = soon();
+  Connection connection = Connection::open(parse_endpoint_of(view), deadline);
+  if (const auto bridge = find_bridge(connection, view.at("bridge").string(), deadline)) {
     const Uuid port{view.at("port").string()};
     Collector undo;
     for (const std::string& mirror : view.at("mirrors").strings())
       undo.run("leaving mirror " + mirror, [&] {
-        leave_mirror(connection, request_for(*bridge, port, {mirror, {}}), soon());
+        leave_mirror(connection, request_for(*bridge, port, {mirror, {}}), deadline);
       });
     undo.finish();
   }

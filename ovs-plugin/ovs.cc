@@ -18,7 +18,7 @@ namespace ovs {
 namespace {
 
 cni::Result add(const cni::Request& request, Node& node, std::string_view plugin) {
-  cni::require_fallback(request);
+  cni::require_fallback(request, node);
   try {
     return attach_port(request, node, plugin);
   } catch (const cni::LackError& lack) {

@@ -71,6 +71,12 @@ ovsdb::StringMap peer_owner_of(const cni::Request& request) {
   return {{kOwnerKey, kPeer}, {kNetnsKey, request.netns}, {kInterfaceKey, request.ifname}};
 }
 
+bool is_of_another_pod(const ovsdb::StringMap& external_ids, const cni::Request& request) {
+  const auto theirs = external_ids.find(kPodUidKey);
+  const auto ours = request.args.find("K8S_POD_UID");
+  return theirs != external_ids.end() && ours && !ours->empty() && *ours != theirs->second;
+}
+
 bool is_of_peer(const ovsdb::StringMap& external_ids) {
   const auto owner = external_ids.find(kOwnerKey);
   return owner != external_ids.end() && owner->second == kPeer;

@@ -28,6 +28,8 @@ ovsdb::StringMap external_ids_of(const state::Attachment& attachment);
 std::optional<state::Attachment> attachment_of(const ovsdb::StringMap& external_ids);
 /// The port ovs-cni made for this attachment. Source: ovs-cni's documentation of Port.external_ids.
 ovsdb::StringMap peer_owner_of(const cni::Request& request);
+/// Whether they name another pod than the request does: a netns path may be that of a new pod by now.
+bool is_of_another_pod(const ovsdb::StringMap& external_ids, const cni::Request& request);
 /// Whether a row with these external_ids was made by ovs-cni.
 bool is_of_peer(const ovsdb::StringMap& external_ids);
 /// Whether it was made by us.

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "core/cni/life.h"
 #include "core/fd.h"
 #include "core/kernel/link.h"
 #include "core/log.h"
@@ -46,8 +47,8 @@ std::optional<PeerCache> find_peer_cache(const cni::Request& request, const Node
   return std::nullopt;
 }
 
-void undo_peer_link(const cni::Request& request, const PeerCache& cache) {
-  const auto netns = kernel::NetNs::try_open(request.netns);
+void undo_peer_link(const cni::Request& request, const PeerCache& cache, const Node& node) {
+  const auto netns = find_unclaimed_netns(request, state::Store(node.run_dir), request.ifname);
   if (!netns || netns->is_current()) return;
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
   const auto link = kernel::find_link(inside, request.ifname);
@@ -73,6 +74,17 @@ std::optional<UserspaceCache> find_userspace_cache(const cni::Request& request, 
   return cache;
 }
 
+namespace {
+
+/// The socket, and files named as it with an ending; "…-net1" is no beginning of what is net10's or net1.5's.
+bool is_own_file(std::string_view name, std::string_view socket) {
+  if (!name.starts_with(socket)) return false;
+  const std::string_view ending = name.substr(socket.size());
+  return ending.empty() || ending == ".json" || ending == ".sock";
+}
+
+}  // namespace
+
 void undo_shared_directory(const cni::Request& request) {
   const auto key = request.conf.root().find("sharedDir");
   const std::string directory = key && key->is_string() ? key->string() : "";
@@ -80,7 +92,7 @@ void undo_shared_directory(const cni::Request& request) {
   std::error_code failed;
   for (const auto& entry : std::filesystem::directory_iterator(directory, failed)) {
     const std::string name = entry.path().filename();
-    if (name.starts_with(short_name(request)) && !entry.is_directory(failed)) remove_file(entry.path());
+    if (is_own_file(name, short_name(request)) && !entry.is_directory(failed)) remove_file(entry.path());
   }
   if (std::filesystem::is_empty(directory, failed) && !failed) std::filesystem::remove(directory, failed);
 }

@@ -23,7 +23,7 @@ struct PeerCache {
 std::optional<PeerCache> find_peer_cache(const cni::Request& request, const Node& node);
 
 /// Removes the veth from the pod, or moves the VF back under its name; harmless when it or the netns is gone.
-void undo_peer_link(const cni::Request& request, const PeerCache& cache);
+void undo_peer_link(const cni::Request& request, const PeerCache& cache, const Node& node);
 
 /// The port that userspace-cni made, by name: nobody owns it in the database. Source: userspace-cni, cniovs/localdb.go.
 struct UserspaceCache {

@@ -89,7 +89,7 @@ StringMap reference_to(const std::string& tunnel) {
 }
 
 /// Refused by the guard when a port that refers to it came meanwhile: then it stays.
-void drop_if_unused(Connection& connection, const Port& tunnel) {
+void drop_if_unused(Connection& connection, const Port& tunnel, ovsdb::Deadline deadline) {
   Transaction transaction;
   transaction.comment("barewire: delete tunnel " + tunnel.name);
   const std::size_t guard =
@@ -97,7 +97,7 @@ void drop_if_unused(Connection& connection, const Port& tunnel) {
                        Transaction::Until::equal, {});
   transaction.mutate("Bridge", {{"ports", "includes", tunnel.row}}, {{"ports", "delete", tunnel.row}});
   count_change(transaction);
-  const auto result = try_transact(connection, transaction, soon());
+  const auto result = try_transact(connection, transaction, deadline);
   const auto* refusal = std::get_if<ovsdb::Refusal>(&result);
   if (refusal != nullptr && refusal->operation != guard) throw_refused(*refusal, "deleting tunnel " + tunnel.name);
 }
@@ -145,8 +145,9 @@ void ensure_tunnels(Connection& connection, const Bridge& bridge, const std::vec
   for (const Tunnel& tunnel : tunnels) add(connection, bridge, tunnel);
 }
 
-void drop_unused_tunnels(Connection& connection) {
-  for (const Port& tunnel : find_ports(connection, tunnel_mark(), soon())) drop_if_unused(connection, tunnel);
+void drop_unused_tunnels(Connection& connection, ovsdb::Deadline deadline) {
+  for (const Port& tunnel : find_ports(connection, tunnel_mark(), deadline))
+    drop_if_unused(connection, tunnel, deadline);
 }
 
 std::vector<std::string> compare_tunnels(Connection& connection, const std::string& bridge,

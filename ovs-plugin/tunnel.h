@@ -34,7 +34,7 @@ bool is_reference_key(std::string_view key);
 /// Throws as add_port and wait_for_port.
 void ensure_tunnels(Connection& connection, const Bridge& bridge, const std::vector<Tunnel>& tunnels);
 /// Deletes every tunnel of ours that no port refers to.
-void drop_unused_tunnels(Connection& connection);
+void drop_unused_tunnels(Connection& connection, ovsdb::Deadline deadline);
 
 /// What is not as it should be, for CHECK.
 std::vector<std::string> compare_tunnels(Connection& connection, const std::string& bridge,

@@ -31,37 +31,40 @@ void remove_veth(const std::string& name) {
 }
 
 /// A port is named as its veth. Both go, whether or not the veth is still there.
-void remove_ports(Connection& connection, const std::vector<Port>& ports) {
+void remove_ports(Connection& connection, const std::vector<Port>& ports, ovsdb::Deadline deadline) {
   Collector undo;
   for (const Port& port : ports) {
-    undo.run("deleting port " + port.name, [&] { delete_port(connection, port, soon()); });
+    undo.run("deleting port " + port.name, [&] { delete_port(connection, port, deadline); });
     undo.run("removing " + port.name, [&] { remove_veth(port.name); });
   }
   const auto refers = [](const Port& port) { return refers_to_tunnel(port.external_ids); };
   if (std::any_of(ports.begin(), ports.end(), refers))
-    undo.run("deleting tunnels", [&] { drop_unused_tunnels(connection); });
+    undo.run("deleting tunnels", [&] { drop_unused_tunnels(connection, deadline); });
   undo.finish();
 }
 
 /// Of pods the peer's plugin made. Without a netns path the owner is not sure, so the port stays for the peer.
-void remove_peer_ports(Connection& connection, const cni::Request& request) {
-  if (!request.netns.empty()) remove_ports(connection, find_ports(connection, peer_owner_of(request), soon()));
+void remove_peer_ports(Connection& connection, const cni::Request& request, ovsdb::Deadline deadline) {
+  if (request.netns.empty()) return;
+  std::vector<Port> ports = find_ports(connection, peer_owner_of(request), deadline);
+  std::erase_if(ports, [&](const Port& port) { return is_of_another_pod(port.external_ids, request); });
+  remove_ports(connection, ports, deadline);
 }
 
 /// By name and type: a port that somebody else has made under that name since is not touched.
-void remove_userspace_port(Connection& connection, const std::string& name) {
-  const auto port = name.empty() ? std::nullopt : find_port(connection, name, soon());
+void remove_userspace_port(Connection& connection, const std::string& name, ovsdb::Deadline deadline) {
+  const auto port = name.empty() ? std::nullopt : find_port(connection, name, deadline);
   if (!port || is_of_us(port->external_ids) || port->interfaces.empty()) return;
-  const auto interface = find_interface(connection, port->interfaces.front(), soon());
+  const auto interface = find_interface(connection, port->interfaces.front(), deadline);
   if (!interface || !interface->type.starts_with(kVhostServer)) return;
-  delete_port(connection, *port, soon());
+  delete_port(connection, *port, deadline);
 }
 
 /// nullopt when nothing can be asked. What no record tells of may not exist at all, and a pod must not wait for ever
 /// for a switch that is gone: a port that is left is swept later.
-std::optional<Connection> try_connect(const ovsdb::Endpoint& endpoint) {
+std::optional<Connection> try_connect(const ovsdb::Endpoint& endpoint, ovsdb::Deadline deadline) {
   try {
-    return Connection::open(endpoint, soon());
+    return Connection::open(endpoint, deadline);
   } catch (const Error& error) {
     log_warning("nothing is on record, and the database cannot be asked, ignoring: {}", error.what());
     return std::nullopt;
@@ -130,8 +133,9 @@ void detach(const state::Store& store, const state::Attachment& attachment, cons
     if (record.addressed) release_addresses(attachment, cni_path, node);
   });
   undo.run("deleting the port", [&] {
-    Connection connection = Connection::open(record.endpoint, soon());
-    remove_ports(connection, find_ports(connection, owner_of(attachment.id), soon()));
+    const ovsdb::Deadline deadline = soon();
+    Connection connection = Connection::open(record.endpoint, deadline);
+    remove_ports(connection, find_ports(connection, owner_of(attachment.id), deadline), deadline);
   });
   undo.run("giving the VF back", [&] {
     if (record.offload) give_back(attachment, *record.offload, node);
@@ -140,7 +144,7 @@ void detach(const state::Store& store, const state::Attachment& attachment, cons
     if (is_of_this_boot(attachment)) remove_veth(record.host_interface);
   });
   undo.run("removing the vhost-user socket", [&] {
-    if (record.vhost) withdraw(*record.vhost);
+    if (record.vhost) withdraw(*record.vhost, vhost_others(store, attachment.id), attachment.netns_id);
   });
   undo.run("restoring the device-info file", [&] {
     const auto& offload = record.offload;
@@ -156,18 +160,20 @@ void detach_unrecorded(const cni::Request& request, Node& node) {
   const auto cached = find_peer_cache(request, node);
   const auto userspace = find_userspace_cache(request, node);
   const ovsdb::Endpoint endpoint = cached ? cached->endpoint : endpoint_leniently(request);
-  if (auto connection = try_connect(endpoint)) {
+  const ovsdb::Deadline deadline = soon();
+  if (auto connection = try_connect(endpoint, deadline)) {
     undo.run("deleting the port", [&] {
-      remove_ports(*connection, find_ports(*connection, owner_of(state::attachment_id(request, kPlugin)), soon()));
+      const StringMap owner = owner_of(state::attachment_id(request, kPlugin));
+      remove_ports(*connection, find_ports(*connection, owner, deadline), deadline);
     });
     undo.run("deleting the peer's port", [&] {
-      remove_peer_ports(*connection, request);
-      if (userspace) remove_userspace_port(*connection, userspace->port);
+      remove_peer_ports(*connection, request, deadline);
+      if (userspace) remove_userspace_port(*connection, userspace->port, deadline);
     });
   } else if (cached || userspace) {
-    undo.run("asking the database", [&] { Connection::open(endpoint, soon()); });
+    undo.run("asking the database", [&] { Connection::open(endpoint, deadline); });
   }
-  if (cached) undo.run("bringing back what ovs-cni attached", [&] { undo_peer_link(request, *cached); });
+  if (cached) undo.run("bringing back what ovs-cni attached", [&] { undo_peer_link(request, *cached, node); });
   if (userspace) undo.run("removing the files of userspace-cni", [&] { undo_shared_directory(request); });
   undo.run("releasing addresses", [&] { cni::ipam_del(request, node); });
   undo.finish();
@@ -181,27 +187,40 @@ bool is_certain_to_be_of_no_pod(const Port& port) {
   return attachment && is_dead(*attachment).is_yes();
 }
 
-void sweep_earlier_boots(Connection& connection) {
+void sweep_earlier_boots(Connection& connection, ovsdb::Deadline deadline) {
   const std::string boot_id = state::current_boot_id();
   if (boot_id.empty()) return log_warning("the node's boot_id cannot be read; ports of earlier boots stay");
   const StringMap this_boot{{kBootKey, boot_id}};
   bool referred = false;
-  for (const Port& port : find_ports_without(connection, our_mark(), this_boot, soon())) {
+  for (const Port& port : find_ports_without(connection, our_mark(), this_boot, deadline)) {
     if (!is_certain_to_be_of_no_pod(port)) continue;
     log_warning("port {} was made before the last boot; deleting it", port.name);
-    delete_port(connection, port, soon());
+    delete_port(connection, port, deadline);
     referred = referred || refers_to_tunnel(port.external_ids);
   }
-  if (referred) drop_unused_tunnels(connection);
+  if (referred) drop_unused_tunnels(connection, deadline);
 }
 
 void collect_ports(const cni::Request& request) {
-  Connection connection = Connection::open(parse_socket(LayeredConfig::read(request)), soon());
-  std::vector<Port> unlisted = find_ports(connection, network_mark(request.conf.name), soon());
+  const ovsdb::Deadline deadline = soon();
+  Connection connection = Connection::open(parse_socket(LayeredConfig::read(request)), deadline);
+  std::vector<Port> unlisted = find_ports(connection, network_mark(request.conf.name), deadline);
   std::erase_if(unlisted, [&](const Port& port) { return is_listed(request, port.external_ids); });
-  remove_ports(connection, unlisted);
-  sweep_earlier_boots(connection);
-  drop_unused_tunnels(connection);
+  remove_ports(connection, unlisted, deadline);
+  sweep_earlier_boots(connection, deadline);
+  drop_unused_tunnels(connection, deadline);
+}
+
+VhostOthers vhost_others(const state::Store& store, const state::AttachmentId& own) {
+  VhostOthers others;
+  std::vector<std::pair<std::string, std::string>> unreadable;
+  for (const state::Attachment& other : store.list(&unreadable)) {
+    if (other.id == own || (other.id.plugin != kPlugin && other.id.plugin != kUserspacePlugin)) continue;
+    if (!other.data.contains("vhostUser")) continue;
+    others.records.push_back(parse_record(other).vhost.value());
+  }
+  others.all_read = unreadable.empty();
+  return others;
 }
 
 }  // namespace barewire::ovs

@@ -20,7 +20,8 @@ namespace barewire::ovs {
 inline constexpr const char* kPlugin = "ovs";
 inline constexpr const char* kUserspacePlugin = "userspace";  ///< the same with the keys of userspace-cni
 
-/// One database call gives up after this; ovs-vswitchd gets as long to carry a change out.
+/// The database calls of one DEL, and each of an ADD, give up after this; ovs-vswitchd gets as long to carry a change
+/// out.
 inline constexpr std::chrono::seconds kPatience{10};
 ovsdb::Deadline soon();
 
@@ -50,9 +51,12 @@ void detach(const state::Store& store, const state::Attachment& attachment, cons
 void detach_unrecorded(const cni::Request& request, Node& node);
 
 /// Deletes our ports that were made before the last boot: their pods are gone, and the names may be wanted again.
-void sweep_earlier_boots(ovsdb::Connection& connection);
+void sweep_earlier_boots(ovsdb::Connection& connection, ovsdb::Deadline deadline);
 
 /// GC of ports in the database that have no record: those of the network which the runtime does not list.
 void collect_ports(const cni::Request& request);
+
+/// What others than `own` have on record of sockets. Throws as parse_record.
+VhostOthers vhost_others(const state::Store& store, const state::AttachmentId& own);
 
 }  // namespace barewire::ovs

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ovs-plugin/vhost_user.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
+#include <limits>
 #include <sstream>
 
 #include "core/cni/device_info.h"
 #include "core/fd.h"
+#include "core/log.h"
 #include "core/rollback.h"
 #include "core/unix_socket.h"
 
@@ -19,11 +23,6 @@ namespace {
 constexpr const char* kSwitchDirectory = "/var/run/openvswitch";
 constexpr const char* kOwnDirectory = "/run/barewire/vhost-user";
 constexpr std::size_t kIdLength = 12;  // as userspace-cni, so that paths stay short
-constexpr mode_t kDirectoryMode = 0755;
-
-bool exists(const std::string& path) {
-  return ::access(path.c_str(), F_OK) == 0;
-}
 
 std::string argument(const cni::Request& request, std::string_view key) {
   return request.args.find(key).value_or("");
@@ -83,22 +82,26 @@ std::string default_directory(const cni::Request& request) {
   return fmt::format("{}/{}", kOwnDirectory, usable ? uid : request.container_id.substr(0, kIdLength));
 }
 
-bool is_socket(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
+[[noreturn]] void throw_taken(const std::string& path, std::string_view why) {
+  throw Error(Error::Code::held, fmt::format("making the socket {} failed: {}", path, why),
+              "give another \"socket_dir\" or \"socket_name\"");
 }
 
-/// The socket of a program that died is removed, since the next could not listen there; nothing else ever is.
-void clear_path(const std::string& path) {
-  if (!exists(path)) return;
-  if (is_socket(path) && !has_listener(path)) {
-    remove_file(path);
-    return;
-  }
-  throw Error(Error::Code::held,
-              fmt::format("making the socket {} failed: {} there", path,
-                          is_socket(path) ? "a program listens" : "another file is"),
-              "give another \"socket_dir\" or \"socket_name\"");
+/// The socket of a program that died, if there is one: the next could not listen there. Throws Error{held} for anything
+/// else, for nothing else is ever removed.
+std::optional<Place> find_stale_socket(const std::string& path, const VhostOthers& others) {
+  if (others.have_socket(path)) throw_taken(path, "another attachment has it");
+  auto place = find_place(path);
+  const auto status = place ? place->status() : std::nullopt;
+  if (!status) return std::nullopt;
+  if (!S_ISSOCK(status->st_mode)) throw_taken(path, "another file is there");
+  if (has_listener(place->path())) throw_taken(path, "a program listens there");
+  return place;
+}
+
+void remove_at(const Place& place, const std::string& path) {
+  if (::unlinkat(place.directory.get(), place.name.c_str(), 0) != 0 && errno != ENOENT)
+    throw sys_error("removing {}", path);
 }
 
 void give_to_pod(const std::string& path, const VhostUser& vhost) {
@@ -178,54 +181,167 @@ VhostUser parse_vhost_user(const cni::Request& request, const LayeredConfig& con
   return vhost;
 }
 
+namespace {
+
+boost::json::object to_json(const FileId& id) {
+  return {{"device", static_cast<std::int64_t>(id.device)}, {"inode", static_cast<std::int64_t>(id.inode)}};
+}
+
+std::optional<FileId> parse_id(const JsonView& view) {
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  if (!view.find("inode")) return std::nullopt;
+  return FileId{static_cast<dev_t>(view.at("device").integer(0, kMax, "a device number")),
+                static_cast<ino_t>(view.at("inode").integer(0, kMax, "an inode number"))};
+}
+
+/// Those that an older version made are one, by its path.
+std::vector<MadeDirectory> parse_directories(const JsonView& record) {
+  std::vector<MadeDirectory> parsed;
+  if (const auto one = record.find("directory"); one && !one->string().empty())
+    parsed.push_back({one->string(), std::nullopt});
+  const auto list = record.find("directories");
+  if (!list) return parsed;
+  for (const JsonView& directory : list->array())
+    parsed.push_back({directory.at("path").string(), parse_id(directory)});
+  return parsed;
+}
+
+}  // namespace
+
 boost::json::object to_json(const VhostRecord& record) {
+  boost::json::array directories;
+  for (const MadeDirectory& directory : record.directories) {
+    boost::json::object one = directory.id ? to_json(*directory.id) : boost::json::object();
+    one["path"] = directory.path;
+    directories.push_back(std::move(one));
+  }
   boost::json::object json{
-      {"socket", record.socket}, {"directory", record.directory}, {"deviceInfo", record.device_info}};
+      {"socket", record.socket}, {"directories", std::move(directories)}, {"deviceInfo", record.device_info}};
+  if (record.socket_id) json["socketId"] = to_json(*record.socket_id);
   if (record.device_info_before) json["deviceInfoBefore"] = *record.device_info_before;
   return json;
 }
 
 VhostRecord parse_vhost_record(const JsonView& record) {
-  VhostRecord parsed{record.at("socket").string(), record.string_or("directory", ""),
-                     record.string_or("deviceInfo", ""), std::nullopt};
+  VhostRecord parsed{.socket = record.at("socket").string(),
+                     .socket_id = std::nullopt,
+                     .directories = parse_directories(record),
+                     .device_info = record.string_or("deviceInfo", ""),
+                     .device_info_before = std::nullopt};
+  if (const auto id = record.find("socketId")) parsed.socket_id = parse_id(*id);
   if (const auto before = record.find("deviceInfoBefore")) parsed.device_info_before = before->string();
   return parsed;
 }
 
-VhostRecord plan(const VhostUser& vhost, const std::string& port) {
-  VhostRecord record{vhost.path(port), {}, vhost.device_info_file, std::nullopt};
-  const bool is_ours = vhost.directory.starts_with(std::string(kOwnDirectory) + "/");
-  if (!vhost.directory.empty() && (is_ours || !exists(vhost.directory))) record.directory = vhost.directory;
+bool VhostOthers::have_socket(const std::string& path) const {
+  return std::any_of(records.begin(), records.end(), [&](const VhostRecord& other) { return other.socket == path; });
+}
+
+bool VhostOthers::need_directory(const std::string& path) const {
+  return std::any_of(records.begin(), records.end(), [&](const VhostRecord& other) {
+    return other.socket.starts_with(path + "/") ||
+           std::any_of(other.directories.begin(), other.directories.end(),
+                       [&](const MadeDirectory& made) { return made.path == path; });
+  });
+}
+
+namespace {
+
+/// Directories of the path that other attachments made: whoever goes last removes them.
+void add_shared(VhostRecord& record, const std::string& path, const VhostOthers& others) {
+  for (const VhostRecord& other : others.records)
+    for (const MadeDirectory& made : other.directories) {
+      const bool known = std::any_of(record.directories.begin(), record.directories.end(),
+                                     [&](const MadeDirectory& own) { return own.path == made.path; });
+      if (!known && (path == made.path || path.starts_with(made.path + "/"))) record.directories.push_back(made);
+    }
+  std::sort(record.directories.begin(), record.directories.end(),
+            [](const MadeDirectory& a, const MadeDirectory& b) { return a.path.size() < b.path.size(); });
+}
+
+}  // namespace
+
+VhostRecord plan(const VhostUser& vhost, const std::string& port, const VhostOthers& others) {
+  VhostRecord record;
+  record.socket = vhost.path(port);
+  record.device_info = vhost.device_info_file;
+  if (!vhost.directory.empty()) {
+    find_stale_socket(record.socket, others);
+    for (std::string& missing : missing_directories(vhost.directory))
+      record.directories.push_back({std::move(missing), std::nullopt});
+    add_shared(record, vhost.directory, others);
+  }
   if (!record.device_info.empty()) record.device_info_before = cni::read_device_info(record.device_info);
   return record;
 }
 
-void prepare(const VhostUser& vhost, const VhostRecord& record) {
+void prepare(const VhostUser& vhost, VhostRecord& record, const VhostOthers& others) {
   if (vhost.directory.empty()) return;
-  clear_path(record.socket);
-  make_directories(vhost.directory, kDirectoryMode);
-  if (vhost.pod_listens) give_to_pod(vhost.directory, vhost);
+  if (const auto stale = find_stale_socket(record.socket, others)) remove_at(*stale, record.socket);
+  const bool is_pods = vhost.pod_listens;  // else mode and group are for the switch's socket
+  record.directories =
+      make_socket_directory(vhost.directory, is_pods ? vhost.mode : std::nullopt, is_pods ? vhost.group : std::nullopt);
+  add_shared(record, vhost.directory, others);
 }
 
-void publish(const VhostUser& vhost, const VhostRecord& record, const std::string& port) {
+namespace {
+
+void link_to_pod(const VhostUser& vhost, VhostRecord& record, const std::string& made) {
+  const auto place = find_place(record.socket);
+  if (!place) throw errno_error(ENOENT, "opening the directory of " + record.socket);
+  if (::linkat(AT_FDCWD, made.c_str(), place->directory.get(), place->name.c_str(), 0) != 0)
+    throw_not_linked(vhost, made, record);
+  record.socket_id = place->id();
+}
+
+}  // namespace
+
+void publish(const VhostUser& vhost, VhostRecord& record, const std::string& port) {
   if (!vhost.pod_listens) {
     const std::string made = fmt::format("{}/{}", vhost.switch_directory, port);
     give_to_pod(made, vhost);
-    if (made != record.socket && ::link(made.c_str(), record.socket.c_str()) != 0)
-      throw_not_linked(vhost, made, record);
+    if (made != record.socket)
+      link_to_pod(vhost, record, made);
+    else if (const auto place = find_place(made))
+      record.socket_id = place->id();
   }
   if (!record.device_info.empty()) tell_device(vhost, record);
 }
 
-void withdraw(const VhostRecord& record) {
+namespace {
+
+/// nullopt when it cannot be told: the program may have ended since.
+std::optional<kernel::NetNsId> netns_of_listener(const std::string& path) {
+  const pid_t pid = find_listener(path).value_or(0);
+  const auto netns = pid > 0 ? kernel::NetNs::try_open(fmt::format("/proc/{}/ns/net", pid)) : std::nullopt;
+  return netns ? std::optional(netns->id()) : std::nullopt;
+}
+
+bool is_own_socket(const VhostRecord& record, const Place& place, const std::optional<kernel::NetNsId>& pod) {
+  const auto status = place.status();
+  if (!status || !S_ISSOCK(status->st_mode)) return false;
+  if (record.socket_id) return *record.socket_id == FileId{status->st_dev, status->st_ino};
+  if (!has_listener(place.path())) return true;
+  const auto listener = netns_of_listener(place.path());
+  return listener && pod && *listener == *pod;
+}
+
+void withdraw_socket(const VhostRecord& record, const VhostOthers& others, const std::optional<kernel::NetNsId>& pod) {
+  const auto place = find_place(record.socket);
+  if (!place || !place->id()) return;
+  if (others.all_read && !others.have_socket(record.socket) && is_own_socket(record, *place, pod))
+    return remove_at(*place, record.socket);
+  log_warning("leaving {}, which is not of this attachment, or of which that cannot be told", record.socket);
+}
+
+}  // namespace
+
+void withdraw(const VhostRecord& record, const VhostOthers& others, const std::optional<kernel::NetNsId>& pod) {
   Collector undo;
-  undo.run("removing the socket", [&] {
-    if (is_socket(record.socket)) remove_file(record.socket);
-  });
-  undo.run("removing the socket's directory", [&] {
-    if (record.directory.empty() || ::rmdir(record.directory.c_str()) == 0) return;
-    if (errno != ENOENT && errno != ENOTEMPTY && errno != EBUSY) throw sys_error("removing {}", record.directory);
-  });
+  undo.run("removing the socket", [&] { withdraw_socket(record, others, pod); });
+  for (auto directory = record.directories.rbegin(); directory != record.directories.rend(); ++directory)
+    if (others.all_read && !others.need_directory(directory->path))
+      undo.run("removing the socket's directory", [&] { remove_made_directory(*directory); });
   undo.run("restoring the device-info file", [&] {
     if (!record.device_info.empty()) cni::undo_device_info(record.device_info, record.device_info_before);
   });

@@ -34,6 +34,7 @@ struct Work {
   kernel::NlSocket inside;
   kernel::NlSocket host;
   OvsRecord record;
+  VhostOthers others{};            ///< of a vhost-user port
   std::optional<Port> replaces{};  ///< a dead port of the same name, whose place ours takes
 
   /// Writes the record as it stands; with `result` it is that of a finished ADD.

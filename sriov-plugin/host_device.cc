@@ -145,7 +145,7 @@ cni::Result address(Work& work, const std::optional<Link>& link) {
 
 cni::Result add(const cni::Request& request, Node& node) {
   Work work(request, node);
-  cni::require_ipam(request);
+  cni::require_ipam(request, node);
   const state::FileLock lock = work.host.store.lock_attachment(work.attachment.id);
   clear_leftover(work.host.store, work.attachment.id, [&](const state::Attachment& earlier) {
     detach(work.host, earlier, true, request.environment.path, node);

@@ -152,8 +152,8 @@ bool matches(const Link& link, const DeviceQuery& query) {
          query.kernel_path.find("/" + link.parent_device) != std::string::npos;
 }
 
-std::optional<vf::Located> find_in_pod(const cni::Request& request) {
-  auto netns = kernel::NetNs::try_open(request.netns);
+std::optional<vf::Located> find_in_pod(const vf::Host& host, const cni::Request& request) {
+  auto netns = find_unclaimed_netns(request, host.store, request.ifname);
   if (!netns) return std::nullopt;
   kernel::NlSocket socket = kernel::NlSocket::in(*netns);
   auto link = kernel::find_link(socket, request.ifname);
@@ -239,7 +239,7 @@ void detach(vf::Host& host, const state::Attachment& attachment, bool addressed,
 
 void detach_reference(vf::Host& host, const cni::Request& request) {
   const DeviceQuery query = DeviceQuery::parse_leniently(request);
-  auto located = find_in_pod(request);
+  auto located = find_in_pod(host, request);
   if (located && located->link.alias.empty()) return;  // somebody else's interface
   if (!located) located = find_stranded(host, query);
   if (!located) return;

@@ -41,7 +41,7 @@ void clear_leftovers(Work& work) {
 /// Attaches a VF. Throws cni::LackError when this node has none that will do.
 cni::Result add_vf(const cni::Request& request, Node& node) {
   Work work(request, node);
-  cni::require_ipam(request);
+  cni::require_ipam(request, node);
   const state::FileLock lock = work.host.store.lock_attachment(work.attachment.id);
   clear_leftovers(work);
   Rollback rollback;
@@ -63,7 +63,7 @@ cni::Result add_vf(const cni::Request& request, Node& node) {
 }
 
 cni::Result add(const cni::Request& request, Node& node) {
-  cni::require_fallback(request);
+  cni::require_fallback(request, node);
   try {
     return add_vf(request, node);
   } catch (const cni::LackError& lack) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // DEL of an attachment whose record was lost: what can be known without it.
+#include "core/cni/life.h"
 #include "core/kernel/pci.h"
 #include "core/log.h"
 #include "core/vf/restore.h"
@@ -14,8 +15,8 @@ namespace {
 using kernel::VfInfo;
 
 /// The VF's netdev under the attachment's name in its netns: nothing else proves that the VF is this attachment's.
-std::optional<kernel::Link> find_in_pod(const cni::Request& request) {
-  const auto pod = kernel::NetNs::try_open(request.netns);
+std::optional<kernel::Link> find_in_pod(const vf::Host& host, const cni::Request& request) {
+  const auto pod = find_unclaimed_netns(request, host.store, request.ifname);
   if (!pod) return std::nullopt;
   kernel::NlSocket socket = kernel::NlSocket::in(*pod);
   return kernel::find_link(socket, request.ifname);
@@ -78,7 +79,7 @@ vf::VfRecord make_record(const vf::VfOfPf& target, const kernel::Link& link, con
 }  // namespace
 
 bool detach_unrecorded(vf::Host& host, const cni::Request& request, Node& node) {
-  const auto link = find_in_pod(request);
+  const auto link = find_in_pod(host, request);
   if (!link) return false;
   const auto device = kernel::normalise_pci_address(link->parent_device);
   if (!device || host.store.holder(*device)) return false;

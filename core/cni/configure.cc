@@ -131,7 +131,6 @@ void add_route(kernel::NlSocket& socket, const kernel::Link& link, const RouteIn
   try {
     kernel::add_route(socket, route, kernel::IfExists::beside);
   } catch (const kernel::KernelError& error) {
-    if (error.err() == EEXIST) return;  // the very same route: two addresses of one subnet bring it twice
     throw kernel::KernelError(error.err(),
                               fmt::format("adding route {} to {} failed: {}", describe(route), link.name, error.what()),
                               error.hint());

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <climits>
 #include <cstring>
 
 #include "core/fd.h"
@@ -22,11 +23,12 @@ namespace barewire::cni {
 
 namespace {
 
+bool is_plugin_name(const std::string& type) {
+  return !type.empty() && type.find('/') == std::string::npos;
+}
+
 /// The first executable regular file `type` in the directories of CNI_PATH. Source: CNI spec 1.1.0 section 4.
-std::string find_on_path(const std::string& type, const std::string& path) {
-  if (type.empty() || type.find('/') != std::string::npos)
-    throw Error(Error::Code::config, fmt::format("invalid plugin name: \"{}\"", type),
-                "a plugin's type is the name of a file in a directory of CNI_PATH");
+std::optional<std::string> find_on_path(const std::string& type, const std::string& path) {
   std::string_view rest = path;
   while (!rest.empty()) {
     const auto colon = rest.find(':');
@@ -36,8 +38,16 @@ std::string find_on_path(const std::string& type, const std::string& path) {
     if (colon == std::string_view::npos) break;
     rest.remove_prefix(colon + 1);
   }
-  throw Error(Error::Code::delegate, fmt::format("failed to find plugin \"{}\" in path [{}]", type, path),
-              "install the plugin there or correct CNI_PATH");
+  return std::nullopt;
+}
+
+/// Where this program is installed, its links resolved; empty when that cannot be told.
+std::string own_directory() {
+  std::array<char, PATH_MAX> buffer{};
+  const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
+  if (size <= 0) return {};
+  const std::string program(buffer.data(), static_cast<std::size_t>(size));
+  return program.substr(0, program.rfind('/'));
 }
 
 bool is_this_program(const std::string& path) {
@@ -45,6 +55,33 @@ bool is_this_program(const std::string& path) {
   struct stat ours = {};
   return ::stat(path.c_str(), &theirs) == 0 && ::stat("/proc/self/exe", &ours) == 0 && theirs.st_dev == ours.st_dev &&
          theirs.st_ino == ours.st_ino;
+}
+
+/// What serves a call of a plugin: a file, or a plugin of this program.
+struct Served {
+  std::string path;                ///< empty: none is needed
+  const Plugin* inside = nullptr;  ///< set: the call is a function call
+};
+
+/// nullopt when there is neither. DEL also looks beside this program: the directory of ADD may be gone since.
+std::optional<Served> find_served(const std::string& type, const Environment& environment, const Node& node) {
+  if (!is_plugin_name(type)) return std::nullopt;
+  const Plugin* own = node.plugins != nullptr ? node.plugins->find(type) : nullptr;
+  if (const auto path = find_on_path(type, environment.path))
+    return Served{*path, own != nullptr && is_this_program(*path) ? own : nullptr};
+  if (own != nullptr) return Served{{}, own};
+  if (environment.command != name_of(Command::del)) return std::nullopt;
+  if (const auto beside = find_on_path(type, own_directory())) return Served{*beside, nullptr};
+  return std::nullopt;
+}
+
+Served require_served(const std::string& type, const Environment& environment, const Node& node) {
+  if (!is_plugin_name(type))
+    throw Error(Error::Code::config, fmt::format("invalid plugin name: \"{}\"", type),
+                "a plugin's type is the name of a file in a directory of CNI_PATH");
+  if (auto served = find_served(type, environment, node)) return *std::move(served);
+  throw Error(Error::Code::delegate, fmt::format("failed to find plugin \"{}\" in path [{}]", type, environment.path),
+              "install the plugin there or correct CNI_PATH");
 }
 
 /// This process's environment with the CNI_* variables of `environment`; an empty one is left out.
@@ -185,10 +222,9 @@ Result parse_ipam_result(const Request& request, const std::string& printed) {
 
 std::string call_plugin(const std::string& type, const Environment& environment, const std::string& stdin_bytes,
                         Node& node) {
-  const std::string path = find_on_path(type, environment.path);
-  const Plugin* inside = node.plugins != nullptr && is_this_program(path) ? node.plugins->find(type) : nullptr;
-  const Outcome outcome =
-      inside ? run(*inside, environment, stdin_bytes, node) : execute(path, environment, stdin_bytes);
+  const Served served = require_served(type, environment, node);
+  const Outcome outcome = served.inside ? run(*served.inside, environment, stdin_bytes, node)
+                                        : execute(served.path, environment, stdin_bytes);
   if (outcome.exit_status != 0) throw delegate_error(type, outcome);
   return outcome.output;
 }
@@ -200,12 +236,37 @@ Result delegate_add(const std::string& type, const Environment& environment, con
   return Result::parse(JsonView(document, fmt::format("plugin {}: result key", type), Error::Code::delegate), version);
 }
 
-void require_plugin(const std::string& type, const std::string& cni_path) {
-  find_on_path(type, cni_path);
+void delegate_del(const std::string& type, const Environment& environment, const std::string& config, Node& node) {
+  const Environment del = with_command(environment, Command::del);
+  if (find_served(type, del, node)) {
+    call_plugin(type, del, config, node);
+    return;
+  }
+  log_warning(
+      "leaving what plugin \"{}\" holds for {}/{}: it is not in path [{}] any more; should it have served this "
+      "attachment, its own clean-up has to release that",
+      type, del.container_id, del.ifname, del.path);
 }
 
-void require_ipam(const Request& request) {
-  if (!request.conf.ipam_type.empty()) require_plugin(request.conf.ipam_type, request.environment.path);
+void require_plugin(const std::string& type, const Environment& environment, const Node& node) {
+  require_served(type, environment, node);
+}
+
+namespace {
+
+/// bridge as the IPAM plugin of bridge would call itself, and wait for its own lock.
+bool is_no_ipam(const std::string& type, const Node& node) {
+  const Plugin* own = node.plugins != nullptr ? node.plugins->find(type) : nullptr;
+  return own != nullptr && own->role != Plugin::Role::gives_addresses;
+}
+
+}  // namespace
+
+void require_ipam(const Request& request, const Node& node) {
+  const std::string& type = request.conf.ipam_type;
+  if (type.empty()) return;
+  if (is_no_ipam(type, node)) request.conf.root().at("ipam").at("type").reject("the name of an IPAM plugin");
+  require_plugin(type, request.environment, node);
 }
 
 Result ipam_add(const Request& request, Node& node) {
@@ -223,13 +284,14 @@ Result ipam_add(const Request& request, Node& node) {
 }
 
 void ipam_del(const Request& request, Node& node) {
-  if (!request.conf.ipam_type.empty()) call_ipam(request, Command::del, node);
+  ipam_del(request.conf.ipam_type, request.environment, request.stdin_bytes, node);
 }
 
 void ipam_del(const std::string& ipam_type, const Environment& environment, const std::string& stdin_bytes,
               Node& node) {
   if (ipam_type.empty()) return;
-  call_plugin(ipam_type, with_command(environment, Command::del), stdin_bytes, node);
+  if (is_no_ipam(ipam_type, node)) return log_warning("plugin {} is no IPAM plugin and holds no addresses", ipam_type);
+  delegate_del(ipam_type, environment, stdin_bytes, node);
 }
 
 void ipam_check(const Request& request, Node& node) {

@@ -99,8 +99,8 @@ bool Fallback::serves(Lack lack) const {
   return std::find(when.begin(), when.end(), lack) != when.end();
 }
 
-void require_fallback(const Request& request) {
-  if (const auto fallback = Fallback::parse(request)) require_plugin(fallback->type, request.environment.path);
+void require_fallback(const Request& request, const Node& node) {
+  if (const auto fallback = Fallback::parse(request)) require_plugin(fallback->type, request.environment, node);
 }
 
 Result add_by_fallback(const Request& request, Node& node, std::string_view plugin, const LackError& lack) {
@@ -139,7 +139,7 @@ bool is_by_fallback(const state::Attachment& attachment) {
 
 void undo_fallback(const state::Attachment& attachment, const std::string& cni_path, Node& node) {
   const FallbackRecord record = require_record(attachment);
-  call_plugin(record.type, environment_for(attachment, cni_path, Command::del), record.config, node);
+  delegate_del(record.type, environment_for(attachment, cni_path, Command::del), record.config, node);
   state::Store(node.run_dir).remove(attachment.id);
 }
 

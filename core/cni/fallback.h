@@ -60,9 +60,9 @@ struct Fallback {
   bool serves(Lack lack) const;
 };
 
-/// Throws as Fallback::parse, and Error{delegate} when its plugin is not on CNI_PATH: asked before an ADD touches
+/// Throws as Fallback::parse, and as require_plugin: asked before an ADD touches
 /// anything.
-void require_fallback(const Request& request);
+void require_fallback(const Request& request, const Node& node);
 
 /// Serves the ADD by the fallback, or throws `lack` on when there is none for it. `plugin` keeps the record. Throws
 /// what the fallback's plugin throws, after its DEL.

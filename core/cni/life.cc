@@ -127,6 +127,17 @@ void undo_if_dead(const state::AttachmentId& holder, const state::Store& store, 
   undo(*existing);
 }
 
+std::optional<kernel::NetNs> find_unclaimed_netns(const cni::Request& request, const state::Store& store,
+                                                  const std::string& link) {
+  auto netns = kernel::NetNs::try_open(request.netns);
+  if (!netns) return std::nullopt;
+  const auto other = store.find_other(state::attachment_id(request, ""), netns->id(), link);
+  if (!other) return netns;
+  log_warning("leaving {} of {} alone, since nothing is on record for {}/{} and it is of {}",
+              link.empty() ? "everything" : link, request.netns, request.container_id, request.ifname, *other);
+  return std::nullopt;
+}
+
 void collect_unlisted(const cni::Request& request, const state::Store& store, std::string_view plugin,
                       const std::function<void(const state::Attachment&)>& undo) {
   if (!request.conf.has_valid_attachments) return;

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/cni/request.h"
+#include "core/kernel/netns.h"
 #include "core/look.h"
 #include "core/node.h"
 #include "core/state/attachment.h"
@@ -61,6 +63,12 @@ void release_addresses(const state::Attachment& attachment, const std::string& c
 /// holds from the next one. Under its lock, as it is on record by then.
 void undo_if_dead(const state::AttachmentId& holder, const state::Store& store, std::string_view plugin,
                   const std::function<void(const state::Attachment&)>& undo);
+
+/// DEL's part where nothing is on record for `request`: its netns, unless the records say that link `link` of it
+/// (empty: anything in it) is another attachment's (another pod's). That is so after an ADD that was refused for it,
+/// and where the path is another pod's by now; it is logged. nullopt also when the path leads to no netns.
+std::optional<kernel::NetNs> find_unclaimed_netns(const cni::Request& request, const state::Store& store,
+                                                  const std::string& link);
 
 /// GC's part: `undo` for every attachment of the request's network and of `plugin` that the runtime does not list, each
 /// under its lock and as it is on record by then: it may have been DELeted, or ADDed anew, since the records were

@@ -15,6 +15,7 @@
 #include "core/fd.h"
 #include "core/kernel/netns.h"
 #include "core/log.h"
+#include "core/utf8.h"
 
 namespace barewire::cni {
 
@@ -72,6 +73,16 @@ void apply_log_keys(const Request& request, const Node& node) {
   if (level != LogLevel::warning || !file.empty()) set_log(level, file);
 }
 
+/// DEL logs as it can: nothing that ADD would refuse may keep a pod from being taken down.
+void set_up_log(const Request& request, const Node& node) {
+  try {
+    apply_log_keys(request, node);
+  } catch (const Error& error) {
+    if (request.command != Command::del) throw;
+    log_warning("ignoring, since DEL goes by the record: {}", error.what());
+  }
+}
+
 /// DEL in the plugin's own netns cleans up as if the netns were gone (its path was recycled), then says what is wrong.
 void run_del(const Plugin& plugin, Request request, Node& node) {
   const bool own = is_own_netns(request.netns) && !may_use_own_netns(request.environment.netns_override);
@@ -90,13 +101,20 @@ void undo_add(const Plugin& plugin, const Request& request, Node& node) {
   }
 }
 
+std::string text_of(const json::value& result) {
+  std::string text = json::serialize(result);
+  if (is_utf8(text)) return text;
+  throw Error(Error::Code::internal, "the result holds bytes that are no UTF-8 text",
+              "the name of a link or an answer of a server has them: " + escape_line(text));
+}
+
 std::string run_add(const Plugin& plugin, const Request& request, Node& node) {
   if (is_own_netns(request.netns) && !may_use_own_netns(request.environment.netns_override))
     throw own_netns_error(request.netns);
   const Result result = plugin.add(request, node);
   try {
-    return json::serialize(result.to_json(request.conf.cni_version));
-  } catch (const Error&) {  // it cannot be said in that version: an ADD that fails must leave nothing
+    return text_of(result.to_json(request.conf.cni_version));
+  } catch (const Error&) {  // it cannot be said in that version, or at all: an ADD that fails must leave nothing
     undo_add(plugin, request, node);
     throw;
   }
@@ -255,7 +273,7 @@ Outcome run(const Plugin& plugin, const Environment& environment, std::string st
   try {
     const Request request = Request::parse(environment, stdin_bytes, plugin.oldest);
     if (request.command == Command::add) require_permitted(plugin, request, node);
-    if (request.command != Command::version) apply_log_keys(request, node);
+    if (request.command != Command::version) set_up_log(request, node);
     return {0, perform(plugin, request, node)};
   } catch (const Error& error) {
     return failed(error, stdin_bytes);
@@ -265,8 +283,8 @@ Outcome run(const Plugin& plugin, const Environment& environment, std::string st
 }
 
 std::string error_json(const Error& error, const Version& version) {
-  json::object object{{"cniVersion", version.text()}, {"code", error.code()}, {"msg", error.what()}};
-  if (!error.hint().empty()) object["details"] = error.hint();
+  json::object object{{"cniVersion", version.text()}, {"code", error.code()}, {"msg", escape_bytes(error.what())}};
+  if (!error.hint().empty()) object["details"] = escape_bytes(error.hint());
   return json::serialize(object);
 }
 

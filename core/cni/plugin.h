@@ -25,6 +25,8 @@ struct Plugin {
   void (*gc)(const Request&, Node&) = nullptr;
   void (*status)(const Request&, Node&) = nullptr;
   Version oldest{0, 1, 0};
+  /// What the plugin is for: one that attaches would do so again, were it called as an IPAM plugin.
+  enum class Role { attaches, gives_addresses } role = Role::attaches;
   const Guard* guard = nullptr;  ///< guard.h; without one, no ADD where the node has a policy
 };
 
@@ -49,7 +51,7 @@ struct Outcome {
 /// Also refuses a CNI_NETNS that is the caller's own netns (code 8) unless CNI_NETNS_OVERRIDE is 1 or true.
 Outcome run(const Plugin& plugin, const Environment& environment, std::string stdin_bytes, Node& node) noexcept;
 
-/// {"cniVersion":…,"code":…,"msg":…,"details":…}
+/// {"cniVersion":…,"code":…,"msg":…,"details":…}; bytes that are no UTF-8 text become \\xNN.
 std::string error_json(const Error& error, const Version& version);
 
 /// A whole plugin program: acts by the base name of argv[0] (or, called by the program's own name, prints what it

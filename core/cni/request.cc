@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <functional>
 
 #include "core/log.h"
+#include "core/utf8.h"
 
 namespace barewire::cni {
 
@@ -85,6 +87,7 @@ void validate_interface_name(const std::string& name) {
   const auto forbidden = [](unsigned char c) { return c == '/' || c == ':' || std::isspace(c); };
   if (std::any_of(name.begin(), name.end(), forbidden))
     reject("interface name contains / or : or whitespace characters");
+  if (!is_utf8(name)) reject("interface name is not UTF-8 text");
 }
 
 void validate_version(Command command, const Version& version, const std::string& text, const Version& oldest) {
@@ -101,6 +104,19 @@ void validate_version(Command command, const Version& version, const std::string
     if (candidate >= oldest) supported += (supported.empty() ? "\"" : " \"") + candidate.text() + "\"";
   throw Error(Error::Code::incompatible_version, "incompatible CNI versions",
               fmt::format("config is \"{}\", plugin supports [{}]", text, supported));
+}
+
+/// What a record and a delegate's environment keep of the call has to be text: the record is JSON.
+void validate_text(const Environment& environment) {
+  const std::array<std::pair<const char*, const std::string*>, 4> variables = {
+      {{"CNI_NETNS", &environment.netns},
+       {"CNI_PATH", &environment.path},
+       {"CNI_ARGS", &environment.args},
+       {"CNI_NETNS_OVERRIDE", &environment.netns_override}}};
+  for (const auto& [name, value] : variables)
+    if (!is_utf8(*value))
+      throw Error(Error::Code::environment, fmt::format("{} is not UTF-8 text", name),
+                  fmt::format("it is \"{}\"", escape_line(*value)));
 }
 
 std::vector<std::string> split_path(std::string_view text) {
@@ -121,15 +137,35 @@ std::vector<ValidAttachment> parse_valid_attachments(const JsonView& list) {
   return result;
 }
 
-Args parse_args(Command command, const std::string& text) {
+/// What ADD refused cannot have been attached; what was attached must be taken down, by its record, whatever the
+/// runtime sends now. Runs `read`; a DEL goes on without what it throws about.
+void read_leniently(Command command, const std::function<void()>& read) {
   try {
-    return Args::parse(text);
+    read();
   } catch (const Error& error) {
-    // What ADD refused cannot have been attached; what was attached must be taken down whatever the runtime sends now.
     if (command != Command::del) throw;
-    log_warning("ignoring CNI_ARGS: {}", error.what());
-    return {};
+    log_warning("ignoring, since DEL goes by the record: {}", error.what());
   }
+}
+
+/// libcni writes both names, the second for runtimes built on an older text of the specification, and null for a list
+/// without elements.
+void read_valid_attachments(NetConf& conf) {
+  for (const char* key : {"cni.dev/valid-attachments", "cni.dev/attachments"}) {
+    if (conf.has_valid_attachments) return;
+    conf.has_valid_attachments = conf.document->get_object().contains(key);
+    if (const auto valid = conf.root().find(key)) conf.valid_attachments = parse_valid_attachments(*valid);
+  }
+}
+
+void read_version(NetConf& conf) {
+  const auto version = conf.root().find("cniVersion");
+  if (!version) return;
+  const auto parsed = Version::parse(version->string());
+  if (!parsed)
+    throw Error(Error::Code::decode,
+                fmt::format("config key \"cniVersion\" is \"{}\"; expected a version, as 1.0.0", version->string()));
+  conf.cni_version = *parsed;
 }
 
 }  // namespace
@@ -150,30 +186,22 @@ Environment Environment::from_process() {
           .netns_override = variable("CNI_NETNS_OVERRIDE")};
 }
 
-NetConf NetConf::parse(std::string_view bytes) {
+NetConf NetConf::parse(std::string_view bytes, Command command) {
   NetConf conf;
   conf.document = std::make_shared<const boost::json::value>(parse_json(bytes, "network config"));
   if (!conf.document->is_object())
     throw Error(Error::Code::decode, "network config is not a JSON object", "see docs/configuration.md for examples");
   const JsonView root = conf.root();
   conf.name = root.string_or("name", "");
-  conf.type = root.string_or("type", "");
-  if (const auto version = root.find("cniVersion")) {
-    const auto parsed = Version::parse(version->string());
-    if (!parsed)
-      throw Error(Error::Code::decode,
-                  fmt::format("config key \"cniVersion\" is \"{}\"; expected a version, as 1.0.0", version->string()));
-    conf.cni_version = *parsed;
-  }
-  if (const auto ipam = root.find("ipam")) conf.ipam_type = ipam->string_or("type", "");
-  if (const auto dns = root.find("dns")) conf.dns = Dns::parse(*dns);
-  // libcni writes both names, the second for runtimes built on an older text of the specification, and null for a list
-  // without elements.
-  for (const char* key : {"cni.dev/valid-attachments", "cni.dev/attachments"}) {
-    if (conf.has_valid_attachments) break;
-    conf.has_valid_attachments = conf.document->get_object().contains(key);
-    if (const auto valid = root.find(key)) conf.valid_attachments = parse_valid_attachments(*valid);
-  }
+  read_leniently(command, [&] { conf.type = root.string_or("type", ""); });
+  read_version(conf);
+  read_leniently(command, [&] {
+    if (const auto ipam = root.find("ipam")) conf.ipam_type = ipam->string_or("type", "");
+  });
+  read_leniently(command, [&] {
+    if (const auto dns = root.find("dns")) conf.dns = Dns::parse(*dns);
+  });
+  if (command != Command::del) read_valid_attachments(conf);
   return conf;
 }
 
@@ -199,7 +227,7 @@ Request Request::parse(const Environment& environment, std::string stdin_bytes, 
   request.environment = environment;
   if (request.command == Command::version) return request;
 
-  request.conf = NetConf::parse(stdin_bytes);
+  request.conf = NetConf::parse(stdin_bytes, request.command);
   validate_network_name(request.conf);
   if (concerns_attachment(request.command)) {
     validate_container_id(environment.container_id);
@@ -209,8 +237,9 @@ Request Request::parse(const Environment& environment, std::string stdin_bytes, 
     request.ifname = environment.ifname;
   }
   validate_version(request.command, request.conf.cni_version, request.conf.cni_version.text(), oldest);
+  read_leniently(request.command, [&] { validate_text(environment); });
   request.path = split_path(environment.path);
-  request.args = parse_args(request.command, environment.args);
+  read_leniently(request.command, [&] { request.args = Args::parse(environment.args); });
   // DEL works from records; what the runtime cached of the result must not be able to stop it.
   if (const auto previous = request.conf.root().find("prevResult"); previous && request.command != Command::del)
     request.conf.previous = Result::parse(*previous, request.conf.cni_version);

@@ -51,8 +51,9 @@ struct NetConf {
   std::vector<ValidAttachment> valid_attachments;
   std::shared_ptr<const boost::json::value> document = empty_document();
 
-  /// Throws Error{decode} for bad JSON, Error{config} naming the key. Versions are not judged here.
-  static NetConf parse(std::string_view bytes);
+  /// Throws Error{decode} for bad JSON, Error{config} naming the key. Versions are not judged here. For DEL a key that
+  /// is not what it should be counts as absent, and is logged: DEL goes by the record.
+  static NetConf parse(std::string_view bytes, Command command = Command::add);
   JsonView root() const { return JsonView(*document); }
   /// "runtimeConfig.<key>", "args.cni.<key>".
   std::optional<JsonView> runtime_config(std::string_view key) const;
@@ -75,6 +76,7 @@ struct Request {
 
   /// Validates everything a plugin may rely on. `oldest` is the oldest cniVersion the plugin speaks.
   /// Throws Error{environment}, {decode}, {config}, {incompatible_version} in the order the reference skeleton does.
+  /// All of it is UTF-8 text; DEL alone goes on with variables that are not.
   static Request parse(const Environment& environment, std::string stdin_bytes, const Version& oldest);
 
   /// The pod's netns, of ADD and CHECK: opened at the first call and the same ever after, whatever becomes of the path.

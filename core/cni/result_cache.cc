@@ -12,6 +12,7 @@
 #include "core/fd.h"
 #include "core/json_view.h"
 #include "core/log.h"
+#include "core/state/file_name.h"
 #include "core/temporary_file.h"
 
 namespace barewire::cni {
@@ -72,7 +73,8 @@ Attach attach_of(const JsonView& entry) {
 }  // namespace
 
 std::string ResultCache::path(const std::string& network, const Attach& attach) const {
-  return fmt::format("{}/{}-{}-{}", directory_, network, attach.container_id, attach.ifname);
+  return fmt::format("{}/{}", directory_,
+                     state::file_name(fmt::format("{}-{}-{}", network, attach.container_id, attach.ifname)));
 }
 
 void ResultCache::save(const ConfList& list, const Attach& attach, const json::value& result) const {
@@ -93,9 +95,14 @@ std::optional<json::value> ResultCache::find(const std::string& network, const A
   const std::string file = path(network, attach);
   const auto bytes = read_file(file);
   if (!bytes) return std::nullopt;
-  const json::value entry = parse_json(*bytes, file);
-  const auto result = JsonView(entry, file + ": key").find("result");
-  return result ? std::optional(result->value()) : std::nullopt;
+  try {
+    const json::value entry = parse_json(*bytes, file);
+    const auto result = JsonView(entry, file + ": key").find("result");
+    return result ? std::optional(result->value()) : std::nullopt;
+  } catch (const Error& error) {  // a power loss left it empty or torn: the attachment has to go all the same
+    log_warning("ignoring the remembered result: {}", error.what());
+    return std::nullopt;
+  }
 }
 
 void ResultCache::remove(const std::string& network, const Attach& attach) const {

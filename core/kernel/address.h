@@ -39,8 +39,15 @@ struct RouteInfo {
   std::uint8_t protocol = 3;  ///< RTPROT_BOOT, as `ip route add`
   bool onlink = false;
 };
-/// `beside`: an equal route (other output link) stays and the new one goes before it, in IPv6 next to it.
-enum class IfExists { fail, replace, beside };
+/// What becomes of a route to the same destination with the same metric. The kernel asks for no device there, so a
+/// route that replaces may be another interface's: none here does. Source: fib_table_insert in net/ipv4/fib_trie.c,
+/// fib6_add_rt2node in net/ipv6/ip6_fib.c.
+enum class IfExists {
+  fail,     ///< it stays, and adding is an error (KernelError EEXIST)
+  beside,   ///< it stays and goes first: a route without a metric of its own gets the first that is free after it
+  restore,  ///< the new one had its place beside it before: same metric, after it
+};
+/// With `beside` and `restore`, a route that is there already is no error.
 void add_route(NlSocket& socket, const RouteInfo& route, IfExists if_exists = IfExists::fail);
 /// False when it was not there.
 bool remove_route(NlSocket& socket, const RouteInfo& route);

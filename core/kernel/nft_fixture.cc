@@ -109,7 +109,9 @@ std::uint32_t Fixture::uses_of(const Chain& chain) const {
 }
 
 void put(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing) {
-  put(socket, {Part{fixture, elements, {}}}, doing);
+  std::vector<Part> parts{{fixture, elements, {}}};
+  replace_others(socket, parts);
+  put(socket, parts, doing);
 }
 
 void put(NlSocket& socket, const std::vector<Part>& parts, std::string_view doing) {
@@ -123,7 +125,9 @@ void put(NlSocket& socket, const std::vector<Part>& parts, std::string_view doin
 }
 
 void drop(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing) {
-  drop(socket, {Part{fixture, elements, {}}}, doing);
+  std::vector<Part> parts{{fixture, elements, {}}};
+  keep_own(socket, parts);
+  drop(socket, parts, doing);
 }
 
 namespace {

@@ -117,15 +117,17 @@ struct Part {
   std::vector<Element> replaced;
 };
 
-/// Adds the elements; makes the fixture, or puts it right, where it is not whole. One batch. Throws KernelError;
-/// EEXIST: a map holds another datum under that key.
+/// Adds the elements; makes the fixture, or puts it right, where it is not whole. One batch. An element that is there
+/// under another's comment becomes this one's: it was left by a pod that is gone. Throws KernelError.
 void put(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing);
-/// Several fixtures, all in one batch. The rules of one may look into the sets of those before it.
+/// Several fixtures, all in one batch, as they are: see replace_others. The rules of one may look into the sets of
+/// those before it. EEXIST: a map holds another datum under that key.
 void put(NlSocket& socket, const std::vector<Part>& parts, std::string_view doing);
-/// Removes the elements that are there; then, when the fixture's sets are empty, the fixture, and the table with its
-/// last fixture. Harmless when all is gone.
+/// Removes the elements that are there under their own comment, and so nothing that another pod has by now; then, when
+/// the fixture's sets are empty, the fixture, and the table with its last fixture. Harmless when all is gone.
 void drop(NlSocket& socket, const Fixture& fixture, const std::vector<Element>& elements, std::string_view doing);
-/// Only what `elements` of each part name; `replaced` is not looked at. The last part's fixture goes first.
+/// Only what `elements` of each part name, whoever's it is: see keep_own; `replaced` is not looked at. The last part's
+/// fixture goes first.
 void drop(NlSocket& socket, const std::vector<Part>& parts, std::string_view doing);
 /// Before put: elements that are there under another's comment, left by a pod that is gone, become `replaced`.
 void replace_others(NlSocket& socket, std::vector<Part>& parts);

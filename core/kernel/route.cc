@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include "core/kernel/address.h"
 #include "core/kernel/attributes.h"
 
@@ -55,13 +58,6 @@ void put_metrics(NlMessage& message, const RouteInfo& route) {
     if (route.mtu) metrics.put_u32(RTAX_MTU, *route.mtu);
     if (route.advmss) metrics.put_u32(RTAX_ADVMSS, *route.advmss);
   });
-}
-
-/// With neither flag the kernel keeps what is there and still refuses the very same route. Source: fib_table_insert in
-/// net/ipv4/fib_trie.c.
-int flag_for(IfExists if_exists) {
-  if (if_exists == IfExists::beside) return 0;
-  return if_exists == IfExists::fail ? NLM_F_EXCL : NLM_F_REPLACE;
 }
 
 std::string describe(const RouteInfo& route) {
@@ -151,19 +147,70 @@ void append_routes(std::vector<RouteInfo>& routes, NlSocket& socket, int index, 
   socket.dump(std::move(message), "listing routes", keep, {ENOENT, ENODEV});
 }
 
-}  // namespace
-
-void add_route(NlSocket& socket, const RouteInfo& route, IfExists if_exists) {
+void send_route(NlSocket& socket, const RouteInfo& route, int flag) {
   rtmsg header = route_header(route);
   header.rtm_type = RTN_UNICAST;
   header.rtm_protocol = route.protocol;
   header.rtm_scope = route.scope.value_or(default_scope(route));
   if (route.onlink) header.rtm_flags |= RTNH_F_ONLINK;
-  NlMessage message(RTM_NEWROUTE, NLM_F_CREATE | flag_for(if_exists));
+  NlMessage message(RTM_NEWROUTE, NLM_F_CREATE | flag);
   message.header(header);
   put_identity(message, route);
   put_metrics(message, route);
   socket.request(std::move(message), "adding " + describe(route));
+}
+
+/// False when there is one with the same destination and metric; with NLM_F_APPEND, only when it is the very same.
+bool try_send_route(NlSocket& socket, const RouteInfo& route, int flag) {
+  try {
+    send_route(socket, route, flag);
+    return true;
+  } catch (const KernelError& error) {
+    if (error.err() != EEXIST) throw;
+    return false;
+  }
+}
+
+/// Those to the same destination in the same table.
+std::vector<RouteInfo> rivals_of(NlSocket& socket, const RouteInfo& route) {
+  const IpPrefix destination = route.destination.network();
+  std::vector<RouteInfo> rivals = list_routes(socket, 0, route.table, destination.address.family());
+  std::erase_if(rivals, [&](const RouteInfo& other) { return other.destination.network() != destination; });
+  return rivals;
+}
+
+bool is_among(const std::vector<RouteInfo>& rivals, const RouteInfo& route) {
+  return std::any_of(rivals.begin(), rivals.end(), [&](const RouteInfo& other) {
+    return other.gateway == route.gateway && (route.index == 0 || other.index == route.index) &&
+           (!route.priority || other.priority == route.priority);
+  });
+}
+
+/// The kernel gives an IPv4 route without a metric 0, an IPv6 route this. Source: uapi/linux/ipv6_route.h.
+constexpr std::uint32_t kDefaultMetricV6 = 1024;
+
+void add_beside(NlSocket& socket, RouteInfo route) {
+  constexpr int kTries = 256;  // more interfaces with a route to the same destination has no pod
+  if (try_send_route(socket, route, NLM_F_EXCL)) return;
+  if (is_among(rivals_of(socket, route), route)) return;
+  const std::uint32_t first = route.destination.address.is_v4() ? 0 : kDefaultMetricV6;
+  if (route.priority.value_or(first) != first) {
+    try_send_route(socket, route, NLM_F_APPEND);
+    return;
+  }
+  for (std::uint32_t next = first + 1; next < first + kTries; ++next) {
+    route.priority = next;
+    if (try_send_route(socket, route, NLM_F_EXCL)) return;
+  }
+  send_route(socket, route, NLM_F_EXCL);
+}
+
+}  // namespace
+
+void add_route(NlSocket& socket, const RouteInfo& route, IfExists if_exists) {
+  if (if_exists == IfExists::beside) return add_beside(socket, route);
+  if (if_exists == IfExists::fail) return send_route(socket, route, NLM_F_EXCL);
+  try_send_route(socket, route, NLM_F_APPEND);
 }
 
 bool remove_route(NlSocket& socket, const RouteInfo& route) {

@@ -60,7 +60,12 @@ cni::Environment Attachment::del_environment() const {
           .ifname = id.ifname,
           .path = cni_path,
           .args = cni_args,
-          .netns_override = ""};
+          .netns_override = netns_override};
+}
+
+bool Attachment::has_link(std::string_view name) const {
+  const json::value* other = data.if_contains("linkName");
+  return id.ifname == name || (other != nullptr && other->is_string() && other->get_string() == name);
 }
 
 Attachment make_attachment(const cni::Request& request, std::string_view plugin) {
@@ -75,6 +80,7 @@ Attachment make_attachment(const cni::Request& request, std::string_view plugin)
                     .uid = request.args.find("K8S_POD_UID").value_or("")};
   attachment.cni_args = request.environment.args;
   attachment.cni_path = request.environment.path;
+  attachment.netns_override = request.environment.netns_override;
   attachment.ipam_type = request.conf.ipam_type;
   attachment.config = request.stdin_bytes;
   return attachment;
@@ -97,6 +103,7 @@ json::value to_json(const Attachment& attachment) {
       {"namespace", attachment.pod.name_space}, {"name", attachment.pod.name}, {"uid", attachment.pod.uid}};
   object["cniArgs"] = attachment.cni_args;
   object["cniPath"] = attachment.cni_path;
+  if (!attachment.netns_override.empty()) object["netnsOverride"] = attachment.netns_override;
   object["ipamType"] = attachment.ipam_type;
   object["config"] = attachment.config;
   object["data"] = attachment.data;
@@ -119,6 +126,7 @@ Attachment parse_attachment(std::string_view bytes, const std::string& path) {
       attachment.pod = {pod->string_or("namespace", ""), pod->string_or("name", ""), pod->string_or("uid", "")};
     attachment.cni_args = view.string_or("cniArgs", "");
     attachment.cni_path = view.string_or("cniPath", "");
+    attachment.netns_override = view.string_or("netnsOverride", "");
     attachment.ipam_type = view.string_or("ipamType", "");
     attachment.config = view.string_or("config", "");
     if (const auto data = view.find("data"); data && data->is_object()) attachment.data = data->value().get_object();

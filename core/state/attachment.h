@@ -38,14 +38,17 @@ struct Attachment {
   std::string boot_id;                      ///< /proc/sys/kernel/random/boot_id at ADD
   std::string since;                        ///< RFC 3339, UTC
   Pod pod;
-  std::string cni_args;  ///< CNI_ARGS at ADD
-  std::string cni_path;  ///< CNI_PATH at ADD
+  std::string cni_args;        ///< CNI_ARGS at ADD
+  std::string cni_path;        ///< CNI_PATH at ADD
+  std::string netns_override;  ///< CNI_NETNS_OVERRIDE at ADD
   std::string ipam_type;
   std::string config;        ///< stdin of ADD, byte for byte
   boost::json::object data;  ///< what the plugin itself keeps
 
   /// The environment to call IPAM's DEL with, as ADD's was.
   cni::Environment del_environment() const;
+  /// Whether its link is called so: CNI_IFNAME, or what data's "linkName" says.
+  bool has_link(std::string_view name) const;
 };
 
 /// Of the running kernel; empty where it cannot be read. Source: proc(5), /proc/sys/kernel/random/boot_id.

@@ -11,8 +11,10 @@
 
 #include "core/directory.h"
 #include "core/run_directory.h"
+#include "core/state/file_name.h"
 #include "core/state/lock_names.h"
 #include "core/temporary_file.h"
+#include "core/utf8.h"
 
 namespace barewire::state {
 
@@ -44,12 +46,6 @@ bool is_there(const std::string& record) {
   throw sys_error("looking for the record {}", record);
 }
 
-/// A device's name as a file name: PCI addresses as they are, '/' (sysfs paths) replaced.
-std::string file_name(std::string device) {
-  std::replace(device.begin(), device.end(), '/', '!');
-  return device;
-}
-
 std::string device_name(std::string file) {
   std::replace(file.begin(), file.end(), '!', '/');
   return file;
@@ -58,7 +54,8 @@ std::string device_name(std::string file) {
 }  // namespace
 
 std::string Store::path_of(const AttachmentId& id) const {
-  return fmt::format("{}/attachments/{}/{}@{}.{}.json", root_, id.network, id.container_id, id.ifname, id.plugin);
+  return fmt::format("{}/attachments/{}/{}", root_, file_name(id.network),
+                     file_name(fmt::format("{}@{}.{}", id.container_id, id.ifname, id.plugin), ".json"));
 }
 
 std::optional<Attachment> Store::find(const AttachmentId& id) const {
@@ -69,9 +66,13 @@ std::optional<Attachment> Store::find(const AttachmentId& id) const {
 }
 
 void Store::save(const Attachment& attachment) {
-  make_run_directory(root_, "attachments/" + attachment.id.network);
-  write_file_atomically(path_of(attachment.id), boost::json::serialize(to_json(attachment)) + "\n",
-                        Durability::until_reboot);
+  const std::string text = boost::json::serialize(to_json(attachment)) + "\n";
+  if (!is_utf8(text))
+    throw Error(Error::Code::state,
+                fmt::format("writing the record of attachment {} failed: it is not UTF-8 text", attachment.id.text()),
+                "a name in it, of a link, a file or a device, has bytes that no text has: " + escape_line(text));
+  make_run_directory(root_, "attachments/" + file_name(attachment.id.network));
+  write_file_atomically(path_of(attachment.id), text, Durability::until_reboot);
 }
 
 void Store::remove(const AttachmentId& id) {
@@ -106,9 +107,22 @@ std::vector<Attachment> Store::list(Unreadable* unreadable) const {
   return result;
 }
 
+std::optional<std::string> Store::find_other(const AttachmentId& id, const kernel::NetNsId& netns,
+                                             std::string_view link) const {
+  Unreadable unreadable;
+  for (const Attachment& other : list(&unreadable)) {
+    const bool is_same =
+        other.id.network == id.network && other.id.container_id == id.container_id && other.id.ifname == id.ifname;
+    if (is_same || !other.netns_id || *other.netns_id != netns) continue;
+    if (link.empty() ? other.id.container_id != id.container_id : other.has_link(link)) return other.id.text();
+  }
+  if (!unreadable.empty()) return "a record that cannot be read: " + unreadable.front().first;
+  return std::nullopt;
+}
+
 std::vector<Attachment> Store::list(const std::string& network, Unreadable* unreadable) const {
   std::vector<Attachment> result;
-  list_into(result, network, unreadable);
+  list_into(result, file_name(network), unreadable);
   std::erase_if(result, [&](const Attachment& attachment) { return attachment.id.network != network; });
   std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return result;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The records on disk: attachments, and which attachment holds which device. Layout under Node::run_dir:
-///   attachments/<network>/<container>@<ifname>.<plugin>.json   one record, replaced atomically
-///   devices/<device>  → symlink to the record of the attachment that holds it; made atomically, so it is the claim
-///   locks/<name>      flock files
+///   attachments/<network>/<container>@<ifname>.<plugin>.json   one record, replaced atomically; long names:
+///   file_name.h devices/<device>  → symlink to the record of the attachment that holds it; made atomically, so it is
+///   the claim locks/<name>      flock files
 #pragma once
 
 #include <chrono>
@@ -30,6 +30,12 @@ class Store {
 
   /// Throws Error{state} when the record is there but unreadable: that never means "nothing to do".
   std::optional<Attachment> find(const AttachmentId& id) const;
+  /// For who would touch by name what no record of `id` tells of: another attachment that has the link `link` in the
+  /// netns, for messages; with an empty `link`, another container that has anything there. Records of the chain that
+  /// `id` belongs to are its own. Also answers when a record cannot be read: it may be that one.
+  std::optional<std::string> find_other(const AttachmentId& id, const kernel::NetNsId& netns,
+                                        std::string_view link) const;
+  /// Throws Error{state} before it touches anything when the record would not be text that can be read again.
   void save(const Attachment& attachment);
   /// Harmless when there is none.
   void remove(const AttachmentId& id);

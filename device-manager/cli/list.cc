@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "core/fd.h"
+#include "core/utf8.h"
 #include "device-manager/change_watcher.h"
 #include "device-manager/cli/drift.h"
 #include "device-manager/cli/list_view.h"
@@ -40,7 +41,7 @@ std::string nothing_text(const Options& options) {
 std::string render(const manager::Snapshot& snapshot, const Options& options, const Terminal& terminal) {
   if (options.output == "json") {
     const auto document = manager::to_json(snapshot);
-    return options.watch ? boost::json::serialize(document) + "\n" : manager::pretty(document);
+    return options.watch ? replace_bytes(boost::json::serialize(document)) + "\n" : manager::pretty(document);
   }
   const std::string text =
       render_list(snapshot, {.wide = options.output == "wide", .with_others = options.all}, terminal);

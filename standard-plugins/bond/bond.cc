@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/cni/delegate.h"
+#include "core/cni/life.h"
 #include "core/kernel/attributes.h"
 #include "core/kernel/new_link.h"
 #include "core/log.h"
@@ -23,7 +24,7 @@ void undo(const state::Attachment& attachment, Node& node) {
   Collector collector;
   // Before the interface goes: a DHCP server is told through it.
   collector.run("addresses", [&] { release_addresses(attachment, node); });
-  collector.run("bond", [&] { remove_pod_link(attachment); });
+  collector.run("bond", [&] { remove_pod_link(attachment, node); });
   collector.run("links", [&] { give_members_back(attachment); });
   collector.finish();
 }
@@ -73,13 +74,13 @@ cni::Result add(const cni::Request& request, Node& node) {
 }
 
 /// What the request tells of a pod that another suite's plugin served: its links' names.
-void give_unrecorded_back(const cni::Request& request) try {
+void give_unrecorded_back(const cni::Request& request, const Node& node) try {
   const BondConfig config = BondConfig::parse(request.conf.root());
-  const auto netns = kernel::NetNs::try_open(request.netns);
-  if (!netns || config.in_container) return;
+  if (config.in_container || !find_unclaimed_netns(request, store_of(node), request.ifname)) return;
   state::Attachment attachment = state::make_attachment(request, kKind.plugin);
   std::vector<BondMember> members;
   for (const std::string& name : config.links) {
+    if (!find_unclaimed_netns(request, store_of(node), name)) continue;
     BondMember member;
     member.name = name;
     members.push_back(member);
@@ -94,7 +95,7 @@ void give_unrecorded_back(const cni::Request& request) try {
 void del(const cni::Request& request, Node& node) {
   const bool recorded = find_record(request, node, kKind.plugin).has_value();
   delete_pod_link(kKind, request, node);
-  if (!recorded) give_unrecorded_back(request);
+  if (!recorded) give_unrecorded_back(request, node);
 }
 
 void check(const cni::Request& request, Node& node) {

@@ -165,6 +165,7 @@ void build(Work& work) {
 
 cni::Result add(const cni::Request& request, Node& node) {
   const BridgeConfig config = BridgeConfig::parse(request);
+  cni::require_ipam(request, node);
   return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
     Work work{.request = request,
               .node = node,

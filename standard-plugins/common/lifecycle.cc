@@ -11,16 +11,26 @@ namespace barewire::standard {
 
 namespace {
 
-/// What a request tells of an attachment that has no record.
-state::Attachment attachment_without_record(const cni::Request& request, std::string_view plugin) {
+/// What a request tells of an attachment that has no record. Of the pod it tells nothing when the records say that the
+/// interface is another's: an ADD that was refused for that, or a path that another pod has by now.
+state::Attachment attachment_without_record(const cni::Request& request, const Node& node, std::string_view plugin) {
   state::Attachment attachment;
   attachment.id = state::attachment_id(request, plugin);
   attachment.netns = request.netns;
-  if (const auto netns = kernel::NetNs::try_open(request.netns)) attachment.netns_id = netns->id();
+  if (const auto netns = find_unclaimed_netns(request, store_of(node), request.ifname))
+    attachment.netns_id = netns->id();
+  attachment.netns_override = request.environment.netns_override;
   attachment.cni_args = request.environment.args;
   attachment.cni_path = request.environment.path;
   attachment.ipam_type = request.conf.ipam_type;
   attachment.config = request.stdin_bytes;
+  return attachment;
+}
+
+/// The record as it is for this call, whose CNI_PATH leads to the plugins of today; ADD's may be gone.
+state::Attachment called_by(const cni::Request& request, state::Attachment attachment) {
+  if (attachment.netns_override.empty()) attachment.netns_override = request.environment.netns_override;
+  attachment.cni_path = environment_for(attachment, request.environment.path, cni::Command::del).path;
   return attachment;
 }
 
@@ -29,7 +39,8 @@ state::Attachment attachment_without_record(const cni::Request& request, std::st
   const state::Store store = store_of(node);
   const state::AttachmentId id = state::attachment_id(request, plugin);
   state::FileLock lock = store.lock_attachment(id);
-  clear_leftover(store, id, [&](const state::Attachment& earlier) { undo_attachment(earlier, node, undo); });
+  clear_leftover(store, id,
+                 [&](const state::Attachment& earlier) { undo_attachment(called_by(request, earlier), node, undo); });
   return lock;
 }
 
@@ -58,7 +69,7 @@ void conclude_attachment(state::Attachment& attachment, const cni::Result& resul
 
 void undo_recorded(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
   const auto record = store_of(node).find(state::attachment_id(request, plugin));
-  if (record) undo_attachment(*record, node, undo);
+  if (record) undo_attachment(called_by(request, *record), node, undo);
 }
 
 std::optional<state::Attachment> find_record(const cni::Request& request, const Node& node, std::string_view plugin) {
@@ -74,13 +85,14 @@ void delete_attachment(const cni::Request& request, Node& node, std::string_view
   state::Store store = store_of(node);
   const state::AttachmentId id = state::attachment_id(request, plugin);
   const state::FileLock lock = store.lock_attachment(id);
-  const auto record = store.find(id);
-  undo_attachment(record ? *record : attachment_without_record(request, plugin), node, undo);
+  if (const auto record = store.find(id)) return undo_attachment(called_by(request, *record), node, undo);
+  undo_unrecorded(attachment_without_record(request, node, plugin), node, undo);
 }
 
 void collect_unlisted(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
-  barewire::collect_unlisted(request, store_of(node), plugin,
-                             [&](const state::Attachment& attachment) { undo_attachment(attachment, node, undo); });
+  barewire::collect_unlisted(request, store_of(node), plugin, [&](const state::Attachment& attachment) {
+    undo_attachment(called_by(request, attachment), node, undo);
+  });
 }
 
 void collect_with_addresses(const cni::Request& request, Node& node, std::string_view plugin, Undo undo) {
@@ -114,7 +126,9 @@ void release_addresses(const state::Attachment& attachment, Node& node) {
 }
 
 std::string owner_text(const state::AttachmentId& id) {
-  return id.text();
+  constexpr std::size_t kLongest =
+      253;  // user data of nftables has 256 bytes, of which three are type, length and zero
+  return state::shorten(id.text(), kLongest);
 }
 
 const cni::Result& require_previous(const cni::Request& request) {
@@ -122,13 +136,6 @@ const cni::Result& require_previous(const cni::Request& request) {
     throw Error(Error::Code::config, "required prevResult missing",
                 "a chained plugin, and CHECK of any plugin, get the result of ADD as \"prevResult\" from the runtime");
   return *request.conf.previous;
-}
-
-std::string hash_name(std::string_view text) {
-  constexpr std::uint64_t kOffset = 0xcbf29ce484222325, kPrime = 0x100000001b3;
-  std::uint64_t hash = kOffset;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * kPrime;
-  return fmt::format("{:016x}", hash);
 }
 
 }  // namespace barewire::standard

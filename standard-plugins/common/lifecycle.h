@@ -10,6 +10,7 @@
 
 #include "core/cni/plugin.h"
 #include "core/kernel/netns.h"
+#include "core/state/file_name.h"
 #include "core/state/store.h"
 
 namespace barewire::standard {
@@ -67,13 +68,12 @@ bool has_netns(const state::Attachment& attachment);
 /// IPAM's DEL as ADD called it. Does nothing without IPAM.
 void release_addresses(const state::Attachment& attachment, Node& node);
 
-/// "mynet/pod1/eth0" as a comment on kernel objects.
+/// "mynet/pod1/eth0" as a comment on kernel objects, shortened where it would be too long for one.
 std::string owner_text(const state::AttachmentId& id);
 
 /// The prevResult a chained plugin and CHECK need. Throws Error{config}.
 const cni::Result& require_previous(const cni::Request& request);
 
-/// A short, stable name for `text`: 16 hexadecimal digits (FNV-1a, 64 bits).
-std::string hash_name(std::string_view text);
+using state::hash_name;
 
 }  // namespace barewire::standard

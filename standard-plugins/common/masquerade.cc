@@ -25,7 +25,8 @@ namespace {
 constexpr std::string_view kBackendKey = "ipMasqBackend";
 constexpr const char* kTable = "nat";
 constexpr const char* kPostRouting = "POSTROUTING";
-constexpr int kSourceNatPriority = 101;  // behind "srcnat", nft(8): the rules of others decide first
+constexpr std::size_t kLongestName = 180;  // a comment has room for that and two addresses
+constexpr int kSourceNatPriority = 101;    // behind "srcnat", nft(8): the rules of others decide first
 
 IpPrefix multicast(bool v4) {
   return *IpPrefix::parse(v4 ? "224.0.0.0/4" : "ff00::/8");
@@ -36,10 +37,11 @@ nft::Fixture fixture_of(const std::string& network, const IpPrefix& subnet) {
   const bool v4 = subnet.address.is_v4();
   const std::string name = "masq_" + hash_name(network + " " + subnet.text());
   const std::string set = name + "_pods";
-  nft::Chain chain{.name = name,
-                   .hook = nft::Chain::Hook{"nat", NF_INET_POST_ROUTING, kSourceNatPriority},
-                   .comment = fmt::format("{}: {} to the outside", network, subnet.text()),
-                   .rules = {}};
+  nft::Chain chain{
+      .name = name,
+      .hook = nft::Chain::Hook{"nat", NF_INET_POST_ROUTING, kSourceNatPriority},
+      .comment = fmt::format("{}: {} to the outside", state::shorten(network, kLongestName), subnet.text()),
+      .rules = {}};
   nft::Rule rule;
   rule.family_is(v4).load_address(v4, true, 0).in_set(set, 0);
   // A subnet of no bits holds every destination: nothing is outside it.

@@ -3,6 +3,8 @@
 
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
+#include "core/cni/life.h"
+#include "core/log.h"
 #include "core/rollback.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
@@ -16,20 +18,24 @@ constexpr const char* kKindKey = "linkKind";
 constexpr const char* kIndexKey = "ifindex";
 constexpr const char* kNameKey = "linkName";
 
-/// By its number, since a pod may rename it; by its name where ADD died before it knew the number.
-std::optional<kernel::Link> find_recorded(kernel::NlSocket& inside, const state::Attachment& attachment) {
+/// By its number, since a pod may rename it; by its name where ADD died before it knew the number. Another attachment
+/// may have made a link of that name then, and this one none.
+std::optional<kernel::Link> find_recorded(kernel::NlSocket& inside, const state::Attachment& attachment,
+                                          const Node& node) {
   if (const boost::json::value* index = attachment.data.if_contains(kIndexKey); index != nullptr && index->is_int64())
     return kernel::find_link(inside, static_cast<int>(index->get_int64()));
   if (const auto link = kernel::find_link(inside, transit_name(attachment.id))) return link;
-  const boost::json::value* name = attachment.data.if_contains(kNameKey);
-  return kernel::find_link(inside, name == nullptr ? attachment.id.ifname : std::string(name->as_string()));
+  const boost::json::value* recorded = attachment.data.if_contains(kNameKey);
+  const std::string name = recorded == nullptr ? attachment.id.ifname : std::string(recorded->as_string());
+  if (store_of(node).find_other(attachment.id, attachment.netns_id.value(), name)) return std::nullopt;
+  return kernel::find_link(inside, name);
 }
 
 void undo(const state::Attachment& attachment, Node& node) {
   Collector collector;
   // Before the interface goes: a DHCP server is told through it.
   collector.run("addresses", [&] { release_addresses(attachment, node); });
-  collector.run("interface", [&] { remove_pod_link(attachment); });
+  collector.run("interface", [&] { remove_pod_link(attachment, node); });
   collector.finish();
 }
 
@@ -92,12 +98,23 @@ cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create,
   return result;
 }
 
+/// A configuration that makes no sense by now names none.
+std::string name_leniently(const PodLinkKind& kind, const cni::Request& request) {
+  try {
+    return pod_link_name(kind, request.conf, request.ifname);
+  } catch (const Error& error) {
+    log_warning("ignoring, since there is no record either: {}", error.what());
+    return request.ifname;
+  }
+}
+
 /// The kind of the link goes with a pod that has no record because another suite's plugin made it.
-void delete_unrecorded(const PodLinkKind& kind, const cni::Request& request) {
-  const auto netns = kernel::NetNs::try_open(request.netns);
+void delete_unrecorded(const PodLinkKind& kind, const cni::Request& request, const Node& node) {
+  const std::string name = name_leniently(kind, request);
+  const auto netns = find_unclaimed_netns(request, store_of(node), name);
   if (!netns) return;
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
-  const auto link = kernel::find_link(inside, pod_link_name(kind, request.conf, request.ifname));
+  const auto link = kernel::find_link(inside, name);
   if (link && link->kind == kind.kind)
     kernel::delete_link(inside, link->index, fmt::format("removing {} of {}", link->name, netns->path()));
 }
@@ -109,12 +126,12 @@ std::string transit_name(const state::AttachmentId& id) {
   return "bw" + hash_name(owner_text(id)).substr(0, kDigits);
 }
 
-void remove_pod_link(const state::Attachment& attachment) {
+void remove_pod_link(const state::Attachment& attachment, const Node& node) {
   const boost::json::value* kind = attachment.data.if_contains(kKindKey);
   const auto netns = netns_of(attachment);
   if (kind == nullptr || !netns) return;
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
-  const auto link = find_recorded(inside, attachment);
+  const auto link = find_recorded(inside, attachment, node);
   if (link && link->kind == kind->as_string())
     kernel::delete_link(inside, link->index, fmt::format("removing {} of {}", link->name, netns->path()));
 }
@@ -130,7 +147,7 @@ void require_ipam_type(const cni::Request& request) {
 
 cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CreateLink& create,
                          const PrepareLink& prepare) {
-  cni::require_ipam(request);
+  cni::require_ipam(request, node);
   return add_attachment(request, node, kind.plugin, undo_of(kind), [&](state::Attachment& attachment) {
     kernel::NetNs netns = request.pod_netns().again();
     kernel::NlSocket inside = kernel::NlSocket::in(netns);
@@ -146,7 +163,7 @@ cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, N
 void delete_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node) {
   const bool recorded = find_record(request, node, kind.plugin).has_value();
   delete_attachment(request, node, kind.plugin, undo_of(kind));
-  if (!recorded) delete_unrecorded(kind, request);
+  if (!recorded) delete_unrecorded(kind, request, node);
 }
 
 void check_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CompareLink& compare) {

@@ -29,7 +29,7 @@ struct PodLinkKind {
 };
 
 /// The link that the record tells of; harmless when it is gone.
-void remove_pod_link(const state::Attachment& attachment);
+void remove_pod_link(const state::Attachment& attachment, const Node& node);
 
 /// CNI_IFNAME, unless the kind's key names it otherwise.
 std::string pod_link_name(const PodLinkKind& kind, const cni::NetConf& conf, const std::string& ifname);

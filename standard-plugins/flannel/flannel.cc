@@ -3,6 +3,7 @@
 /// that flanneld leased for the node. DEL follows the configuration ADD made, whatever flanneld has leased by then.
 #include <fcntl.h>
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 
 #include "core/cni/delegate.h"
@@ -56,7 +57,7 @@ void call_del(const state::Attachment& attachment, const std::string& saved, Nod
     log_warning("ignoring, since it tells nothing of what was made: {}", error.what());
     return;
   }
-  cni::call_plugin(type, attachment.del_environment(), saved, node);
+  cni::delegate_del(type, attachment.del_environment(), saved, node);
 }
 
 /// A configuration that makes no sense by now has none of the reference's files either.
@@ -65,28 +66,44 @@ std::string file_of(const state::Attachment& attachment) {
   return flannel_file(FlannelConfig::parse(conf.root()).data_dir, attachment.id.container_id);
 }
 
+/// The file is named after the container alone: another network of the same pod may have written it.
+bool is_of_another(const state::Attachment& attachment, const Node& node) {
+  const auto all = store_of(node).list();
+  return std::any_of(all.begin(), all.end(), [&](const state::Attachment& other) {
+    return other.id != attachment.id && other.id.plugin == kName && other.id.container_id == attachment.id.container_id;
+  });
+}
+
 void undo(const state::Attachment& attachment, Node& node) {
   const std::string file = file_of(attachment);
-  if (const auto saved = saved_config(attachment, file)) call_del(attachment, *saved, node);
-  remove_file(file);
+  if (attachment.data.contains(kDelegateKey)) {
+    const std::string saved = saved_config(attachment, file).value();
+    call_del(attachment, saved, node);
+    if (read_file(file) == saved || !is_of_another(attachment, node)) remove_file(file);
+  } else if (!is_of_another(attachment, node)) {
+    if (const auto saved = saved_config(attachment, file)) call_del(attachment, *saved, node);
+    remove_file(file);
+  }
 }
 
 /// For the reference plugin, should it be the one to DEL; ours trusts its record, so a part of a file does no harm.
-void save_for_reference(const cni::Request& request, const FlannelConfig& config, const std::string& delegate) {
+void save_for_reference(const state::Attachment& attachment, const FlannelConfig& config, const std::string& delegate,
+                        const Node& node) {
   make_directories(config.data_dir, 0700);
-  const std::string file = flannel_file(config.data_dir, request.container_id);
+  const std::string file = flannel_file(config.data_dir, attachment.id.container_id);
+  if (is_of_another(attachment, node)) return;
   write_all(open_regular_for_writing(file, O_WRONLY | O_TRUNC, 0600).get(), delegate, file);
 }
 
 cni::Result add(const cni::Request& request, Node& node) {
   const FlannelConfig config = FlannelConfig::parse(request.conf.root());
   const Delegate delegate = delegate_of(request.conf, config);
-  cni::require_plugin(delegate.type, request.environment.path);
+  cni::require_plugin(delegate.type, request.environment, node);
   return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
     const std::string text = json::serialize(delegate.config);
     attachment.data[kDelegateKey] = text;
     store_of(node).save(attachment);
-    save_for_reference(request, config, text);
+    save_for_reference(attachment, config, text, node);
     return cni::delegate_add(delegate.type, request.environment, text, request.conf.cni_version, node);
   });
 }
@@ -130,7 +147,7 @@ void status(const cni::Request& request, Node& node) {
   Delegate delegate;
   try {
     delegate = delegate_of(request.conf, FlannelConfig::parse(request.conf.root()));
-    cni::require_plugin(delegate.type, request.environment.path);
+    cni::require_plugin(delegate.type, request.environment, node);
   } catch (const Error& error) {
     throw Error(Error::Code::not_available, error.what(), error.hint());
   }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The loopback plugin: lo of the pod, up. It keeps no record, since lo comes and goes with the netns.
+#include "core/cni/life.h"
 #include "core/error.h"
 #include "core/kernel/address.h"
 #include "core/kernel/link.h"
+#include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/plugins.h"
 
@@ -31,8 +33,8 @@ cni::Result add(const cni::Request& request, Node&) {
   return request.conf.previous ? *request.conf.previous : result_of(inside, lo, request.netns);
 }
 
-void del(const cni::Request& request, Node&) {
-  const auto netns = kernel::NetNs::try_open(request.netns);
+void del(const cni::Request& request, Node& node) {
+  const auto netns = find_unclaimed_netns(request, store_of(node), "");
   if (!netns) return;
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
   kernel::set_down(inside, kernel::get_link(inside, kLo));

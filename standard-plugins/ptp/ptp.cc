@@ -78,14 +78,14 @@ void route_through_gateway(kernel::NlSocket& inside, const kernel::Link& link, c
   gateway.index = link.index;
   gateway.source = ip.address.address;
   if (ip.address.address.is_v4()) gateway.scope = RT_SCOPE_LINK;
-  kernel::add_route(inside, gateway, kernel::IfExists::replace);
+  kernel::add_route(inside, gateway, kernel::IfExists::beside);
   if (subnet.destination == host_prefix(ip.address.address)) return;
   kernel::RouteInfo behind;
   behind.destination = subnet.destination;
   behind.gateway = ip.gateway;
   behind.index = link.index;
   behind.source = ip.address.address;
-  kernel::add_route(inside, behind, kernel::IfExists::replace);
+  kernel::add_route(inside, behind, kernel::IfExists::beside);
 }
 
 /// On the node: the gateway's address on this link, and the pod's address behind it.
@@ -151,6 +151,7 @@ void build(Work& work) {
 
 cni::Result add(const cni::Request& request, Node& node) {
   const Config config = parse_config(request);
+  cni::require_ipam(request, node);
   return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
     Work work{.request = request,
               .node = node,

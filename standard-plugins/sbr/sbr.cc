@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/kernel/netns.h"
+#include "core/log.h"
 #include "core/state/lock_names.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
@@ -88,6 +89,17 @@ SourceTable plan(kernel::NlSocket& inside, const cni::Request& request, const Co
   return table;
 }
 
+/// Of two routes to the same destination in one table the first one made is used.
+void warn_of_others(kernel::NlSocket& inside, const SourceTable& table, const kernel::Link& link) {
+  const auto wanted = table.routes(false);
+  for (const kernel::RouteInfo& route : kernel::list_routes(inside, 0, table.number))
+    if (route.index != link.index && std::any_of(wanted.begin(), wanted.end(), [&](const kernel::RouteInfo& own) {
+          return own.destination.network() == route.destination.network();
+        }))
+      log_warning("config key \"table\" is {}, in which another interface than {} has a route to {}; that one is used",
+                  table.number, link.name, route.destination.text());
+}
+
 std::optional<kernel::Link> recorded_link(kernel::NlSocket& inside, const state::Attachment& attachment) {
   const boost::json::value* index = attachment.data.if_contains(kIndexKey);
   if (index == nullptr || !index->is_int64()) return std::nullopt;
@@ -131,6 +143,7 @@ cni::Result add(const cni::Request& request, Node& node) {
     attachment.data[kIndexKey] = link.index;
     table.to_record(attachment);
     store_of(node).save(attachment);
+    if (config.table) warn_of_others(inside, table, link);
     make_table(inside, table, config.source_hints);
     return result;
   });

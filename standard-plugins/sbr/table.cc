@@ -132,7 +132,7 @@ std::uint32_t first_free_table(kernel::NlSocket& inside) {
 void make_table(kernel::NlSocket& inside, const SourceTable& table, bool with_source_hints) {
   for (const IpAddress& source : table.sources) kernel::add_rule(inside, rule_of(table, source));
   for (const RouteInfo& route : table.routes(with_source_hints))
-    kernel::add_route(inside, route, kernel::IfExists::replace);
+    kernel::add_route(inside, route, kernel::IfExists::beside);
   for (const RouteInfo& route : table.moved) kernel::remove_route(inside, route);
 }
 
@@ -142,7 +142,7 @@ void remove_table(kernel::NlSocket& inside, const SourceTable& table, const std:
     collector.run("rule", [&] { kernel::remove_rule(inside, rule_of(table, source)); });
   if (link) {
     for (const RouteInfo& route : table.moved)
-      collector.run("route", [&] { kernel::add_route(inside, route, kernel::IfExists::replace); });
+      collector.run("route", [&] { kernel::add_route(inside, route, kernel::IfExists::restore); });
     for (RouteInfo route : kernel::list_routes(inside, link->index, table.number))
       collector.run("route", [&] { kernel::remove_route(inside, route); });
   }

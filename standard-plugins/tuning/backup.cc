@@ -7,10 +7,13 @@
 
 #include "core/fd.h"
 #include "core/regular_file.h"
+#include "core/temporary_file.h"
 
 namespace barewire::standard {
 
 namespace {
+
+constexpr const char* kOriginalKey = "original";
 
 template <typename Value>
 void take_if_absent(std::optional<Value>& kept, const std::optional<Value>& offered) {
@@ -39,18 +42,7 @@ boost::json::object to_json(const LinkSettings& settings) {
   return object;
 }
 
-}  // namespace
-
-std::string tuning_backup_path(const std::string& directory, const std::string& container_id,
-                               const std::string& ifname) {
-  return fmt::format("{}/{}_{}.json", directory, container_id, ifname);
-}
-
-std::optional<LinkSettings> find_tuning_backup(const std::string& path) {
-  const auto bytes = read_roots_file(path);
-  if (!bytes) return std::nullopt;
-  const boost::json::value document = parse_json(*bytes, path);
-  const JsonView root(document, path + ": key", Error::Code::state);
+LinkSettings parse(const JsonView& root) {
   LinkSettings settings;
   if (const auto mac = root.find("mac")) {
     settings.mac = MacAddress::parse(mac->string());
@@ -63,15 +55,45 @@ std::optional<LinkSettings> find_tuning_backup(const std::string& path) {
   return settings;
 }
 
+}  // namespace
+
+std::string tuning_backup_path(const std::string& directory, const std::string& container_id,
+                               const std::string& ifname) {
+  return fmt::format("{}/{}_{}.json", directory, container_id, ifname);
+}
+
+std::optional<LinkSettings> find_tuning_backup(const std::string& path) {
+  const auto bytes = read_roots_file(path);
+  if (!bytes) return std::nullopt;
+  const boost::json::value document = parse_json(*bytes, path);
+  return parse(JsonView(document, path + ": key", Error::Code::state));
+}
+
 void save_tuning_backup(const std::string& path, const LinkSettings& original) {
-  LinkSettings kept = find_tuning_backup(path).value_or(LinkSettings());
+  make_directories(std::filesystem::path(path).parent_path(), 0700);
+  write_file_atomically(path, boost::json::serialize(to_json(original)), Durability::until_reboot);
+}
+
+void remove_tuning_backup(const std::string& path, const LinkSettings& original) {
+  remove_temporary(path);
+  if (read_file(path) == boost::json::serialize(to_json(original))) remove_file(path);
+}
+
+std::optional<LinkSettings> recorded_original(const state::Attachment& attachment) {
+  const boost::json::value* original = attachment.data.if_contains(kOriginalKey);
+  if (original == nullptr) return std::nullopt;
+  return parse(JsonView(*original, "record key", Error::Code::state));
+}
+
+LinkSettings record_original(state::Attachment& attachment, const LinkSettings& original) {
+  LinkSettings kept = recorded_original(attachment).value_or(LinkSettings());
   take_if_absent(kept.mac, original.mac);
   take_if_absent(kept.promisc, original.promisc);
   take_if_absent(kept.mtu, original.mtu);
   take_if_absent(kept.allmulti, original.allmulti);
   take_if_absent(kept.tx_queue_length, original.tx_queue_length);
-  make_directories(std::filesystem::path(path).parent_path(), 0700);
-  write_file_atomically(path, boost::json::serialize(to_json(kept)), Durability::until_reboot);
+  attachment.data[kOriginalKey] = to_json(kept);
+  return kept;
 }
 
 }  // namespace barewire::standard

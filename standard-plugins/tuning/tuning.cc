@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "core/cni/configure.h"
+#include "core/cni/life.h"
 #include "core/fd.h"
 #include "core/kernel/address.h"
 #include "core/kernel/sysctl.h"
@@ -25,6 +26,7 @@ namespace {
 constexpr std::string_view kName = "tuning";
 constexpr const char* kAllowList = "/etc/cni/tuning/allowlist.conf";
 constexpr const char* kDirectoryKey = "dataDir";
+constexpr const char* kIndexKey = "ifindex";
 
 /// Drivers without IFF_LIVE_ADDR_CHANGE take a MAC address only while down, and going down costs the link its routes.
 void set_mac_while_down(kernel::NlSocket& inside, const kernel::Link& link, const MacAddress& mac) {
@@ -33,7 +35,7 @@ void set_mac_while_down(kernel::NlSocket& inside, const kernel::Link& link, cons
   kernel::set_mac(inside, link, mac);
   kernel::set_up(inside, link);
   for (const kernel::RouteInfo& route : routes) try {
-      kernel::add_route(inside, route, kernel::IfExists::replace);
+      kernel::add_route(inside, route, kernel::IfExists::restore);
     } catch (const kernel::KernelError& error) {
       log_debug("ignoring that a route of {} does not come back: {}", link.name, error.what());  // the kernel's own
     }
@@ -65,21 +67,40 @@ std::string directory_of(const state::Attachment& attachment) {
   return directory == nullptr ? std::string() : std::string(directory->as_string());
 }
 
-/// Puts back what the backup says, where pod and interface are still there; else there is nothing to put back.
-void undo_in(const state::Attachment& attachment, const std::string& directory) {
-  const std::string path = tuning_backup_path(directory, attachment.id.container_id, attachment.id.ifname);
-  if (const auto netns = netns_of(attachment)) {
-    kernel::NlSocket inside = kernel::NlSocket::in(*netns);
-    const auto original = find_tuning_backup(path);
-    const auto link = kernel::find_link(inside, attachment.id.ifname);
-    if (original && link) apply(inside, *link, *original);
-  }
+/// By its number, for the pod may have given its name to another.
+std::optional<kernel::Link> find_tuned(kernel::NlSocket& inside, const state::Attachment& attachment) {
+  const boost::json::value* index = attachment.data.if_contains(kIndexKey);
+  if (index == nullptr || !index->is_int64()) return kernel::find_link(inside, attachment.id.ifname);
+  return kernel::find_link(inside, static_cast<int>(index->get_int64()));
+}
+
+/// Where pod and interface are still there; else there is nothing to put back.
+void put_back(const state::Attachment& attachment, const std::optional<LinkSettings>& original) {
+  const auto netns = original ? netns_of(attachment) : std::nullopt;
+  if (!netns) return;
+  kernel::NlSocket inside = kernel::NlSocket::in(*netns);
+  if (const auto link = find_tuned(inside, attachment)) apply(inside, *link, *original);
+}
+
+std::string backup_of(const state::Attachment& attachment, const std::string& directory) {
+  return tuning_backup_path(directory, attachment.id.container_id, attachment.id.ifname);
+}
+
+/// As the file says, and then without it.
+void undo_by_backup(const state::Attachment& attachment, const std::string& directory) {
+  const std::string path = backup_of(attachment, directory);
+  put_back(attachment, find_tuning_backup(path));
   remove_file(path);
   remove_temporary(path);
 }
 
 void undo(const state::Attachment& attachment, Node&) {
-  if (const std::string directory = directory_of(attachment); !directory.empty()) undo_in(attachment, directory);
+  const std::string directory = directory_of(attachment);
+  if (directory.empty()) return;
+  const auto original = recorded_original(attachment);
+  if (!original) return undo_by_backup(attachment, directory);  // an older version's record
+  put_back(attachment, original);
+  remove_tuning_backup(backup_of(attachment, directory), *original);
 }
 
 void write_sysctls(const kernel::NetNs& netns, const TuningConfig& config) {
@@ -94,10 +115,21 @@ void tell(cni::Result& result, const std::string& ifname, const LinkSettings& se
   }
 }
 
-/// A configuration may name the plugin twice; the second time adds to the first one's record and backup.
-state::Attachment record_for(const cni::Request& request, const Node& node, const TuningConfig& config) {
-  state::Attachment attachment = find_record(request, node, kName).value_or(state::make_attachment(request, kName));
-  attachment.data[kDirectoryKey] = config.data_dir;
+/// Whether the record is of this very interface: a runtime may use a container's ID again, and a name anyway.
+bool is_of(const state::Attachment& attachment, const kernel::NetNs& netns, const kernel::Link& link) {
+  const boost::json::value* index = attachment.data.if_contains(kIndexKey);
+  return attachment.netns_id == netns.id() && index != nullptr && index->is_int64() && index->get_int64() == link.index;
+}
+
+/// A configuration may name the plugin twice; the second time adds to the first one's record. One of an earlier pod is
+/// undone, and a backup without a record is an earlier pod's too.
+state::Attachment begin_record(const cni::Request& request, Node& node, const kernel::NetNs& netns,
+                               const kernel::Link& link) {
+  const auto earlier = find_record(request, node, kName);
+  if (earlier && is_of(*earlier, netns, link)) return *earlier;
+  if (earlier) undo_attachment(*earlier, node, undo);
+  state::Attachment attachment = state::make_attachment(request, kName);
+  attachment.data[kIndexKey] = link.index;
   return attachment;
 }
 
@@ -106,9 +138,11 @@ void tune(const cni::Request& request, Node& node, const TuningConfig& config) {
   if (!config.link.empty()) {
     kernel::NlSocket inside = kernel::NlSocket::in(netns);
     const kernel::Link link = kernel::get_link(inside, request.ifname);
-    store_of(node).save(record_for(request, node, config));
-    save_tuning_backup(tuning_backup_path(config.data_dir, request.container_id, request.ifname),
-                       config.link.present_in(link));
+    state::Attachment attachment = begin_record(request, node, netns, link);
+    attachment.data[kDirectoryKey] = config.data_dir;
+    const LinkSettings original = record_original(attachment, config.link.present_in(link));
+    store_of(node).save(attachment);
+    save_tuning_backup(backup_of(attachment, config.data_dir), original);
     apply(inside, link, config.link);
   }
   write_sysctls(netns, config);
@@ -127,15 +161,30 @@ cni::Result add(const cni::Request& request, Node& node) {
   return result;
 }
 
-/// What another suite's plugin changed has a backup too, but no record.
+std::string data_dir_leniently(const cni::Request& request) {
+  try {
+    return tuning_data_dir(request);
+  } catch (const Error& error) {  // a configuration that ADD refuses has no backup
+    log_warning("ignoring, since there is no record either: {}", error.what());
+    return {};
+  }
+}
+
+/// What another suite's plugin changed has a backup too, but no record. Another attachment that has the interface by
+/// now has a backup of the same name.
 void del(const cni::Request& request, Node& node) {
   if (find_record(request, node, kName)) return delete_attachment(request, node, kName, undo);
   state::Attachment attachment;
   attachment.id = state::attachment_id(request, kName);
   attachment.netns = request.netns;
-  const state::FileLock lock = store_of(node).lock_attachment(attachment.id);  // clears what a killed ADD left too
-  if (const auto netns = kernel::NetNs::try_open(request.netns)) attachment.netns_id = netns->id();
-  undo_in(attachment, tuning_data_dir(request));
+  const state::Store store = store_of(node);
+  const state::FileLock lock = store.lock_attachment(attachment.id);  // clears what a killed ADD left too
+  const std::string directory = data_dir_leniently(request);
+  const auto there = kernel::NetNs::try_open(request.netns);
+  const auto netns = there ? find_unclaimed_netns(request, store, request.ifname) : std::nullopt;
+  if (directory.empty() || (there && !netns)) return;
+  if (netns) attachment.netns_id = netns->id();
+  undo_by_backup(attachment, directory);
 }
 
 std::vector<std::string> compare_sysctls(const kernel::NetNs& netns, const TuningConfig& config) {

@@ -26,6 +26,7 @@ constexpr std::string_view kName = "vrf";
 constexpr const char* kKind = "vrf";
 constexpr const char* kVrfKey = "vrf";
 constexpr const char* kIndexKey = "ifindex";
+constexpr const char* kMadeKey = "vrfIndex";  ///< of a VRF that this plugin made; 0: it was there before
 constexpr std::size_t kLongestName = 15;
 
 struct Config {
@@ -106,7 +107,9 @@ Belongings belongings_of(kernel::NlSocket& inside, const kernel::Link& link, std
   return belongings;
 }
 
+/// Another member may have routes to the same destinations in `table`.
 void give_back(kernel::NlSocket& inside, const kernel::Link& link, const Belongings& belongings, std::uint32_t table) {
+  const auto if_exists = table == RT_TABLE_MAIN ? kernel::IfExists::restore : kernel::IfExists::beside;
   const auto present = kernel::list_addresses(inside, link.index, AF_INET6);
   for (const kernel::AddressInfo& address : belongings.addresses) {
     const bool is_there = std::any_of(present.begin(), present.end(),
@@ -115,7 +118,7 @@ void give_back(kernel::NlSocket& inside, const kernel::Link& link, const Belongi
   }
   for (kernel::RouteInfo route : belongings.routes) {
     route.table = table;
-    kernel::add_route(inside, route, kernel::IfExists::replace);
+    kernel::add_route(inside, route, if_exists);
   }
 }
 
@@ -141,14 +144,28 @@ void require_no_master(kernel::NlSocket& inside, const kernel::Link& link) {
                                              master ? master->name : "another interface"));
 }
 
-void leave(kernel::NlSocket& inside, const kernel::Link& vrf, const std::optional<kernel::Link>& link) {
+/// nullopt in the record of an older version.
+std::optional<std::int64_t> made_vrf(const state::Attachment& attachment) {
+  const boost::json::value* index = attachment.data.if_contains(kMadeKey);
+  return index != nullptr && index->is_int64() ? std::optional(index->get_int64()) : std::nullopt;
+}
+
+/// A VRF that is there was made for an earlier member, or it is the pod's own.
+bool is_made_by_others(const state::Attachment& attachment, const kernel::Link& vrf, const Node& node) {
+  const auto all = store_of(node).list();
+  return std::any_of(all.begin(), all.end(), [&](const state::Attachment& other) {
+    return other.id.plugin == kName && other.netns_id == attachment.netns_id && made_vrf(other) == vrf.index;
+  });
+}
+
+void leave(kernel::NlSocket& inside, const kernel::Link& vrf, const std::optional<kernel::Link>& link, bool made) {
   if (link && link->master == vrf.index)
     change_table(inside, *link, 0, table_of(inside, vrf.index).value_or(RT_TABLE_MAIN), RT_TABLE_MAIN,
                  fmt::format("taking {} out of VRF {}", link->name, vrf.name));
   const auto links = kernel::list_links(inside);
   const bool has_members =
       std::any_of(links.begin(), links.end(), [&](const kernel::Link& other) { return other.master == vrf.index; });
-  if (!has_members) kernel::delete_link(inside, vrf.index, "removing VRF " + vrf.name);
+  if (made && !has_members) kernel::delete_link(inside, vrf.index, "removing VRF " + vrf.name);
 }
 
 /// Interfaces of one pod come and go one after another: each looks for the VRF and for other members.
@@ -178,7 +195,10 @@ void undo(const state::Attachment& attachment, Node& node) {
   const state::FileLock lock = lock_netns(attachment.netns, node);
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
   const auto vrf = kernel::find_link(inside, name);
-  if (vrf && vrf->kind == kKind) leave(inside, *vrf, member_of(inside, attachment));
+  if (!vrf || vrf->kind != kKind) return;
+  // Killed before it wrote which one it made: then it had none as a member either.
+  const bool made = made_vrf(attachment).value_or(vrf->index) == vrf->index;
+  leave(inside, *vrf, member_of(inside, attachment), made);
 }
 
 void make_member(const cni::Request& request, Node& node, const Config& config, state::Attachment& attachment) {
@@ -186,11 +206,17 @@ void make_member(const cni::Request& request, Node& node, const Config& config, 
   kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const kernel::Link link = kernel::get_link(inside, request.ifname);
   require_no_master(inside, link);
-  find_vrf(inside, config);  // what cannot be is refused before there is a record
+  const auto there = find_vrf(inside, config);  // what cannot be is refused before there is a record
   attachment.data[kVrfKey] = config.name;
   attachment.data[kIndexKey] = link.index;
+  if (there) attachment.data[kMadeKey] = is_made_by_others(attachment, *there, node) ? there->index : 0;
   store_of(node).save(attachment);
-  join(inside, link, ensure_vrf(inside, config));
+  const kernel::Link vrf = ensure_vrf(inside, config);
+  if (!there) {
+    attachment.data[kMadeKey] = vrf.index;
+    store_of(node).save(attachment);
+  }
+  join(inside, link, vrf);
 }
 
 cni::Result add(const cni::Request& request, Node& node) {

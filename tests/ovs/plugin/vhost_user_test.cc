@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /// vhost-user ports of a real OVS-DPDK, with dpdk-testpmd as the program in the pod at the other end of the socket.
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/json/parse.hpp>
 #include <sstream>
 
+#include "core/unix_socket.h"
 #include "tests/ovs/plugin/ovs_fixture.h"
 
 namespace barewire::test {
@@ -20,6 +22,11 @@ class VhostUserTest : public OvsPluginTest {
 
   std::string vhost(const std::string& keys = {}, const std::string& type = "dpdkvhostuserclient") const {
     return config(fmt::format(R"(,"interface_type":"{}","ovs_run_dir":"{}"{})", type, ovs->file(""), keys));
+  }
+  static CniCall other_interface(const std::string& args = {}) {
+    CniCall call = pod("pod1", args);
+    call.ifname = "net1";
+    return call;
   }
   static std::string socket_of(const PluginResult& result) {
     return std::string(result.json.at("interfaces").at(1).at("socketPath").as_string());
@@ -160,6 +167,83 @@ TEST_F(VhostUserTest, ASocketOfTheSwitchIsPutWhereThePodLooks) {
   expect_database_as_before();
 }
 
+/// A program that listens at `path` until it is destroyed; the file stays.
+Fd listen_at(const std::string& path) {
+  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_un address = unix_address(path);
+  EXPECT_EQ(0, ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address)) << path;
+  EXPECT_EQ(0, ::listen(socket.get(), 1));
+  return socket;
+}
+
+TEST_F(VhostUserTest, TheSocketOfALiveProgramOutlivesARefusedAddAndWhateverDelFollows) {
+  must_run("mkdir -p /run/pods");
+  const std::string conf = vhost(R"(,"socket_dir":"/run/pods","socket_name":"shared")");
+  {
+    const Fd program = listen_at("/run/pods/shared");
+    const std::string before = must_run("stat -c '%i %a %u' /run/pods/shared /run/pods");
+    const PluginResult refused = add(conf);
+    EXPECT_EQ(refused.code(), 102) << refused;
+    EXPECT_THAT(refused.msg(), HasSubstr("a program listens there"));
+    for (int twice = 0; twice < 2; ++twice) EXPECT_TRUE(del(conf).ok());
+    EXPECT_EQ(before, must_run("stat -c '%i %a %u' /run/pods/shared /run/pods"));
+    EXPECT_TRUE(has_listener("/run/pods/shared"));
+  }
+  const PluginResult first = add(conf);  // nobody listens any more, so it was a stale one
+  ASSERT_TRUE(first.ok()) << first;
+  const CniCall second = other_interface();
+  EXPECT_EQ(add(conf, second).code(), 102) << "another attachment has it, though its program does not run yet";
+  const Fd foreign = listen_at("/run/pods/shared");
+  EXPECT_TRUE(del(conf, second).ok());
+  EXPECT_TRUE(del(conf).ok());
+  EXPECT_TRUE(has_listener("/run/pods/shared")) << "it is in another netns than the pod";
+  expect_database_as_before();
+}
+
+TEST_F(VhostUserTest, ADirectoryThatWasThereKeepsItsModeAndNoLinkOfAPodIsFollowed) {
+  must_run(
+      "mkdir -m 0755 /run/precious && mkdir -m 0777 /run/volume && ln -s /run/precious /run/volume/eth0 && mkdir -m "
+      "0711 /run/own");
+  const auto state = [] {
+    return must_run(
+        "stat -c '%n %a %u:%g %i' /run/precious /run/volume /run/own; ls -lR /run/volume /run/precious /run/own");
+  };
+  const std::string before = state();
+  const std::string keys = R"(,"socket_mode":"0777","socket_group":"65534")";
+  const std::string linked = vhost(R"(,"socket_dir":"/run/volume/{ifname}")" + keys);
+  const PluginResult refused = add(linked);
+  EXPECT_EQ(refused.code(), 102) << refused;
+  EXPECT_THAT(refused.msg(), HasSubstr("/run/volume/eth0"));
+  EXPECT_EQ(add(vhost(R"(,"socket_dir":"/run/volume/{ifname}/below")" + keys)).code(), 102);
+  EXPECT_TRUE(del(linked).ok());
+  EXPECT_EQ(before, state());
+  const std::string own = vhost(R"(,"socket_dir":"/run/own")" + keys);
+  const PluginResult added = add(own);
+  ASSERT_TRUE(added.ok()) << added;
+  EXPECT_THAT(added.err, HasSubstr("it was there before"));
+  EXPECT_EQ(before, state());
+  EXPECT_TRUE(del(own).ok());
+  EXPECT_EQ(before, state());
+  must_run("ln -s own /run/roots-own");  // in a directory that only root writes to
+  EXPECT_TRUE(add(vhost(R"(,"socket_dir":"/run/roots-own/{ifname}")" + keys)).ok());
+  EXPECT_EQ(mode_of("/run/own/eth0"), 0777U);
+  EXPECT_TRUE(del(own).ok());
+  EXPECT_EQ(before, state());
+}
+
+TEST_F(VhostUserTest, AttachmentsShareADirectoryUntilTheLastOneGoes) {
+  const std::string conf = vhost(R"(,"socket_dir":"/run/deep/below/{podUID}")");
+  const std::string call_args = "K8S_POD_UID=u-2";
+  const CniCall first = pod("pod1", call_args), other = other_interface(call_args);
+  ASSERT_TRUE(add(conf, first).ok());
+  ASSERT_TRUE(add(conf, other).ok());
+  EXPECT_TRUE(del(conf, first).ok());
+  EXPECT_TRUE(run_shell("test -d /run/deep/below/u-2").ok());
+  EXPECT_TRUE(del(conf, other).ok());
+  EXPECT_FALSE(run_shell("test -e /run/deep").ok());
+  expect_database_as_before();
+}
+
 TEST_F(VhostUserTest, TheKeysOfUserspaceCniMakeTheSamePort) {
   const auto userspace = [&](const std::string& host) {
     return fmt::format(
@@ -208,6 +292,10 @@ TEST_F(VhostUserTest, WhatUserspaceCniAttachedIsTakenDownByItsFiles) {
         " > /var/lib/cni/usrspcni/data/local-0123456789ab-net1.json");
     ovs->vsctl("add-port br0 0123456789ab-net1 -- set Interface 0123456789ab-net1 " + type);
   };
+  attach_as_the_peer("type=dpdkvhostuserclient options:vhost-server-path=/run/shared/0123456789ab-net1");
+  must_run("touch /run/shared/0123456789ab-net10 /run/shared/0123456789ab-net1.5");
+  EXPECT_TRUE(runner_.del("userspace", conf, call).ok());
+  EXPECT_EQ("0123456789ab-net1.5\n0123456789ab-net10\n", must_run("ls /run/shared && rm /run/shared/*"));
   attach_as_the_peer("type=dpdkvhostuserclient options:vhost-server-path=/run/shared/0123456789ab-net1");
   for (int i = 0; i < 2; ++i) {
     const PluginResult gone = runner_.del("userspace", conf, call);

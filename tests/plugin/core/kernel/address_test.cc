@@ -179,14 +179,48 @@ TEST_F(Routes, OfIpv4GoThroughAnIpv6Gateway) {
   EXPECT_EQ(address("fd00::1"), *listed[0].gateway);
 }
 
-TEST_F(Routes, AddedTwiceAreAnErrorUnlessReplaced) {
+TEST_F(Routes, AddedTwiceAreAnErrorUnlessAskedForBeside) {
   add_address(*socket_, left_, prefix("10.1.2.3/24"));
-  RouteInfo route{.destination = prefix("192.168.0.0/16"), .gateway = address("10.1.2.1"), .index = left_};
+  const RouteInfo route{.destination = prefix("192.168.0.0/16"), .gateway = address("10.1.2.1"), .index = left_};
   add_route(*socket_, route);
   EXPECT_THROW(add_route(*socket_, route), KernelError);
-  route.gateway = address("10.1.2.2");
-  add_route(*socket_, route, IfExists::replace);
-  EXPECT_THAT(must_run("ip route show 192.168.0.0/16"), HasSubstr("via 10.1.2.2"));
+  add_route(*socket_, route, IfExists::beside);
+  add_route(*socket_, route, IfExists::restore);
+  EXPECT_EQ("192.168.0.0/16 via 10.1.2.1 dev left \n", must_run("ip route show 192.168.0.0/16"));
+}
+
+TEST_F(Routes, OfAnotherInterfaceStayAndGoFirst) {
+  const auto both = [&](const char* destination, const char* gateway, int index) {
+    return RouteInfo{.destination = prefix(destination), .gateway = address(gateway), .index = index};
+  };
+  must_run(
+      "ip addr add 10.1.2.3/24 dev left; ip addr add 10.1.3.3/24 dev right;"
+      "ip addr add fd00::5/64 dev left nodad; ip addr add fd01::5/64 dev right nodad");
+  add_route(*socket_, both("0.0.0.0/0", "10.1.2.1", left_));
+  add_route(*socket_, both("::/0", "fd00::1", left_));
+  const std::string before = must_run("ip route show default; ip -6 route show default");
+  for (int twice = 0; twice < 2; ++twice) {
+    add_route(*socket_, both("0.0.0.0/0", "10.1.3.1", right_), IfExists::beside);
+    add_route(*socket_, both("::/0", "fd01::1", right_), IfExists::beside);
+  }
+  EXPECT_EQ("default via 10.1.2.1 dev left \ndefault via 10.1.3.1 dev right metric 1 \n",
+            must_run("ip route show default"));
+  EXPECT_THAT(must_run("ip -6 route show default"), HasSubstr("via fd01::1 dev right metric 1025"));
+  must_run("ip link set right down");
+  EXPECT_EQ(before, must_run("ip route show default; ip -6 route show default"));
+}
+
+TEST_F(Routes, WithAMetricOfTheirOwnKeepIt) {
+  must_run(
+      "ip addr add 10.1.2.3/24 dev left; ip addr add 10.1.3.3/24 dev right; ip route add default via 10.1.2.1 metric "
+      "7");
+  RouteInfo route{.destination = prefix("0.0.0.0/0"), .gateway = address("10.1.3.1"), .index = right_, .priority = 7};
+  add_route(*socket_, route, IfExists::beside);
+  EXPECT_EQ("default via 10.1.2.1 dev left metric 7 \ndefault via 10.1.3.1 dev right metric 7 \n",
+            must_run("ip route show default"));
+  EXPECT_TRUE(remove_route(*socket_, route));
+  add_route(*socket_, route, IfExists::restore);
+  EXPECT_THAT(must_run("ip route show default"), ::testing::StartsWith("default via 10.1.2.1"));
 }
 
 TEST_F(Routes, WithSeveralNextHopsAreListedOneByOne) {

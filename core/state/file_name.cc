@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/state/file_name.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdint>
+
+namespace barewire::state {
+
+namespace {
+
+constexpr std::size_t kRoom = 5;  // of a temporary file: ".", ".tmp"
+
+}  // namespace
+
+std::string hash_name(std::string_view text) {
+  constexpr std::uint64_t kOffset = 0xcbf29ce484222325, kPrime = 0x100000001b3;
+  std::uint64_t hash = kOffset;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * kPrime;
+  return fmt::format("{:016x}", hash);
+}
+
+std::string shorten(std::string_view text, std::size_t longest) {
+  if (text.size() <= longest) return std::string(text);
+  const std::string hash = "~" + hash_name(text);
+  return std::string(text.substr(0, longest - hash.size())) + hash;
+}
+
+std::string file_name(std::string name, std::string_view ending) {
+  std::replace(name.begin(), name.end(), '/', '!');
+  return shorten(name, NAME_MAX - kRoom - ending.size()) + std::string(ending);
+}
+
+}  // namespace barewire::state
