@@ -79,7 +79,7 @@ void undo(const state::Attachment& attachment, Node& node) {
   if (attachment.data.contains(kDelegateKey)) {
     const std::string saved = saved_config(attachment, file).value();
     call_del(attachment, saved, node);
-    if (read_file(file) == saved || !is_of_another(attachment, node)) remove_file(file);
+    if (read_roots_file(file) == saved || !is_of_another(attachment, node)) remove_file(file);
   } else if (!is_of_another(attachment, node)) {
     if (const auto saved = saved_config(attachment, file)) call_del(attachment, *saved, node);
     remove_file(file);

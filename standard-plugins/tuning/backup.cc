@@ -76,7 +76,7 @@ void save_tuning_backup(const std::string& path, const LinkSettings& original) {
 
 void remove_tuning_backup(const std::string& path, const LinkSettings& original) {
   remove_temporary(path);
-  if (read_file(path) == boost::json::serialize(to_json(original))) remove_file(path);
+  if (read_roots_file(path) == boost::json::serialize(to_json(original))) remove_file(path);
 }
 
 std::optional<LinkSettings> recorded_original(const state::Attachment& attachment) {
