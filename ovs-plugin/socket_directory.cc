@@ -14,7 +14,7 @@ namespace barewire::ovs {
 
 namespace {
 
-constexpr mode_t kDirectoryMode = 0755;
+constexpr mode_t kDirectoryMode = 0755;  // whatever the runtime's umask: the pod's program is not root
 
 Fd open_root() {
   return open_file("/", O_PATH | O_DIRECTORY);
@@ -105,6 +105,7 @@ MadeDirectory make_one(Walk& walk, const std::string& name, bool& made) {
   if (!made && errno != EEXIST) throw sys_error("creating directory {}", path);
   Fd fd(::openat(walk.at().get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) throw sys_error("opening {}", path);
+  if (made && ::fchmod(fd.get(), kDirectoryMode) != 0) throw sys_error("setting the mode of {}", path);
   const struct stat status = status_of(fd, path);
   walk.arrive(std::move(fd), name);
   return {path, FileId{status.st_dev, status.st_ino}};
