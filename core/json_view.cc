@@ -16,10 +16,10 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
-/// A value as it is shown in a message: its JSON, cut when long.
+/// A value as it is shown in a message: its JSON, cut when long. Boost writes 10.5 as 1.05E1.
 std::string shown(const json::value& value) {
   constexpr std::size_t kLongest = 80;
-  std::string text = json::serialize(value);
+  std::string text = value.is_double() ? fmt::format("{:#}", value.get_double()) : json::serialize(value);
   if (text.size() > kLongest) text = text.substr(0, kLongest - 1) + "…";
   return text;
 }
@@ -53,6 +53,7 @@ JsonView JsonView::child(const json::value& value, std::string path) const {
 }
 
 std::optional<JsonView> JsonView::find(std::string_view key) const {
+  if (value_->is_null()) return std::nullopt;
   if (!value_->is_object()) reject("an object");
   const json::value* found = nullptr;
   for (const auto& member : value_->get_object())
@@ -69,23 +70,27 @@ JsonView JsonView::at(std::string_view key) const {
 
 std::int64_t JsonView::integer(std::int64_t min, std::int64_t max, std::string_view meaning) const {
   json::error_code not_integer;
-  const auto number = value_->to_number<std::int64_t>(not_integer);
-  if (not_integer || number < min || number > max)
-    reject(fmt::format("an integer from {} to {} ({})", min, max, meaning));
+  const auto number = value_->is_null() ? 0 : value_->to_number<std::int64_t>(not_integer);
+  if (value_->is_double() || not_integer || number < min || number > max)
+    reject(fmt::format("an integer from {} to {} ({})", min, max, meaning),
+           value_->is_double() ? "write integers without a decimal point or an exponent" : "");
   return number;
 }
 
 bool JsonView::boolean() const {
+  if (value_->is_null()) return false;
   if (!value_->is_bool()) reject("true or false");
   return value_->get_bool();
 }
 
 std::string JsonView::string() const {
+  if (value_->is_null()) return {};
   if (!value_->is_string()) reject("a string");
   return std::string(value_->get_string());
 }
 
 std::vector<JsonView> JsonView::array(std::string_view meaning) const {
+  if (value_->is_null()) return {};
   if (!value_->is_array()) reject(meaning);
   std::vector<JsonView> elements;
   for (std::size_t i = 0; i < value_->get_array().size(); ++i)
@@ -100,6 +105,7 @@ std::vector<std::string> JsonView::strings() const {
 }
 
 std::vector<std::pair<std::string, JsonView>> JsonView::members(std::string_view meaning) const {
+  if (value_->is_null()) return {};
   if (!value_->is_object()) reject(meaning);
   std::vector<std::pair<std::string, JsonView>> result;
   for (const auto& member : value_->get_object()) {

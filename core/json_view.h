@@ -19,9 +19,9 @@ namespace barewire {
 /// "<what> is not valid JSON at line L, column C: …".
 boost::json::value parse_json(std::string_view bytes, std::string_view what);
 
-/// A JSON value and its path. Keys match exactly first, else without regard to case; the last one written wins, unknown
-/// ones are ignored, and null is the same as absent: what Go's encoding/json does, which every peer of ours uses.
-/// Holds a reference: the document must outlive it.
+/// A JSON value and its path, read as Go's encoding/json reads, which every peer of ours uses: keys match in any case
+/// and the last wins; unknown ones are ignored; a null member is absent; a null element is its type's zero value ("",
+/// 0, {}). Holds a reference: the document must outlive it.
 class JsonView {
  public:
   /// `subject` opens every message: "config key" gives `config key "vf.vlan" is "100"; expected …`.
@@ -36,8 +36,8 @@ class JsonView {
   /// Is the key there with a value other than null?
   bool has(std::string_view key) const { return find(key).has_value(); }
 
-  /// Each throws Error `… is X; expected <meaning>` when the type or range is wrong. Numbers with a fraction are not
-  /// integers.
+  /// Each throws Error `… is X; expected <meaning>` when the type or range is wrong. Numbers with a decimal point or an
+  /// exponent are no integers, as in Go.
   std::int64_t integer(std::int64_t min, std::int64_t max, std::string_view meaning) const;
   bool boolean() const;
   std::string string() const;

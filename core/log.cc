@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <utility>
 
 #include "core/error.h"
+#include "core/log_scope.h"
 #include "core/regular_file.h"
 #include "core/utf8.h"
 
@@ -25,6 +27,12 @@ struct Log {
 Log& process_log() {
   static Log log;
   return log;
+}
+
+/// Of each thread: a daemon may be at several attachments at a time.
+std::string& thread_context() {
+  thread_local std::string context;
+  return context;
 }
 
 constexpr std::array<std::string_view, 4> kLevelNames = {"error", "warning", "info", "debug"};
@@ -66,11 +74,22 @@ bool log_enabled(LogLevel level) noexcept {
   return level <= process_log().level;
 }
 
+bool logs_to_file() noexcept {
+  return static_cast<bool>(process_log().file);
+}
+
+LogScope::LogScope(std::string context) : before_(std::exchange(thread_context(), std::move(context))) {}
+
+LogScope::~LogScope() {
+  thread_context() = std::move(before_);
+}
+
 void write_log(LogLevel level, std::string_view line) noexcept {
   try {
-    const std::string text =
-        fmt::format("{} {}: {}\n", timestamp(), kLevelNames[static_cast<std::size_t>(level)], escape_line(line));
     const Log& log = process_log();
+    const std::string& context = thread_context();
+    const std::string text = fmt::format("{} {}: {}{}{}\n", timestamp(), kLevelNames[static_cast<std::size_t>(level)],
+                                         context, context.empty() ? "" : ": ", escape_line(line));
     // One write per line, so that lines of parallel calls do not mix; a full disk must not fail the call.
     [[maybe_unused]] const ssize_t written =
         ::write(log.file ? log.file.get() : STDERR_FILENO, text.data(), text.size());

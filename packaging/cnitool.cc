@@ -62,11 +62,13 @@ std::string absolute_path_list(std::string_view list) {
   return text;
 }
 
-cni::Attach attach_for(const std::string& netns) {
+/// `given` on the command line, relative to the working directory as the reference tool takes it.
+cni::Attach attach_for(const std::string& given, const std::string& ifname) {
   cni::Args::parse(variable("CNI_ARGS", ""));  // judged now, before anything is touched
+  const std::string netns = absolute(given);
   return {.container_id = container_id_for(netns),
           .netns = netns,
-          .ifname = variable("CNI_IFNAME", "eth0"),
+          .ifname = ifname.empty() ? variable("CNI_IFNAME", "eth0") : ifname,
           .args = variable("CNI_ARGS", ""),
           .path = absolute_path_list(variable("CNI_PATH", "/opt/cni/bin")),
           .capability_args = capability_args()};
@@ -82,14 +84,50 @@ void print_or_undo(const std::string& text, const std::function<void()>& undo) {
   }
 }
 
-void perform(const std::string& command, const std::string& network, const std::string& netns) {
-  const cni::ConfList list = cni::find_conflist(variable("NETCONFPATH", "/etc/cni/net.d"), network);
-  const cni::Attach attach = attach_for(absolute(netns));
+/// Indented by four blanks, with empty objects on their line: as the reference tool prints a result.
+void print_indented(const boost::json::value& value, std::string& text, std::size_t depth = 0) {
+  const auto list = [&](const auto& items, char open, char close, const auto& print) {
+    text += open;
+    bool first = true;
+    for (const auto& item : items) {
+      text += (first ? "\n" : ",\n") + std::string((depth + 1) * 4, ' ');
+      first = false;
+      print(item);
+    }
+    if (!first) text += "\n" + std::string(depth * 4, ' ');
+    text += close;
+  };
+  if (value.is_object()) {
+    list(value.get_object(), '{', '}', [&](const auto& member) {
+      text += boost::json::serialize(boost::json::value(member.key())) + ": ";
+      print_indented(member.value(), text, depth + 1);
+    });
+  } else if (value.is_array()) {
+    list(value.get_array(), '[', ']', [&](const auto& element) { print_indented(element, text, depth + 1); });
+  } else {
+    text += boost::json::serialize(value);
+  }
+}
+
+std::string indented(const boost::json::value& result) {
+  std::string text;
+  print_indented(result, text);
+  return text + "\n";
+}
+
+struct Arguments {
+  std::string command, network, netns, ifname;
+};
+
+void perform(const Arguments& arguments) {
+  const std::string& command = arguments.command;
+  const cni::ConfList list = cni::find_conflist(variable("NETCONFPATH", "/etc/cni/net.d"), arguments.network);
+  const cni::Attach attach = attach_for(arguments.netns, arguments.ifname);
   const cni::ResultCache cache;
   Node node;
   if (command == "add") {
     const auto result = cni::add(list, attach, cache, node);
-    print_or_undo(boost::json::serialize(result) + "\n", [&] { cni::del(list, attach, cache, node); });
+    print_or_undo(indented(result), [&] { cni::del(list, attach, cache, node); });
   } else if (command == "del") {
     cni::del(list, attach, cache, node);
   } else if (command == "check") {
@@ -105,7 +143,7 @@ constexpr const char* kFooter =
     "Environment:\n"
     "  NETCONFPATH  directory of network configurations (/etc/cni/net.d)\n"
     "  CNI_PATH     directories of plugins, colon-separated (/opt/cni/bin)\n"
-    "  CNI_IFNAME   name of the interface in the netns (eth0)\n"
+    "  CNI_IFNAME   name of the interface in the netns, unless --ifname says it (eth0)\n"
     "  CNI_ARGS     KEY=VALUE;KEY=VALUE for the plugins\n"
     "  CAP_ARGS     JSON object of capability arguments, e.g. {\"mac\":\"02:00:00:00:00:01\"}\n\n"
     "Examples:\n"
@@ -121,7 +159,9 @@ int main(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", "cnitool (Barewire) " BAREWIRE_VERSION);
   app.require_subcommand(1);
-  std::string network, netns;
+  Arguments arguments;
+  app.add_option("-i,--ifname", arguments.ifname, "name of the interface in the netns (CNI_IFNAME, else eth0)");
+  app.fallthrough();
   const std::map<std::string, std::string> commands = {
       {"add", "Attach the netns to the network; prints the result"},
       {"check", "Compare the attachment with what ADD made"},
@@ -130,8 +170,8 @@ int main(int argc, char** argv) {
       {"status", "Ask whether the network can serve ADD"}};
   for (const auto& [name, about] : commands) {
     CLI::App* command = app.add_subcommand(name, about);
-    command->add_option("NAME", network, "name of the network")->required();
-    auto* option = command->add_option("NETNS", netns, "path of the network namespace");
+    command->add_option("NAME", arguments.network, "name of the network")->required();
+    auto* option = command->add_option("NETNS", arguments.netns, "path of the network namespace");
     if (name != "gc" && name != "status") option->required();
   }
   try {
@@ -141,7 +181,8 @@ int main(int argc, char** argv) {
     return status == 0 ? 0 : 2;
   }
   try {
-    perform(app.get_subcommands().front()->get_name(), network, netns);
+    arguments.command = app.get_subcommands().front()->get_name();
+    perform(arguments);
     return 0;
   } catch (const Error& error) {
     write_quietly(STDERR_FILENO,

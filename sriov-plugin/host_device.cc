@@ -5,6 +5,7 @@
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
 #include "core/cni/life.h"
+#include "core/cni/zero_values.h"
 #include "core/kernel/pci.h"
 #include "core/log.h"
 #include "core/rollback.h"
@@ -136,7 +137,7 @@ cni::Result address(Work& work, const std::optional<Link>& link) {
   }
   result.interfaces = {interface};
   cni::assign_addresses_to(result, 0);
-  if (!work.request.conf.dns.empty()) result.dns = work.request.conf.dns;
+  if (cni::overrides_dns(work.request)) result.dns = work.request.conf.dns;
   if (!link || result.ips.empty()) return result;
   NlSocket socket = NlSocket::in(work.pod);
   cni::configure_interface(work.pod, socket, *link, result, 0);

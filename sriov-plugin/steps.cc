@@ -3,6 +3,7 @@
 
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
+#include "core/cni/zero_values.h"
 #include "core/log.h"
 #include "core/vf/apply.h"
 #include "core/vf/device_info.h"
@@ -127,7 +128,7 @@ cni::Result address(Work& work, const std::optional<kernel::Link>& link) {
   result.interfaces = {describe(work, link, work.record)};
   if (!link) result.interfaces[0].mtu = mtu_of_pf(work);
   cni::assign_addresses_to(result, 0);
-  if (!work.request.conf.dns.empty()) result.dns = work.request.conf.dns;
+  if (cni::overrides_dns(work.request)) result.dns = work.request.conf.dns;
   if (!link) return result;
   kernel::NlSocket socket = kernel::NlSocket::in(work.pod);
   if (!result.ips.empty()) cni::configure_interface(work.pod, socket, *link, result, 0);

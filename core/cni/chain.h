@@ -28,7 +28,7 @@ class ResultCache {
  public:
   explicit ResultCache(std::string directory = "/var/lib/cni/results") : directory_(std::move(directory)) {}
   void save(const ConfList& list, const Attach& attach, const boost::json::value& result) const;
-  /// The result remembered; nullopt when there is none.
+  /// The result remembered; nullopt when there is none, or only a damaged file, which the log then names.
   std::optional<boost::json::value> find(const std::string& network, const Attach& attach) const;
   void remove(const std::string& network, const Attach& attach) const;
   /// Every attachment of `network` remembered, with its netns, arguments and capability arguments.

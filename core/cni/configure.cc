@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -107,10 +108,16 @@ void wait_for_dad(kernel::NlSocket& socket, const kernel::Link& link, const Pred
   }
 }
 
+/// A route of link scope is on the link itself, and so is one whose gateway says so.
+std::optional<IpAddress> gateway_of(const Route& route, const std::vector<IpConfig>& ips) {
+  if (!route.gateway && route.scope && *route.scope >= RT_SCOPE_LINK) return std::nullopt;
+  return unless_on_link(route.gateway ? route.gateway : first_gateway(ips, route.destination.address.is_v4()));
+}
+
 RouteInfo route_info(const Route& route, const std::vector<IpConfig>& ips, int index) {
   RouteInfo info;
   info.destination = route.destination;
-  info.gateway = unless_on_link(route.gateway ? route.gateway : first_gateway(ips, route.destination.address.is_v4()));
+  info.gateway = gateway_of(route, ips);
   info.index = index;
   info.table = route.table.value_or(kMainTable);
   if (route.scope) info.scope = static_cast<std::uint8_t>(*route.scope);

@@ -6,9 +6,11 @@
 #include <boost/json/value.hpp>
 #include <filesystem>
 
+#include "core/cni/zero_values.h"
 #include "core/directory.h"
 #include "core/fd.h"
 #include "core/json_view.h"
+#include "core/log.h"
 
 namespace barewire::cni {
 
@@ -47,7 +49,7 @@ bool flag(const JsonView& root, const char* key) {
 }
 
 Version parse_version(const JsonView& view) {
-  const auto version = Version::parse(view.string());
+  const auto version = parse_configured_version(view.string());
   if (!version) view.reject("a version, as 1.0.0");
   return *version;
 }
@@ -86,14 +88,37 @@ void read_plugins(const std::string& path, const JsonView& root, ConfList& list)
                             (fs::path(path).parent_path() / list.name).string()));
 }
 
+/// Lists before single configurations, as the reference library looks.
+std::vector<std::string> files_in_order(const std::string& directory) {
+  std::vector<std::string> files;
+  for (const char* extension : {".conflist", ".conf", ".json"})
+    for (std::string& path : files_in(directory, extension)) files.push_back(std::move(path));
+  return files;
+}
+
+/// Another network's file must not keep the one asked for from being found: minikube and cri-o install a loopback
+/// configuration without a name that sorts before all. `unread` gathers why.
+std::optional<ConfList> load_or_pass_over(const std::string& path, std::string& unread) {
+  try {
+    return ConfList::load_file(path);
+  } catch (const Error& error) {
+    log_warning("passing over {}", error.what());
+    unread += (unread.empty() ? "" : "; ") + std::string(error.what());
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 ConfList ConfList::load_file(const std::string& path) {
   ConfList list;
   list.bytes = read_config(path);
+  if (list.bytes.find_first_not_of(" \t\r\n") == std::string::npos)
+    throw Error(Error::Code::config, fmt::format("{}: the file is empty", path));
   const json::value document = parse_json(list.bytes, path);
   const JsonView root(document, path + ": key");
   list.name = root.at("name").string();
+  if (list.name.empty()) root.at("name").reject("the name of a network");
   list.cni_version = choose_version(root);
   list.disable_check = flag(root, "disableCheck");
   list.disable_gc = flag(root, "disableGC");
@@ -106,17 +131,25 @@ ConfList ConfList::load_file(const std::string& path) {
 }
 
 ConfList find_conflist(const std::string& directory, const std::string& name) {
-  std::string others;
-  for (const char* extension : {".conflist", ".conf", ".json"}) {
-    for (const std::string& path : files_in(directory, extension)) {
-      ConfList list = ConfList::load_file(path);
-      if (list.name == name) return list;
-      others += (others.empty() ? "" : ", ") + list.name;
+  std::optional<ConfList> found;
+  std::string found_in, others, unread;
+  for (const std::string& path : files_in_order(directory)) {
+    const auto list = load_or_pass_over(path, unread);
+    if (!list) continue;
+    if (list->name != name) {
+      others += (others.empty() ? "" : ", ") + list->name;
+    } else if (found) {
+      log_warning("network \"{}\" is in {} and in {}: the first counts", name, found_in, path);
+    } else {
+      found = list;
+      found_in = path;
     }
   }
+  if (found) return *std::move(found);
   throw Error(Error::Code::config, fmt::format("no network configuration with name \"{}\" in {}", name, directory),
-              others.empty() ? "NETCONFPATH names the directory of .conflist, .conf and .json files"
-                             : "networks there: " + others);
+              !unread.empty()   ? "not read: " + unread
+              : !others.empty() ? "networks there: " + others
+                                : "NETCONFPATH names the directory of .conflist, .conf and .json files");
 }
 
 }  // namespace barewire::cni

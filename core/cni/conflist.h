@@ -26,8 +26,9 @@ struct ConfList {
   static ConfList load_file(const std::string& path);
 };
 
-/// The first file of `directory`, in order of name, whose network is `name`: .conflist before .conf and .json.
-/// Throws Error{config} when there is none, naming the directory and the networks that are there.
+/// The first file of `directory`, in order of name, whose network is `name`: .conflist before .conf and .json. Files
+/// that cannot be read, or have no name, are passed over with a line in the log, and so are further files of that name.
+/// Throws Error{config} when there is none, naming the directory, and what could not be read or is there instead.
 ConfList find_conflist(const std::string& directory, const std::string& name);
 
 }  // namespace barewire::cni

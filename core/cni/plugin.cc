@@ -9,12 +9,16 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <chrono>
 #include <csignal>
 
+#include "core/cni/called_name.h"
 #include "core/cni/guard.h"
+#include "core/cni/known_keys.h"
 #include "core/fd.h"
 #include "core/kernel/netns.h"
 #include "core/log.h"
+#include "core/log_scope.h"
 #include "core/utf8.h"
 
 namespace barewire::cni {
@@ -22,6 +26,9 @@ namespace barewire::cni {
 namespace json = boost::json;
 
 namespace {
+
+/// The release of the reference plugins whose keys and results ours have.
+constexpr std::string_view kReferenceVersion = "v1.9.1";
 
 std::string versions_text(const Plugin& plugin) {
   std::string text;
@@ -54,20 +61,34 @@ Error own_netns_error(const std::string& path) {
                fmt::format("CNI_NETNS is {}; set CNI_NETNS_OVERRIDE=1 to allow it", path));
 }
 
+/// A log key's text. Its value decides over nothing but the log: of another type, as klog's numbers, it is passed over.
+std::string log_text(const JsonView& root, std::initializer_list<std::string_view> keys) {
+  for (const std::string_view key : keys) {
+    const auto found = root.find(key);
+    if (!found) continue;
+    if (found->is_string()) return found->string();
+    log_warning("ignoring config key \"{}\": it is no string", key);
+  }
+  return {};
+}
+
+bool is_true(const std::optional<JsonView>& view) {
+  return view && view->value().is_bool() && view->boolean();
+}
+
 /// The peers' logging keys, all accepted. Source: docs/configuration.md, "Logging".
 void apply_log_keys(const Request& request, const Node& node) {
   const JsonView root = request.conf.root();
   LogLevel level = LogLevel::warning;
-  for (const char* key : {"logLevel", "log_level"}) {
-    const auto found = root.find(key);
-    if (!found || found->string().empty()) continue;
-    const auto parsed = parse_log_level(found->string());
-    if (!parsed && request.command == Command::add) found->reject("one of panic, error, warning, info, debug, verbose");
+  if (const std::string word = log_text(root, {"logLevel", "log_level"}); !word.empty()) {
+    const auto parsed = parse_log_level(word);
+    if (!parsed)
+      log_warning("ignoring config key \"logLevel\": \"{}\" is none of panic, error, warning, info, debug, verbose",
+                  word);
     level = parsed.value_or(level);
   }
-  for (const auto& debug : {root.find("debug"), request.conf.cni_arg("debug")})
-    if (debug && debug->value().is_bool() && debug->boolean()) level = LogLevel::debug;
-  std::string file = root.string_or("logFile", root.string_or("log_file", ""));
+  if (is_true(root.find("debug")) || is_true(request.conf.cni_arg("debug"))) level = LogLevel::debug;
+  std::string file = log_text(root, {"logFile", "log_file"});
   // Where the policy refused the ADD, the runtime calls DEL with the same configuration.
   if (!file.empty() && request.command != Command::add && !may_log_to_file(request, node)) file.clear();
   if (level != LogLevel::warning || !file.empty()) set_log(level, file);
@@ -81,6 +102,16 @@ void set_up_log(const Request& request, const Node& node) {
     if (request.command != Command::del) throw;
     log_warning("ignoring, since DEL goes by the record: {}", error.what());
   }
+}
+
+/// What the log says of a call in every line.
+std::string context_of(const Plugin& plugin, const Request& request) {
+  std::string text = fmt::format("{} {} network={}", plugin.name, name_of(request.command), request.conf.name);
+  if (!request.container_id.empty()) text += " container=" + request.container_id;
+  if (const auto pod = request.args.find("K8S_POD_NAME"); pod && !pod->empty())
+    text += fmt::format(" pod={}/{}", request.args.find("K8S_POD_NAMESPACE").value_or(""), *pod);
+  if (!request.ifname.empty()) text += " interface=" + request.ifname;
+  return text;
 }
 
 /// DEL in the plugin's own netns cleans up as if the netns were gone (its path was recycled), then says what is wrong.
@@ -142,6 +173,30 @@ std::string perform(const Plugin& plugin, const Request& request, Node& node) {
   return "";
 }
 
+/// perform, with a line in the log of how it ended and how long it took. A runtime shows the error itself, so that on
+/// stderr it would be there twice.
+std::string perform_logged(const Plugin& plugin, const Request& request, Node& node) {
+  if (request.command == Command::version) return perform(plugin, request, node);
+  set_up_log(request, node);
+  const LogScope scope(context_of(plugin, request));
+  const auto start = std::chrono::steady_clock::now();
+  const auto took = [&] {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  };
+  if (request.command == Command::add)
+    for (const std::string& line : suspicious_keys(plugin.name, request.conf.root())) log_warning("{}", line);
+  log_debug("called with netns={} CNI_ARGS={}", request.netns, request.environment.args);
+  try {
+    std::string output = perform(plugin, request, node);
+    log_info("done in {:.1f} ms", took());
+    return output;
+  } catch (const Error& error) {
+    log_at(logs_to_file() ? LogLevel::error : LogLevel::info, "failed after {:.1f} ms: {}{}{}", took(), error.what(),
+           error.hint().empty() ? "" : "; ", error.hint());
+    throw;
+  }
+}
+
 /// The cniVersion to answer an error in: the configuration's, where it can be read.
 Version version_for_error(std::string_view stdin_bytes) {
   try {
@@ -156,15 +211,15 @@ Outcome failed(const Error& error, std::string_view stdin_bytes) {
   return {1, error_json(error, version_for_error(stdin_bytes))};
 }
 
-std::string base_name(std::string_view path) {
-  const auto slash = path.rfind('/');
-  return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
-}
-
 int print_holdings(const PluginTable& plugins) {
   std::string text = "Barewire: CNI plugins in one program, each called by its own name:\n";
   for (const Plugin& plugin : plugins.all()) text += fmt::format("  {:<22} {}\n", plugin.name, plugin.about);
   write_all(STDERR_FILENO, text, "stderr");
+  return 0;
+}
+
+int print_version(int stream) {
+  write_all(stream, "Barewire " BAREWIRE_VERSION "\n", "the version");
   return 0;
 }
 
@@ -175,11 +230,16 @@ int print_names(const PluginTable& plugins) {
   return 0;
 }
 
-int print_about(const Plugin& plugin) {
-  write_all(STDERR_FILENO,
-            fmt::format("CNI {} plugin of Barewire: {}\nCNI protocol versions supported: {}\n", plugin.name,
-                        plugin.about, versions_text(plugin)),
-            "stderr");
+/// The first line is what nerdctl reads from stderr to learn whether "firewall" isolates networks, and the first word
+/// in the shape of a version is what Nomad's fingerprint takes for the plugin's: so it names the suite we do the same
+/// as.
+std::string about_text(const Plugin& plugin) {
+  return fmt::format("CNI {} plugin {}\nCNI protocol versions supported: {}\nBarewire {}: {}\n", plugin.name,
+                     kReferenceVersion, versions_text(plugin), BAREWIRE_VERSION, plugin.about);
+}
+
+int print_about(const Plugin& plugin, int stream) {
+  write_all(stream, about_text(plugin), "what the plugin is");
   return 0;
 }
 
@@ -233,7 +293,9 @@ Outcome call(const Plugin& plugin, const Environment& environment, const PluginT
 
 Outcome call_unknown(const std::string& name) {
   Outcome outcome = failed(Error(Error::Code::environment, fmt::format("no plugin is called \"{}\"", name),
-                                 "call this program by a plugin's name, e.g. through a link named after it"),
+                                 "call this program by a plugin's name: through a link named after it, through a link "
+                                 "to such a link, or by a line "
+                                 "\"NAME PLUGIN\" in the file barewire-cni.aliases beside it"),
                            "");
   deliver(outcome);
   return outcome;
@@ -254,10 +316,13 @@ void print_lost_thread(std::string_view what) noexcept {
 
 int act(int argc, char** argv, const PluginTable& plugins) {
   const Environment environment = Environment::from_process();
-  const std::string name = argc > 0 ? base_name(argv[0]) : "";
-  const Plugin* plugin = plugins.find(name);
-  if (!plugin && argc == 2 && std::string_view(argv[1]) == "--names") return print_names(plugins);
-  if (environment.command.empty()) return plugin ? print_about(*plugin) : print_holdings(plugins);
+  const std::string called = argc > 0 ? argv[0] : "";
+  const std::string name = base_name(called);
+  const Plugin* plugin = find_called(plugins, called);
+  const std::string_view option = argc == 2 ? argv[1] : "";
+  if (!plugin && option == "--names") return print_names(plugins);
+  if (option == "--version") return plugin ? print_about(*plugin, STDOUT_FILENO) : print_version(STDOUT_FILENO);
+  if (environment.command.empty()) return plugin ? print_about(*plugin, STDERR_FILENO) : print_holdings(plugins);
   const Outcome outcome = plugin ? call(*plugin, environment, plugins) : call_unknown(name);
   return outcome.is_delivered ? outcome.exit_status : 1;
 }
@@ -273,8 +338,7 @@ Outcome run(const Plugin& plugin, const Environment& environment, std::string st
   try {
     const Request request = Request::parse(environment, stdin_bytes, plugin.oldest);
     if (request.command == Command::add) require_permitted(plugin, request, node);
-    if (request.command != Command::version) set_up_log(request, node);
-    return {0, perform(plugin, request, node)};
+    return {0, perform_logged(plugin, request, node)};
   } catch (const Error& error) {
     return failed(error, stdin_bytes);
   } catch (const std::exception& error) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <functional>
 
+#include "core/cni/zero_values.h"
 #include "core/log.h"
 #include "core/utf8.h"
 
@@ -77,7 +78,7 @@ void validate_container_id(const std::string& id) {
 }
 
 /// Source: net/core/dev.c dev_valid_name.
-void validate_interface_name(const std::string& name) {
+void validate_interface_name(Command command, const std::string& name) {
   constexpr std::size_t kLongest = 15;  // IFNAMSIZ - 1
   const auto reject = [&](const char* why) {
     throw Error(Error::Code::environment, why, fmt::format("CNI_IFNAME is \"{}\"", name));
@@ -88,6 +89,8 @@ void validate_interface_name(const std::string& name) {
   if (std::any_of(name.begin(), name.end(), forbidden))
     reject("interface name contains / or : or whitespace characters");
   if (!is_utf8(name)) reject("interface name is not UTF-8 text");
+  if (command == Command::add && name.find('%') != std::string::npos)
+    reject("interface name contains %: the kernel would put a number of its own there");
 }
 
 void validate_version(Command command, const Version& version, const std::string& text, const Version& oldest) {
@@ -98,7 +101,8 @@ void validate_version(Command command, const Version& version, const std::string
   if (command == Command::check && version < Version{0, 4, 0}) too_old("CHECK");
   if (command == Command::gc && version < Version{1, 1, 0}) too_old("GC");
   if (command == Command::status && version < Version{1, 1, 0}) too_old("STATUS");
-  if (is_supported(version) && version >= oldest) return;
+  // Whatever its ADD could not be asked for, DEL takes it down.
+  if (is_supported(version) && (version >= oldest || command == Command::del)) return;
   std::string supported;
   for (const Version& candidate : kSupportedVersions)
     if (candidate >= oldest) supported += (supported.empty() ? "\"" : " \"") + candidate.text() + "\"";
@@ -137,15 +141,25 @@ std::vector<ValidAttachment> parse_valid_attachments(const JsonView& list) {
   return result;
 }
 
-/// What ADD refused cannot have been attached; what was attached must be taken down, by its record, whatever the
-/// runtime sends now. Runs `read`; a DEL goes on without what it throws about.
-void read_leniently(Command command, const std::function<void()>& read) {
+/// Runs `read`, and goes on without what it throws about where that may be left out.
+void read_unless(bool may_be_left_out, const std::function<void()>& read) {
   try {
     read();
   } catch (const Error& error) {
-    if (command != Command::del) throw;
-    log_warning("ignoring, since DEL goes by the record: {}", error.what());
+    if (!may_be_left_out) throw;
+    log_warning("ignoring what cannot be read: {}", error.what());
   }
+}
+
+/// What ADD refused cannot have been attached; what was attached must be taken down, by its record, whatever the
+/// runtime sends now: DEL goes on without what `read` throws about.
+void read_leniently(Command command, const std::function<void()>& read) {
+  read_unless(command == Command::del, read);
+}
+
+/// A pod's lo needs none of them: runtimes bring it up before they know what they send to the others.
+bool may_do_without_args(Command command, std::string_view type) {
+  return command == Command::del || type == "loopback";
 }
 
 /// libcni writes both names, the second for runtimes built on an older text of the specification, and null for a list
@@ -161,7 +175,7 @@ void read_valid_attachments(NetConf& conf) {
 void read_version(NetConf& conf) {
   const auto version = conf.root().find("cniVersion");
   if (!version) return;
-  const auto parsed = Version::parse(version->string());
+  const auto parsed = parse_configured_version(version->string());
   if (!parsed)
     throw Error(Error::Code::decode,
                 fmt::format("config key \"cniVersion\" is \"{}\"; expected a version, as 1.0.0", version->string()));
@@ -231,7 +245,7 @@ Request Request::parse(const Environment& environment, std::string stdin_bytes, 
   validate_network_name(request.conf);
   if (concerns_attachment(request.command)) {
     validate_container_id(environment.container_id);
-    validate_interface_name(environment.ifname);
+    validate_interface_name(request.command, environment.ifname);
     request.container_id = environment.container_id;
     request.netns = environment.netns;
     request.ifname = environment.ifname;
@@ -239,7 +253,8 @@ Request Request::parse(const Environment& environment, std::string stdin_bytes, 
   validate_version(request.command, request.conf.cni_version, request.conf.cni_version.text(), oldest);
   read_leniently(request.command, [&] { validate_text(environment); });
   request.path = split_path(environment.path);
-  read_leniently(request.command, [&] { request.args = Args::parse(environment.args); });
+  const bool may_be_left_out = may_do_without_args(request.command, request.conf.type);
+  read_unless(may_be_left_out, [&] { request.args = Args::parse(environment.args); });
   // DEL works from records; what the runtime cached of the result must not be able to stop it.
   if (const auto previous = request.conf.root().find("prevResult"); previous && request.command != Command::del)
     request.conf.previous = Result::parse(*previous, request.conf.cni_version);

@@ -118,7 +118,7 @@ Interface parse_interface(const JsonView& json) {
 IpConfig parse_ip(const JsonView& json) {
   IpConfig ip{.address = parse_prefix(json.at("address")), .gateway = find_address(json, "gateway"), .interface = {}};
   if (const auto index = json.find("interface"))
-    ip.interface = static_cast<int>(index->integer(0, 1'000'000, "an index into interfaces"));
+    ip.interface = static_cast<int>(index->integer(INT32_MIN, INT32_MAX, "an index into interfaces"));
   return ip;
 }
 
@@ -175,7 +175,7 @@ json::value Result::to_json(const Version& version) const {
 
 Result Result::parse(const JsonView& json, const Version& fallback) {
   Version version = fallback;
-  if (const auto own = json.find("cniVersion")) {
+  if (const auto own = json.find("cniVersion"); own && !(own->is_string() && own->string().empty())) {
     const auto parsed = Version::parse(own->string());
     if (!parsed || !is_supported(*parsed)) own->reject("a CNI version from 0.1.0 to 1.1.0");
     version = *parsed;

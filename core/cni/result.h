@@ -27,7 +27,7 @@ struct Interface {
 struct IpConfig {
   IpPrefix address;
   std::optional<IpAddress> gateway;
-  std::optional<int> interface;  ///< index into Result::interfaces
+  std::optional<int> interface;  ///< index into Result::interfaces; it may lead nowhere
 };
 
 struct Route {
@@ -55,7 +55,7 @@ struct Result {
   /// In the shape of `version`; what that version cannot say is left out. Throws Error{unsupported_field} where the
   /// reference library refuses too: a version before 0.3.0 and no address at all.
   boost::json::value to_json(const Version& version) const;
-  /// Reads a result whose own "cniVersion" (or, absent, `fallback`) tells its shape. Throws Error naming the key.
+  /// Reads a result whose own "cniVersion" (or, absent or "", `fallback`) tells its shape. Throws Error naming the key.
   static Result parse(const JsonView& json, const Version& fallback);
 };
 

@@ -5,6 +5,8 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
+#include <cerrno>
+
 #include "core/kernel/attributes.h"
 
 namespace barewire::kernel {
@@ -69,7 +71,14 @@ void add_address(NlSocket& socket, int index, const IpPrefix& prefix, std::uint3
   if (address.is_v4() && prefix.length < 31 && !address.is_loopback())
     message.put(IFA_BROADCAST, prefix.last().data(), address.size());
   if (flags != 0) message.put_u32(IFA_FLAGS, flags);
-  socket.request(std::move(message), fmt::format("adding address {} to interface number {}", prefix.text(), index));
+  try {
+    socket.request(std::move(message), fmt::format("adding address {} to interface number {}", prefix.text(), index));
+  } catch (const KernelError& error) {
+    if (error.err() != EACCES || address.is_v4()) throw;
+    throw KernelError(error.err(), error.what(),
+                      "IPv6 is switched off on this interface: sysctl net.ipv6.conf.INTERFACE.disable_ipv6, or of "
+                      "\"default\" before it was made");
+  }
 }
 
 bool remove_address(NlSocket& socket, int index, const IpPrefix& prefix) {

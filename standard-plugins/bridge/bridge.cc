@@ -4,6 +4,7 @@
 
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
+#include "core/cni/zero_values.h"
 #include "core/kernel/veth.h"
 #include "core/rollback.h"
 #include "standard-plugins/bridge/check.h"
@@ -175,7 +176,7 @@ cni::Result add(const cni::Request& request, Node& node) {
               .host = kernel::NlSocket(),
               .result = {}};
     build(work);
-    if (!request.conf.dns.empty()) work.result.dns = request.conf.dns;
+    if (cni::overrides_dns(request)) work.result.dns = request.conf.dns;
     return std::move(work.result);
   });
 }

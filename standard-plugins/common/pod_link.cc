@@ -4,6 +4,7 @@
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
 #include "core/cni/life.h"
+#include "core/cni/zero_values.h"
 #include "core/log.h"
 #include "core/rollback.h"
 #include "standard-plugins/common/lifecycle.h"
@@ -94,7 +95,7 @@ cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create,
   } else if (!link.is_up()) {
     kernel::set_up(work.inside, link);
   }
-  if (!work.request.conf.dns.empty()) result.dns = work.request.conf.dns;
+  if (cni::overrides_dns(work.request)) result.dns = work.request.conf.dns;
   return result;
 }
 
@@ -142,7 +143,7 @@ std::string pod_link_name(const PodLinkKind& kind, const cni::NetConf& conf, con
 }
 
 void require_ipam_type(const cni::Request& request) {
-  if (request.conf.ipam_type.empty()) request.conf.root().at("ipam").at("type").reject("the name of an IPAM plugin");
+  cni::require_ipam_type(request);
 }
 
 cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& node, const CreateLink& create,

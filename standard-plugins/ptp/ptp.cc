@@ -9,6 +9,7 @@
 
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
+#include "core/cni/zero_values.h"
 #include "core/kernel/address.h"
 #include "core/kernel/veth.h"
 #include "core/rollback.h"
@@ -41,7 +42,7 @@ Config parse_config(const cni::Request& request) {
   if (config.masquerade) config.backend = parse_masquerade_backend(root);
   config.mtu =
       static_cast<std::uint32_t>(root.integer_or("mtu", 0, kLargestMtu, "an MTU in bytes, 0 for the default", 0));
-  if (request.conf.ipam_type.empty()) root.at("ipam").at("type").reject("the name of an IPAM plugin");
+  cni::require_ipam_type(request);
   return config;
 }
 
@@ -161,7 +162,7 @@ cni::Result add(const cni::Request& request, Node& node) {
               .host = kernel::NlSocket(),
               .result = {}};
     build(work);
-    if (!request.conf.dns.empty()) work.result.dns = request.conf.dns;
+    if (cni::overrides_dns(request)) work.result.dns = request.conf.dns;
     return std::move(work.result);
   });
 }

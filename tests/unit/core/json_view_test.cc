@@ -45,16 +45,32 @@ TEST(JsonView, NamesKeyValueAndExpectationOfAWrongType) {
             R"(config key "vf.vlan" is "100"; expected an integer from 0 to 4094 (an 802.1Q VLAN id))");
   EXPECT_EQ(code, 7);
   EXPECT_THAT(message_of([&] { view.at("rates").array()[1].integer(0, 9, "Mb/s"); }),
-              HasSubstr(R"("rates[1]" is 2.5E0; expected an integer)"));
+              HasSubstr(R"("rates[1]" is 2.5; expected an integer)"));
   EXPECT_THAT(message_of([&] { (void)view.at("vf").string(); }), HasSubstr("expected a string"));
   EXPECT_THAT(message_of([&] { (void)view.at("rates").boolean(); }), HasSubstr("expected true or false"));
   EXPECT_THAT(message_of([&] { (void)view.at("nothing"); }), HasSubstr(R"(config key "nothing" is missing)"));
 }
 
-TEST(JsonView, AcceptsAFloatWithoutAFractionAsAnInteger) {
-  const auto json = parse_json(R"({"a": 5.0, "b": 1e3})", "config");
-  EXPECT_EQ(JsonView(json).at("a").integer(0, 9, "x"), 5);
-  EXPECT_EQ(JsonView(json).at("b").integer(0, 2000, "x"), 1000);
+TEST(JsonView, TakesForAnIntegerWhatGoTakes) {
+  const auto json = parse_json(
+      R"({"good": [0, -0, 7, 2147483648, -1], "bad": [5.0, 1e3, 10.5, "5", true, [], {}, 9223372036854775808]})", "c");
+  for (const JsonView& good : JsonView(json).at("good").array()) EXPECT_NO_THROW(good.integer(-1, 1LL << 40, "x"));
+  for (const JsonView& bad : JsonView(json).at("bad").array())
+    EXPECT_THROW(bad.integer(INT64_MIN, INT64_MAX, "x"), Error) << bad.path();
+  EXPECT_THAT(message_of([&] { JsonView(json).at("bad").array()[2].integer(0, 99, "x"); }), HasSubstr("is 10.5;"));
+  EXPECT_THAT(message_of([&] { JsonView(json).at("bad").array()[0].integer(0, 99, "x"); }), HasSubstr("is 5.0;"));
+}
+
+TEST(JsonView, TakesANullElementForTheZeroValue) {
+  const auto json = parse_json(R"({"list": [null]})", "config");
+  const JsonView null = JsonView(json).at("list").array()[0];
+  EXPECT_EQ(null.string(), "");
+  EXPECT_EQ(null.integer(0, 9, "x"), 0);
+  EXPECT_FALSE(null.boolean());
+  EXPECT_TRUE(null.array().empty());
+  EXPECT_TRUE(null.members().empty());
+  EXPECT_FALSE(null.has("anything"));
+  EXPECT_THROW((void)null.integer(1, 9, "x"), Error) << "zero is still out of range";
 }
 
 TEST(ParseJson, SaysWhereASyntaxErrorIs) {

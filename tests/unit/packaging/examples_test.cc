@@ -4,10 +4,15 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "core/cni/conflist.h"
+#include "core/cni/known_keys.h"
 #include "core/fd.h"
 #include "packaging/plugin_table.h"
 
@@ -58,6 +63,41 @@ TEST_P(Example, HasOnlyPluginsAndKeysThatTheSuiteHas) {
 TEST_P(Example, IsInTheListForReaders) {
   const std::string readme = read_file(kDocs / "examples" / "README.md").value_or("");
   EXPECT_NE(std::string::npos, readme.find('`' + GetParam() + ".conflist`"));
+}
+
+/// Every key that a page has in a table's first column, as `key`; those of runtimeConfig and args.cni are not the
+/// plugin's own.
+std::set<std::string> keys_of_page(const std::string& plugin) {
+  std::set<std::string> keys;
+  std::istringstream lines(read_file(kDocs / "configuration" / (plugin + ".md")).value_or(""));
+  const std::regex key("`(?:ipam\\.)?([A-Za-z_]+)`");
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("| `")) continue;
+    const std::string cell = line.substr(1, line.find('|', 1) - 1);
+    for (std::sregex_iterator found(cell.begin(), cell.end(), key), end; found != end; ++found)
+      keys.insert((*found)[1]);
+  }
+  return keys;
+}
+
+TEST(KnownKeys, OfEachPluginAreInItsPage) {
+  for (const cni::Plugin& plugin : plugin_table().all()) {
+    const std::string name(plugin.name);
+    const std::string page = read_file(kDocs / "configuration" / (name + ".md")).value_or("") +
+                             read_file(kDocs / "configuration.md").value_or("");
+    std::istringstream words{std::string(cni::known_keys(plugin.name))};
+    for (std::string key; words >> key;)
+      EXPECT_NE(std::string::npos, page.find(key + "`")) << key << " of " << name << " is in no page";
+  }
+}
+
+TEST(KnownKeys, HaveEveryKeyOfThePages) {
+  for (const char* name : {"bandwidth", "bond", "bridge", "firewall", "host-device", "ipvlan", "macvlan", "portmap",
+                           "ptp", "sbr", "sriov", "tap", "tuning", "vlan", "vrf"}) {
+    std::istringstream words{std::string(cni::known_keys(name)) + " ipam fallback"};
+    const std::set<std::string> known{std::istream_iterator<std::string>(words), {}};
+    for (const std::string& key : keys_of_page(name)) EXPECT_TRUE(known.contains(key)) << key << " of " << name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Installed, Example, ::testing::ValuesIn(examples()), [](const auto& example) {

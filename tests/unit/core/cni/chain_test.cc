@@ -62,7 +62,7 @@ class Chain : public ::testing::Test {
     try {
       call();
     } catch (const Error& error) {
-      return error.what();
+      return error.what() + (error.hint().empty() ? "" : "; " + error.hint());
     }
     return "";
   }
@@ -193,6 +193,37 @@ TEST_F(Chain, ChoosesTheNewestVersionWeSpeak) {
       "10-lan.conflist",
       R"({"name":"lan","cniVersion":"0.4.0","cniVersions":["0.3.1","1.0.0","7.0.0"],"plugins":[{"type":"first"}]})");
   EXPECT_EQ(find().cni_version, (Version{1, 0, 0}));
+}
+
+TEST_F(Chain, PassesOverFilesOfOthersThatItCannotRead) {
+  configure("00-loopback.conf", R"({"cniVersion":"0.3.1","type":"loopback"})");
+  configure("01-empty.conf", "");
+  configure("02-torn.conflist", "{");
+  configure("10-lan.conf", R"({"cniVersion":"1.0.0","name":"lan","type":"first"})");
+  EXPECT_EQ(find().plugins.at(0).at("type"), "first");
+  EXPECT_THAT(message([&] { find("wan"); }), HasSubstr("00-loopback.conf: key \"name\" is missing"));
+  EXPECT_THAT(message([&] { find("wan"); }), HasSubstr("01-empty.conf: the file is empty"));
+}
+
+TEST_F(Chain, SaysThatANameIsThereTwiceAndTakesTheFirst) {
+  configure("10-lan.conf", R"({"cniVersion":"1.0.0","name":"lan","type":"first"})");
+  configure("20-lan.conf", R"({"cniVersion":"1.0.0","name":"lan","type":"second"})");
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(find().plugins.at(0).at("type"), "first");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("20-lan.conf: the first counts"));
+}
+
+TEST_F(Chain, ADamagedResultDoesNotKeepDelFromItsWork) {
+  configure("10-lan.conflist", kList);
+  add(find(), attach(), cache(), node_);
+  std::ofstream(directory_ + "/results/lan-pod-eth0") << "";
+  del(find(), attach(), cache(), node_);
+  EXPECT_THAT(content("calls"), HasSubstr("DEL second\nDEL first\n"));
+}
+
+TEST_F(Chain, TakesAnEmptyVersionForTheOldest) {
+  configure("10-lan.conflist", R"({"cniVersion":"","name":"lan","plugins":[{"type":"first"}]})");
+  EXPECT_EQ(find().cni_version, (Version{0, 1, 0}));
 }
 
 TEST_F(Chain, NamesWhatIsWrongWithAFile) {

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include "core/cni/zero_values.h"
+
 namespace barewire::cni {
 namespace {
 
@@ -226,6 +228,41 @@ TEST(Args, KnowsWhichKeysAPluginExpects) {
   EXPECT_THROW(Args::parse("MCA=x").require_known({"MAC"}), Error);
   EXPECT_NO_THROW(Args::parse("MCA=x;IgnoreUnknown=true").require_known({"MAC"}));
   EXPECT_EQ(Args::parse("mac=1").find("MAC"), "1");
+}
+
+TEST(Request, RefusesANameThatTheKernelWouldNumber) {
+  Environment env = environment();
+  env.ifname = "net%d";
+  EXPECT_THAT(failure(env, kConfig).message, HasSubstr("contains %"));
+  env.command = "DEL";
+  EXPECT_EQ(failure(env, kConfig).code, 0);
+}
+
+TEST(Request, OnlyLoopbackDoesWithoutArgumentsThatCanBeRead) {
+  Environment env = environment();
+  env.args = "a;b";
+  EXPECT_EQ(failure(env, kConfig).code, 4);
+  EXPECT_EQ(failure(env, R"({"cniVersion":"1.0.0","name":"lo","type":"loopback"})").code, 0);
+}
+
+TEST(Request, TakesAnAbsentNullOrEmptyVersionForTheOldest) {
+  for (const char* version : {"", R"("cniVersion":"",)", R"("cniVersion":null,)", R"("CNIVersion":"",)"})
+    for (const char* command : {"ADD", "DEL"}) {
+      const auto request = Request::parse(environment(command), fmt::format(R"({{{}"name":"n"}})", version), {0, 1, 0});
+      EXPECT_EQ(request.conf.cni_version, (Version{0, 1, 0})) << version;
+    }
+  EXPECT_EQ(failure(environment("CHECK"), R"({"cniVersion":"","name":"n"})").code, 1) << "0.1.0 knows no CHECK";
+}
+
+TEST(Request, DnsTakesThePlaceOfIpamsWhenAListIsThereBeItEmpty) {
+  const auto overrides = [](const char* dns) {
+    return overrides_dns(Request::parse(environment(), fmt::format(R"({{"name":"n","dns":{}}})", dns), {0, 1, 0}));
+  };
+  EXPECT_TRUE(overrides(R"({"nameservers":[]})"));
+  EXPECT_TRUE(overrides(R"({"domain":"example.org"})"));
+  EXPECT_FALSE(overrides(R"({"nameservers":null,"domain":"","search":null})"));
+  EXPECT_FALSE(overrides("{}"));
+  EXPECT_FALSE(overrides("null"));
 }
 
 }  // namespace

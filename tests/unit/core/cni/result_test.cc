@@ -98,5 +98,17 @@ TEST(Result, NamesTheKeyThatIsWrong) {
   }
 }
 
+TEST(Result, WithoutAVersionHasTheShapeOfTheConfigurations) {
+  for (const char* version : {"", R"("cniVersion":"",)", R"("cniVersion":null,)"}) {
+    const auto json = parse_json(fmt::format(R"({{{}"ip4":{{"ip":"10.0.0.2/8"}}}})", version), "r");
+    EXPECT_EQ(Result::parse(JsonView(json), {0, 1, 0}).ips.size(), 1U) << version;
+  }
+}
+
+TEST(Result, KeepsAnIndexThatLeadsNowhere) {
+  const auto json = parse_json(R"({"ips":[{"address":"10.0.0.2/8","interface":-1}]})", "r");
+  EXPECT_EQ(Result::parse(JsonView(json), {1, 0, 0}).ips.at(0).interface, -1);
+}
+
 }  // namespace
 }  // namespace barewire::cni
