@@ -7,9 +7,11 @@
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
 #include "core/cni/life.h"
+#include "core/cni/zero_values.h"
 #include "core/kernel/ethtool.h"
 #include "core/kernel/veth.h"
 #include "core/rollback.h"
+#include "ovs-plugin/fake_bridge.h"
 #include "ovs-plugin/owner.h"
 #include "ovs-plugin/ready.h"
 #include "ovs-plugin/work.h"
@@ -138,7 +140,7 @@ cni::Interface interface_of(const Link& link, const std::string& sandbox) {
 
 void describe(Work& work, cni::Result& result, const cni::Interface& node_end, const cni::Interface& pod_end) {
   result.interfaces = {node_end, pod_end};
-  if (!work.request.conf.dns.empty()) result.dns = work.request.conf.dns;
+  if (cni::overrides_dns(work.request)) result.dns = work.request.conf.dns;
   cni::assign_addresses_to(result, kPodPosition);
 }
 
@@ -209,9 +211,26 @@ void require_datapath(Work& work, Connection& connection, const Bridge& bridge) 
   require_interface_type(connection, kAfXdp);
 }
 
+/// `other_config:vhost-sock-dir`, where the switch makes its sockets below its own directory. A path that leads out of
+/// that the switch passes over. Source: Open vSwitch, lib/dpdk.c.
+void use_socket_directory(Work& work, Connection& connection) {
+  if (!work.config.vhost || work.config.vhost->pod_listens) return;
+  ovsdb::Transaction transaction;
+  const auto selected = transaction.select("Open_vSwitch", {}, {"other_config"});
+  const auto outcome = transact(connection, transaction, soon(), "asking where the switch makes its sockets");
+  if (outcome.rows(selected).empty()) return;
+  const auto options = outcome.rows(selected).front().string_map("other_config");
+  const auto found = options.find("vhost-sock-dir");
+  if (found == options.end() || found->second.empty() || found->second.find("..") != std::string::npos) return;
+  std::string& directory = work.config.vhost->switch_directory;
+  // "ovs_run_dir" may name the very directory.
+  if (!directory.ends_with("/" + found->second)) directory += "/" + found->second;
+}
+
 cni::Result attach_without_device(Work& work) {
   Connection connection = with_switch([&] { return Connection::open(work.config.endpoint, soon()); });
-  const Bridge bridge = with_switch([&] { return require_bridge(connection, work.config.bridge); });
+  const Bridge bridge = with_switch([&] { return bridge_for(connection, work.config); });
+  use_socket_directory(work, connection);
   require_datapath(work, connection, bridge);
   sweep_earlier_boots(connection, soon());
   plan_record(work, bridge);

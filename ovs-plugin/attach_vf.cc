@@ -5,6 +5,7 @@
 #include "core/rollback.h"
 #include "core/vf/apply.h"
 #include "core/vf/device_info.h"
+#include "ovs-plugin/fake_bridge.h"
 #include "ovs-plugin/owner.h"
 #include "ovs-plugin/ready.h"
 #include "ovs-plugin/work.h"
@@ -100,6 +101,8 @@ Plan make_plan(Work& work, Connection& connection, vf::Host& host, const vf::VfO
   Plan plan{find_offload(host, target), hw::find_nic(work.node, target.pf).habits, {}};
   plan.bridge = with_switch(
       [&] { return find_target_bridge(connection, work.config, host.sysfs, plan.offload, target.pf.pci.address); });
+  if (!work.config.bridge.empty() && work.config.bridge != plan.bridge.name)
+    with_switch([&] { return bridge_for(connection, work.config); });
   choose_driver(work, connection, host, plan, target);
   work.record = {work.config.endpoint, plan.bridge.name, plan.offload.representor, false, {}, {}};
   if (work.config.devargs.empty())

@@ -10,6 +10,7 @@
 #include "core/cni/configure.h"
 #include "core/cni/later_plugins.h"
 #include "core/kernel/link.h"
+#include "ovs-plugin/fake_bridge.h"
 #include "ovs-plugin/ovs_config.h"
 #include "ovs-plugin/owner.h"
 #include "ovs-plugin/port.h"
@@ -111,7 +112,7 @@ void compare_qos(Connection& connection, const Qos& expected, const Port& port, 
 }
 
 /// Returns the bridge that the port is on.
-std::optional<Bridge> compare_database(const cni::Request& request, const OvsConfig& config, Clauses& clauses) {
+std::optional<Bridge> compare_database(const cni::Request& request, OvsConfig& config, Clauses& clauses) {
   Connection connection = Connection::open(config.endpoint, soon());
   const auto port = find_own_port(connection, request);
   if (!port) {
@@ -119,6 +120,8 @@ std::optional<Bridge> compare_database(const cni::Request& request, const OvsCon
     return std::nullopt;
   }
   const auto bridge = find_bridge_of_port(connection, port->name, soon());
+  // Another name may be that of a VLAN of the bridge.
+  if (bridge && !config.bridge.empty() && bridge->name != config.bridge) bridge_for(connection, config);
   if (!bridge || (!config.bridge.empty() && bridge->name != config.bridge))
     clauses.push_back(fmt::format("port {} is on bridge {}, expected {}", port->name,
                                   bridge ? bridge->name : std::string("none"), config.bridge));

@@ -11,6 +11,7 @@
 #include "core/rollback.h"
 #include "core/vf/representor.h"
 #include "core/vf/restore.h"
+#include "ovs-plugin/fake_bridge.h"
 #include "ovs-plugin/ovs_config.h"
 #include "ovs-plugin/ready.h"
 #include "ovs-plugin/undo.h"
@@ -141,7 +142,7 @@ Bridge choose_bridge(Connection& connection, const std::vector<std::string>& upl
 Bridge find_target_bridge(Connection& connection, const OvsConfig& config, const Sysfs& sysfs, const Offload& offload,
                           const std::string& pf) {
   return config.bridge.empty() ? choose_bridge(connection, list_uplinks(sysfs, offload.uplink), pf)
-                               : require_bridge(connection, config.bridge);
+                               : require_bridge_or_parent(connection, config.bridge);
 }
 
 bool is_by_dpdk(const OvsConfig& config, const Bridge& bridge) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/cni/fallback.h"
+#include "ovs-plugin/fake_bridge.h"
 #include "ovs-plugin/undo.h"
 
 namespace barewire::ovs {
@@ -19,7 +20,7 @@ Error unavailable(const Error& error) {
 void require_running(const ovsdb::Endpoint& endpoint, const std::string& name, std::string_view dpdk_ports) {
   Connection connection = Connection::open(endpoint, soon());
   if (!name.empty()) {
-    const Bridge bridge = require_bridge(connection, name);
+    const Bridge bridge = require_bridge_or_parent(connection, name);
     if (!dpdk_ports.empty()) require_dpdk(connection, bridge, dpdk_ports);
   }
   if (switch_is_running(connection, soon())) return;

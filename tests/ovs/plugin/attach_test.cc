@@ -115,6 +115,29 @@ TEST_F(OvsPluginTest, OvnPortIsTheInterfacesIdOnBrInt) {
   }
 }
 
+TEST_F(OvsPluginTest, AFakeBridgeIsAVlanOfItsParent) {
+  ovs->vsctl("add-br tenant br0 100");
+  const std::string database = ovs->configuration();
+  std::string conf = config(with_address("10.9.0.1/24"));
+  conf.replace(conf.find(R"("bridge":"br0")"), 14, R"("bridge":"tenant")");
+  const PluginResult result = add(conf);
+  ASSERT_TRUE(result.ok()) << result;
+  EXPECT_THAT(ovs->vsctl("list-ports tenant"), HasSubstr(interface_name(result, 0)));
+  EXPECT_EQ("100", port_column(result, "tag"));
+  attach("peer", R"(,"vlan":100)" + with_address("10.9.0.2/24"));
+  EXPECT_TRUE(reaches("pod1", "10.9.0.2"));
+  EXPECT_TRUE(runner_.check("ovs", with_previous(conf, result)).ok())
+      << runner_.check("ovs", with_previous(conf, result));
+  EXPECT_TRUE(runner_.call("STATUS", "ovs", conf).ok());
+  make_netns("pod2");
+  const PluginResult refused = add(and_key(conf, "vlan", "200"), pod("pod2"));
+  EXPECT_EQ(7, refused.code()) << refused;
+  EXPECT_THAT(refused.msg(), HasSubstr("VLAN 100 of bridge br0"));
+  EXPECT_TRUE(del(config(), pod("peer")).ok());
+  EXPECT_TRUE(del(conf).ok());
+  EXPECT_EQ(database, ovs->configuration());
+}
+
 TEST_F(OvsPluginTest, TheMacIsTakenFromEachSourceInTurn) {
   const auto mac = [&](const std::string& keys, const std::string& args) {
     const PluginResult result = add(config(keys), pod("pod1", args));

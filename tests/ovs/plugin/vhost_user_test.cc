@@ -244,6 +244,20 @@ TEST_F(VhostUserTest, AttachmentsShareADirectoryUntilTheLastOneGoes) {
   expect_database_as_before();
 }
 
+TEST_F(VhostUserTest, ASocketIsToldWhereTheSwitchsOwnKeySaysItMakesThem) {
+  must_run("mkdir " + ovs->file("guests"));
+  ovs->kill_vswitchd();
+  ovs->vsctl("--no-wait set Open_vSwitch . other_config:vhost-sock-dir=guests");
+  ovs->start_vswitchd();
+  const PluginResult result = add(vhost("", "dpdkvhostuser"));
+  ASSERT_TRUE(result.ok()) << result;
+  EXPECT_EQ(socket_of(result), ovs->file("guests") + "/" + interface_name(result, 0));
+  EXPECT_TRUE(run_shell("test -S " + socket_of(result)).ok());
+  EXPECT_TRUE(runner_.check("ovs", with_previous(vhost("", "dpdkvhostuser"), result)).ok());
+  EXPECT_TRUE(del(vhost()).ok());
+  EXPECT_FALSE(run_shell("test -e " + socket_of(result)).ok());
+}
+
 TEST_F(VhostUserTest, TheKeysOfUserspaceCniMakeTheSamePort) {
   const auto userspace = [&](const std::string& host) {
     return fmt::format(
