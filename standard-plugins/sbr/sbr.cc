@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The sbr plugin, chained: packets from the addresses of an interface are routed by a table of its own, so that they
-/// leave by it. For pods with several interfaces.
+/// The sbr plugin, chained: packets from each address of an interface are routed by a table of its own, so that they
+/// leave by that interface and that address's gateway. For pods with several interfaces or several gateways.
 #include <algorithm>
 
 #include "core/kernel/netns.h"
-#include "core/log.h"
 #include "core/state/lock_names.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
@@ -19,22 +18,29 @@ constexpr std::string_view kName = "sbr";
 constexpr const char* kIndexKey = "ifindex";
 
 struct Config {
-  std::optional<std::uint32_t> table;
-  std::vector<IpAddress> gateways;
+  std::optional<std::uint32_t> table;  ///< another's: rules lead there, and no route is touched
+  std::vector<IpAddress> gateways;     ///< at most one of each family
   bool source_hints = false;
 };
+
+std::vector<IpAddress> parse_gateways(const JsonView& list) {
+  std::vector<IpAddress> gateways;
+  for (const JsonView& element : list.array("a list of IP addresses")) {
+    const auto address = IpAddress::parse(element.string());
+    if (!address) element.reject("an IP address");
+    if (std::any_of(gateways.begin(), gateways.end(), [&](const auto& g) { return g.is_v4() == address->is_v4(); }))
+      element.reject("one gateway of each address family");
+    gateways.push_back(*address);
+  }
+  return gateways;
+}
 
 Config parse_config(const cni::Request& request) {
   const JsonView root = request.conf.root();
   Config config;
   if (const auto table = root.find("table"))
     config.table = static_cast<std::uint32_t>(table->integer(1, UINT32_MAX, "the number of a routing table"));
-  if (const auto list = root.find("gateways"))
-    for (const JsonView& gateway : list->array("a list of IP addresses")) {
-      const auto address = IpAddress::parse(gateway.string());
-      if (!address) gateway.reject("an IP address");
-      config.gateways.push_back(*address);
-    }
+  if (const auto list = root.find("gateways")) config.gateways = parse_gateways(*list);
   config.source_hints = root.boolean_or("addSourceHints", false);
   return config;
 }
@@ -61,43 +67,72 @@ kernel::RouteInfo default_route(const IpAddress& gateway, const kernel::Link& li
   return route;
 }
 
-/// Neighbour discovery needs the link-local route where it is.
-bool is_movable(const kernel::RouteInfo& route) {
-  return !route.destination.address.is_link_local();
+/// Those of the interface in the main table that move. Neighbour discovery needs the link-local route where it is.
+std::vector<kernel::RouteInfo> movable_routes(kernel::NlSocket& inside, const kernel::Link& link) {
+  std::vector<kernel::RouteInfo> routes;
+  for (const kernel::RouteInfo& route : kernel::list_routes(inside, link.index))
+    if (!route.destination.address.is_link_local()) routes.push_back(route);
+  // A gateway must be on a link of its own table before the kernel takes a route through it.
+  std::stable_partition(routes.begin(), routes.end(), [](const kernel::RouteInfo& route) { return !route.gateway; });
+  return routes;
 }
 
-SourceTable plan(kernel::NlSocket& inside, const cni::Request& request, const Config& config,
-                 const kernel::Link& link) {
+/// Does packets' way from `ip` lead by `route`? By its gateway or its preferred source; a route with neither is
+/// anybody's.
+bool serves(const kernel::RouteInfo& route, const cni::IpConfig& ip) {
+  if (route.destination.address.is_v4() != ip.address.address.is_v4()) return false;
+  const auto is_of_subnet = [&](const std::optional<IpAddress>& address) {
+    return address && ip.address.contains(*address);
+  };
+  return is_of_subnet(route.source) || is_of_subnet(route.gateway) || (!route.source && !route.gateway);
+}
+
+std::optional<IpAddress> gateway_for(const Config& config, const cni::IpConfig& ip) {
+  for (const IpAddress& gateway : config.gateways)
+    if (gateway.is_v4() == ip.address.address.is_v4()) return gateway;
+  return ip.gateway;
+}
+
+SourceTable plan_table(const std::vector<kernel::RouteInfo>& routes, const Config& config, const cni::IpConfig& ip,
+                       const kernel::Link& link) {
   SourceTable table;
-  table.number = config.table ? *config.table : first_free_table(inside);
-  for (const kernel::RouteInfo& route : kernel::list_routes(inside, link.index))
-    if (is_movable(route)) table.moved.push_back(route);
-  // A gateway must be on a link of its own table before the kernel takes a route through it.
-  std::stable_partition(table.moved.begin(), table.moved.end(),
-                        [](const kernel::RouteInfo& route) { return !route.gateway; });
-  std::vector<IpAddress> gateways = config.gateways;
-  for (const cni::IpConfig& ip : addresses_of(*request.conf.previous, request.ifname)) {
-    table.sources.push_back(ip.address.address);
-    if (config.gateways.empty() && ip.gateway) gateways.push_back(*ip.gateway);
-  }
-  for (const IpAddress& gateway : gateways) {
-    const bool has_default = std::any_of(table.moved.begin(), table.moved.end(), [&](const kernel::RouteInfo& route) {
-      return route.destination.is_default() && route.gateway == gateway;
-    });
-    if (!has_default) table.defaults.push_back(default_route(gateway, link));
-  }
+  table.source = ip.address.address;
+  for (const kernel::RouteInfo& route : routes)
+    if (serves(route, ip)) table.routes.push_back(route);
+  const auto gateway = gateway_for(config, ip);
+  const bool has_default = std::any_of(table.routes.begin(), table.routes.end(), [&](const auto& route) {
+    return route.destination.is_default() && route.gateway == gateway;
+  });
+  if (gateway && !has_default) table.routes.push_back(default_route(*gateway, link));
   return table;
 }
 
-/// Of two routes to the same destination in one table the first one made is used.
-void warn_of_others(kernel::NlSocket& inside, const SourceTable& table, const kernel::Link& link) {
-  const auto wanted = table.routes(false);
-  for (const kernel::RouteInfo& route : kernel::list_routes(inside, 0, table.number))
-    if (route.index != link.index && std::any_of(wanted.begin(), wanted.end(), [&](const kernel::RouteInfo& own) {
-          return own.destination.network() == route.destination.network();
-        }))
-      log_warning("config key \"table\" is {}, in which another interface than {} has a route to {}; that one is used",
-                  table.number, link.name, route.destination.text());
+/// The way to the neighbours stays in the main table, with the address to speak from.
+kernel::RouteInfo hinted_route(const cni::IpConfig& ip, const kernel::Link& link) {
+  kernel::RouteInfo route;
+  route.destination = ip.address.network();
+  route.source = ip.address.address;
+  route.index = link.index;
+  return route;
+}
+
+SourceRouting plan(kernel::NlSocket& inside, const cni::Request& request, const Config& config,
+                   const kernel::Link& link) {
+  SourceRouting routing;
+  const std::vector<cni::IpConfig> ips = addresses_of(*request.conf.previous, request.ifname);
+  if (config.table) {
+    for (const cni::IpConfig& ip : ips) routing.tables.push_back({*config.table, ip.address.address, {}});
+    return routing;
+  }
+  routing.moved = movable_routes(inside, link);
+  const std::vector<std::uint32_t> numbers = free_tables(inside, ips.size());
+  for (std::size_t i = 0; i < ips.size(); ++i) {
+    routing.tables.push_back(plan_table(routing.moved, config, ips[i], link));
+    routing.tables.back().number = numbers[i];
+    for (kernel::RouteInfo& route : routing.tables.back().routes) route.table = numbers[i];
+    if (config.source_hints) routing.hinted.push_back(hinted_route(ips[i], link));
+  }
+  return routing;
 }
 
 std::optional<kernel::Link> recorded_link(kernel::NlSocket& inside, const state::Attachment& attachment) {
@@ -119,8 +154,8 @@ void undo(const state::Attachment& attachment, Node&) {
   const auto netns = netns_of(attachment);
   if (!netns) return;
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
-  if (const auto table = SourceTable::from_record(attachment))
-    remove_table(inside, *table, recorded_link(inside, attachment));
+  if (const auto routing = SourceRouting::from_record(attachment))
+    remove_routing(inside, *routing, recorded_link(inside, attachment));
   else
     remove_rules_of_interface(inside, attachment.id.ifname);
 }
@@ -139,12 +174,11 @@ cni::Result add(const cni::Request& request, Node& node) {
     const state::FileLock tables = lock_netns(request, node);
     kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
     const kernel::Link link = kernel::get_link(inside, request.ifname);
-    const SourceTable table = plan(inside, request, config, link);
+    const SourceRouting routing = plan(inside, request, config, link);
     attachment.data[kIndexKey] = link.index;
-    table.to_record(attachment);
+    routing.to_record(attachment);
     store_of(node).save(attachment);
-    if (config.table) warn_of_others(inside, table, link);
-    make_table(inside, table, config.source_hints);
+    make_routing(inside, routing);
     return result;
   });
 }
@@ -156,10 +190,10 @@ void del(const cni::Request& request, Node& node) {
 void check(const cni::Request& request, Node& node) {
   require_previous(request);
   const auto record = find_record(request, node, kName);
-  const auto table = record ? SourceTable::from_record(*record) : std::nullopt;
-  if (!table) throw Error(Error::Code::drift, fmt::format("{}: there is no record of its table", request.ifname));
+  const auto routing = record ? SourceRouting::from_record(*record) : std::nullopt;
+  if (!routing) throw Error(Error::Code::drift, fmt::format("{}: there is no record of its table", request.ifname));
   kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
-  throw_drift(request.ifname, compare_table(inside, *table));
+  throw_drift(request.ifname, compare_routing(inside, *routing));
 }
 
 void gc(const cni::Request& request, Node& node) {
@@ -169,7 +203,7 @@ void gc(const cni::Request& request, Node& node) {
 }  // namespace
 
 const cni::Plugin kSbr{.name = kName,
-                       .about = "routes what comes from an interface's addresses by a table of its own",
+                       .about = "routes what comes from each address of an interface by a table of its own",
                        .add = add,
                        .del = del,
                        .check = check,

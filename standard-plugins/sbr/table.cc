@@ -22,8 +22,8 @@ IpPrefix host_prefix(const IpAddress& address) {
   return {address, static_cast<std::uint8_t>(address.size() * 8)};
 }
 
-kernel::RuleInfo rule_of(const SourceTable& table, const IpAddress& source) {
-  return {.family = source.family(), .source = host_prefix(source), .table = table.number};
+kernel::RuleInfo rule_of(const SourceTable& table) {
+  return {.family = table.source.family(), .source = host_prefix(table.source), .table = table.number};
 }
 
 json::object to_json(const RouteInfo& route) {
@@ -83,86 +83,103 @@ bool is_same(const RouteInfo& a, const RouteInfo& b) {
   return a.destination.network() == b.destination.network() && a.gateway == b.gateway && a.index == b.index;
 }
 
-}  // namespace
+json::object to_json(const SourceTable& table) {
+  return {{"number", table.number}, {"source", table.source.text()}, {"routes", to_json(table.routes)}};
+}
 
-std::optional<SourceTable> SourceTable::from_record(const state::Attachment& attachment) {
-  const json::value* found = attachment.data.if_contains("table");
-  if (found == nullptr || !found->is_object()) return std::nullopt;
-  const JsonView view(*found, "record key", Error::Code::state);
+SourceTable parse_table(const JsonView& view) {
   SourceTable table;
   table.number = find_number(view, "number").value_or(0);
-  for (const JsonView& source : view.at("sources").array())
-    if (const auto address = IpAddress::parse(source.string())) table.sources.push_back(*address);
-  table.moved = parse_routes(view.at("moved"), RT_TABLE_MAIN);
-  table.defaults = parse_routes(view.at("defaults"), table.number);
+  const auto source = find_address(view, "source");
+  if (!source) view.at("source").reject("an IP address");
+  table.source = *source;
+  table.routes = parse_routes(view.at("routes"), table.number);
   return table;
 }
 
-void SourceTable::to_record(state::Attachment& attachment) const {
+/// Records of releases that gave all addresses of an interface one table.
+SourceRouting parse_shared_table(const JsonView& view) {
+  SourceRouting routing;
+  const std::uint32_t number = find_number(view, "number").value_or(0);
+  std::vector<RouteInfo> routes = parse_routes(view.at("moved"), number);
+  for (const RouteInfo& route : parse_routes(view.at("defaults"), number)) routes.push_back(route);
+  for (const JsonView& source : view.at("sources").array())
+    if (const auto address = IpAddress::parse(source.string())) routing.tables.push_back({number, *address, routes});
+  routing.moved = parse_routes(view.at("moved"), RT_TABLE_MAIN);
+  return routing;
+}
+
+}  // namespace
+
+std::optional<SourceRouting> SourceRouting::from_record(const state::Attachment& attachment) {
+  const json::value data = attachment.data;
+  const JsonView view(data, "record key", Error::Code::state);
+  if (const auto shared = view.find("table"); shared && shared->is_object()) return parse_shared_table(*shared);
+  const auto tables = view.find("tables");
+  if (!tables) return std::nullopt;
+  SourceRouting routing;
+  for (const JsonView& table : tables->array()) routing.tables.push_back(parse_table(table));
+  routing.moved = parse_routes(view.at("moved"), RT_TABLE_MAIN);
+  routing.hinted = parse_routes(view.at("hinted"), RT_TABLE_MAIN);
+  return routing;
+}
+
+void SourceRouting::to_record(state::Attachment& attachment) const {
   json::array list;
-  for (const IpAddress& source : sources) list.emplace_back(source.text());
-  attachment.data["table"] =
-      json::object{{"number", number}, {"sources", list}, {"moved", to_json(moved)}, {"defaults", to_json(defaults)}};
+  for (const SourceTable& table : tables) list.push_back(to_json(table));
+  attachment.data["tables"] = std::move(list);
+  attachment.data["moved"] = to_json(moved);
+  attachment.data["hinted"] = to_json(hinted);
 }
 
-std::vector<RouteInfo> SourceTable::routes(bool with_source_hints) const {
-  std::vector<RouteInfo> all = moved;
-  all.insert(all.end(), defaults.begin(), defaults.end());
-  for (RouteInfo& route : all) {
-    route.table = number;
-    const auto source = std::find_if(sources.begin(), sources.end(), [&](const IpAddress& address) {
-      return address.family() == route.destination.address.family();
-    });
-    if (with_source_hints && !route.source && source != sources.end()) route.source = *source;
-  }
-  return all;
-}
-
-std::uint32_t first_free_table(kernel::NlSocket& inside) {
+std::vector<std::uint32_t> free_tables(kernel::NlSocket& inside, std::size_t count) {
   constexpr std::uint32_t kFirst = 100;
   std::vector<std::uint32_t> used;
   for (const int family : {AF_INET, AF_INET6})
     for (const kernel::RuleInfo& rule : kernel::list_rules(inside, family)) used.push_back(rule.table);
   for (const RouteInfo& route : kernel::list_routes(inside, 0, 0)) used.push_back(route.table);
-  std::uint32_t number = kFirst;
-  while (std::find(used.begin(), used.end(), number) != used.end()) ++number;
-  return number;
+  std::vector<std::uint32_t> free;
+  for (std::uint32_t number = kFirst; free.size() < count; ++number)
+    if (std::find(used.begin(), used.end(), number) == used.end()) free.push_back(number);
+  return free;
 }
 
-void make_table(kernel::NlSocket& inside, const SourceTable& table, bool with_source_hints) {
-  for (const IpAddress& source : table.sources) kernel::add_rule(inside, rule_of(table, source));
-  for (const RouteInfo& route : table.routes(with_source_hints))
-    kernel::add_route(inside, route, kernel::IfExists::beside);
-  for (const RouteInfo& route : table.moved) kernel::remove_route(inside, route);
+void make_routing(kernel::NlSocket& inside, const SourceRouting& routing) {
+  for (const SourceTable& table : routing.tables) kernel::add_rule(inside, rule_of(table));
+  for (const SourceTable& table : routing.tables)
+    for (const RouteInfo& route : table.routes) kernel::add_route(inside, route, kernel::IfExists::beside);
+  for (const RouteInfo& route : routing.moved) kernel::remove_route(inside, route);
+  for (const RouteInfo& route : routing.hinted) kernel::add_route(inside, route, kernel::IfExists::beside);
 }
 
-void remove_table(kernel::NlSocket& inside, const SourceTable& table, const std::optional<kernel::Link>& link) {
+void remove_routing(kernel::NlSocket& inside, const SourceRouting& routing, const std::optional<kernel::Link>& link) {
   Collector collector;
-  for (const IpAddress& source : table.sources)
-    collector.run("rule", [&] { kernel::remove_rule(inside, rule_of(table, source)); });
+  for (const SourceTable& table : routing.tables)
+    collector.run("rule", [&] { kernel::remove_rule(inside, rule_of(table)); });
   if (link) {
-    for (const RouteInfo& route : table.moved)
+    for (const RouteInfo& route : routing.hinted) collector.run("route", [&] { kernel::remove_route(inside, route); });
+    for (const RouteInfo& route : routing.moved)
       collector.run("route", [&] { kernel::add_route(inside, route, kernel::IfExists::restore); });
-    for (RouteInfo route : kernel::list_routes(inside, link->index, table.number))
-      collector.run("route", [&] { kernel::remove_route(inside, route); });
+    for (const SourceTable& table : routing.tables)
+      for (const RouteInfo& route : table.routes) collector.run("route", [&] { kernel::remove_route(inside, route); });
   }
   collector.finish();
 }
 
-std::vector<std::string> compare_table(kernel::NlSocket& inside, const SourceTable& table) {
+std::vector<std::string> compare_routing(kernel::NlSocket& inside, const SourceRouting& routing) {
   std::vector<std::string> clauses;
-  for (const IpAddress& source : table.sources) {
-    const auto rules = kernel::list_rules(inside, source.family());
-    const kernel::RuleInfo wanted = rule_of(table, source);
+  for (const SourceTable& table : routing.tables) {
+    const kernel::RuleInfo wanted = rule_of(table);
+    const auto rules = kernel::list_rules(inside, wanted.family);
     if (std::none_of(rules.begin(), rules.end(), [&](const kernel::RuleInfo& rule) {
           return rule.source == wanted.source && rule.table == wanted.table;
         }))
-      clauses.push_back(fmt::format("the rule for {} is missing", source.text()));
+      clauses.push_back(fmt::format("the rule for {} is missing", table.source.text()));
+    const auto present = kernel::list_routes(inside, 0, table.number);
+    for (const RouteInfo& route : table.routes)
+      if (std::none_of(present.begin(), present.end(), [&](const RouteInfo& other) { return is_same(other, route); }))
+        clauses.push_back(fmt::format("table {} has no route to {}", table.number, route.destination.text()));
   }
-  const auto present = kernel::list_routes(inside, 0, table.number);
-  for (const RouteInfo& route : table.routes(false))
-    if (std::none_of(present.begin(), present.end(), [&](const RouteInfo& other) { return is_same(other, route); }))
-      clauses.push_back(fmt::format("table {} has no route to {}", table.number, route.destination.text()));
   return clauses;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The routing table that an interface of a pod gets for itself: what sbr records of it, makes, compares and takes
-/// back.
+/// The routing tables that the addresses of a pod's interface get for themselves: what sbr records of them, makes,
+/// compares and takes back.
 #pragma once
 
 #include <cstdint>
@@ -13,26 +13,32 @@
 
 namespace barewire::standard {
 
+/// What packets from one address are routed by.
 struct SourceTable {
   std::uint32_t number = 0;
-  std::vector<IpAddress> sources;           ///< packets from these use the table
-  std::vector<kernel::RouteInfo> moved;     ///< as they were in the main table, those without a gateway first
-  std::vector<kernel::RouteInfo> defaults;  ///< ours alone, of the table
-
-  static std::optional<SourceTable> from_record(const state::Attachment& attachment);
-  void to_record(state::Attachment& attachment) const;
-  /// Everything the table is to hold.
-  std::vector<kernel::RouteInfo> routes(bool with_source_hints) const;
+  IpAddress source;
+  std::vector<kernel::RouteInfo>
+      routes;  ///< of the table, those without a gateway first; empty: the table is another's
 };
 
-/// The first number from 100 that neither a rule nor a route of the netns uses.
-std::uint32_t first_free_table(kernel::NlSocket& inside);
+struct SourceRouting {
+  std::vector<SourceTable> tables;
+  std::vector<kernel::RouteInfo> moved;   ///< as they were in the main table
+  std::vector<kernel::RouteInfo> hinted;  ///< the interface's subnets, in the main table with the address as source
+
+  static std::optional<SourceRouting> from_record(const state::Attachment& attachment);
+  void to_record(state::Attachment& attachment) const;
+};
+
+/// `count` numbers from 100 on that neither a rule nor a route of the netns uses.
+std::vector<std::uint32_t> free_tables(kernel::NlSocket& inside, std::size_t count);
 
 /// Rules first, then routes. Throws KernelError.
-void make_table(kernel::NlSocket& inside, const SourceTable& table, bool with_source_hints);
-/// Removes rules and routes and puts the moved ones back, where `link` is still there. Harmless when nothing was made.
-void remove_table(kernel::NlSocket& inside, const SourceTable& table, const std::optional<kernel::Link>& link);
+void make_routing(kernel::NlSocket& inside, const SourceRouting& routing);
+/// Removes rules and routes and puts the moved ones back, where `link` is still there, beside what others made
+/// meanwhile. Harmless when nothing was made.
+void remove_routing(kernel::NlSocket& inside, const SourceRouting& routing, const std::optional<kernel::Link>& link);
 /// What is missing, as clauses.
-std::vector<std::string> compare_table(kernel::NlSocket& inside, const SourceTable& table);
+std::vector<std::string> compare_routing(kernel::NlSocket& inside, const SourceRouting& routing);
 
 }  // namespace barewire::standard

@@ -56,7 +56,7 @@ TEST_F(Sbr, SendsFromEachAddressByItsOwnInterface) {
   add(config(kFirst), "net1");
   EXPECT_THAT(way("192.0.2.5"), AllOf(HasSubstr("dev net1"), HasSubstr("table 101")));
   EXPECT_THAT(must_run_in(pod_, "ip -6 route get 2001:db8:9::1 from 2001:db8:1::5"),
-              AllOf(HasSubstr("via 2001:db8:1::1"), HasSubstr("table 101")));
+              AllOf(HasSubstr("via 2001:db8:1::1"), HasSubstr("table 102")));
   EXPECT_THAT(must_run_in(pod_, "ip route show table 101"),
               HasSubstr("203.0.113.0/24 via 192.0.2.9 dev net1 mtu 1400"));
   EXPECT_EQ("", must_run_in(pod_, "ip route show")) << "every route of the two has moved";
@@ -67,13 +67,81 @@ TEST_F(Sbr, SendsFromEachAddressByItsOwnInterface) {
   EXPECT_EQ(before_, routing());
 }
 
-TEST_F(Sbr, TakesTableGatewaysAndHintsAsAsked) {
-  const std::string text = config(kSecond, R"("table":4711,"gateways":["198.51.100.9"],"addSourceHints":true,)");
-  const PluginResult result = add(text, "net2");
-  EXPECT_THAT(must_run_in(pod_, "ip route show table 4711"),
-              AllOf(HasSubstr("default via 198.51.100.9 dev net2 src 198.51.100.5"), Not(HasSubstr("198.51.100.1 "))));
+TEST_F(Sbr, SendsFromEachAddressOfOneInterfaceByItsOwnGateway) {
+  must_run_in(pod_, "ip addr add 203.0.113.5/24 dev net2");
+  before_ = routing();
+  const char* both =
+      R"("prevResult":{"cniVersion":"1.1.0","interfaces":[{"name":"net2","sandbox":"/run/netns/pod1"}],"ips":[{"address":"198.51.100.5/24","gateway":"198.51.100.1","interface":0},{"address":"203.0.113.5/24","gateway":"203.0.113.1","interface":0}]})";
+  add(config(both), "net2");
+  EXPECT_THAT(way("198.51.100.5"), AllOf(HasSubstr("via 198.51.100.1"), HasSubstr("dev net2"), HasSubstr("table 100")));
+  EXPECT_THAT(way("203.0.113.5"), AllOf(HasSubstr("via 203.0.113.1"), HasSubstr("dev net2"), HasSubstr("table 101")));
+  EXPECT_THAT(must_run_in(pod_, "ip route show table 101"), HasSubstr("203.0.113.0/24 dev net2"));
+  EXPECT_TRUE(runner_.check("sbr", config(both), pod("pod1", "net2")).ok());
+  del(config(both), "net2");
+  EXPECT_EQ(before_, routing());
+}
+
+TEST_F(Sbr, TakesGatewaysAsAsked) {
+  const std::string text = config(kSecond, R"("gateways":["198.51.100.9","2001:db8:2::9"],)");
+  add(text, "net2");
+  EXPECT_THAT(must_run_in(pod_, "ip route show table 100"),
+              AllOf(HasSubstr("default via 198.51.100.9 dev net2"), Not(HasSubstr("198.51.100.1 "))));
   EXPECT_TRUE(runner_.check("sbr", text, pod("pod1", "net2")).ok());
   del(text, "net2");
+  EXPECT_EQ(before_, routing());
+}
+
+TEST_F(Sbr, LeadsToATableOfOthersAndMovesNothing) {
+  const std::string text = config(kSecond, R"("table":4711,)");
+  must_run_in(pod_, "ip route add default via 198.51.100.7 table 4711");
+  before_ = routing();
+  const std::string main = must_run_in(pod_, "ip route show");
+  add(text, "net2");
+  EXPECT_THAT(way("198.51.100.5"), HasSubstr("via 198.51.100.7"));
+  EXPECT_EQ(main, must_run_in(pod_, "ip route show"));
+  del(text, "net2");
+  EXPECT_EQ(before_, routing());
+}
+
+TEST_F(Sbr, SourceHintsKeepTheWayToNeighboursInTheMainTable) {
+  const std::string text = config(kSecond, R"("addSourceHints":true,)");
+  add(text, "net2");
+  EXPECT_THAT(must_run_in(pod_, "ip route show dev net2"), HasSubstr("198.51.100.0/24 scope link src 198.51.100.5"));
+  EXPECT_THAT(way("198.51.100.5"), HasSubstr("table 100"));
+  EXPECT_TRUE(runner_.check("sbr", text, pod("pod1", "net2")).ok());
+  del(text, "net2");
+  EXPECT_EQ(before_, routing());
+}
+
+TEST_F(Sbr, GivesBackItsRoutesBesideThoseOfOthers) {
+  add(config(kFirst), "net1");
+  must_run_in(pod_, "ip route add default via 198.51.100.1");
+  del(config(kFirst), "net1");
+  EXPECT_THAT(must_run_in(pod_, "ip route show default"), AllOf(HasSubstr("198.51.100.1"), HasSubstr("192.0.2.1")));
+}
+
+TEST_F(Sbr, UndoesWhatAReleaseWithOneTablePerInterfaceLeft) {
+  must_run_in(pod_,
+              "ip rule add from 198.51.100.5 table 100 && ip route add 198.51.100.0/24 dev net2 table 100 && "
+              "ip route add default via 198.51.100.1 dev net2 table 100 && ip route del 198.51.100.0/24 dev net2");
+  add(config(kFirst), "net1");  // for a record to begin with
+  const std::string path = must_run("ls /run/barewire/attachments/mynet/*net1*");
+  std::string record = *read_file(path.substr(0, path.find('\n')));
+  const std::string index = must_run_in(pod_, "cat /sys/class/net/net2/ifindex || ip -o link show net2 | cut -d: -f1");
+  del(config(kFirst), "net1");
+  auto document = parse_json(record, "record").as_object();
+  auto& data = document.at("data").as_object();
+  const int dev = std::stoi(must_run_in(pod_, "ip -o link show net2 | cut -d: -f1"));
+  data.clear();
+  data["ifindex"] = dev;
+  data["table"] = parse_json(
+      fmt::format(
+          R"({{"number":100,"sources":["198.51.100.5"],"moved":[{{"dst":"198.51.100.0/24","dev":{0},"protocol":2,"src":"198.51.100.5","scope":253}}],"defaults":[{{"dst":"0.0.0.0/0","dev":{0},"protocol":3,"gw":"198.51.100.1"}}]}})",
+          dev),
+      "t");
+  document["ifname"] = "net2";
+  write_text("/run/barewire/attachments/mynet/pod1@net2.sbr.json", boost::json::serialize(document));
+  del(config(kSecond), "net2");
   EXPECT_EQ(before_, routing());
 }
 
