@@ -19,4 +19,6 @@ endfunction()
 
 barewire_import(barewire::nl "${NL_INCLUDE_DIRS}" nl-genl-3 nl-3)
 target_link_libraries(barewire::nl INTERFACE Threads::Threads)
+find_path(RE2_INCLUDE_DIR NAMES re2/re2.h REQUIRED)
+barewire_import(barewire::re2 "${RE2_INCLUDE_DIR}" re2)
 barewire_import(barewire::json "${Boost_INCLUDE_DIRS}" boost_json boost_container)

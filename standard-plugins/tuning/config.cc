@@ -2,40 +2,30 @@
 #include "standard-plugins/tuning/config.h"
 
 #include <fmt/ranges.h>
-#include <regex.h>
+#include <re2/re2.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/fd.h"
+#include "standard-plugins/tuning/duplicate.h"
 
 namespace barewire::standard {
 
 namespace {
 
-/// One line of the allow-list. Source: regex(3), regex(7).
+/// One line of the allow-list, in the dialect of Go's regexp. Source: https://github.com/google/re2/wiki/Syntax.
 class Pattern {
  public:
-  Pattern(const std::string& text, const std::string& file) {
-    const int err = ::regcomp(&pattern_, with_digit_class(text).c_str(), REG_EXTENDED | REG_NOSUB);
-    if (err == 0) return;
-    char why[128] = {};
-    ::regerror(err, &pattern_, why, sizeof why);
-    throw Error(Error::Code::config, fmt::format("reading {} failed: \"{}\" is no regular expression", file, text),
-                why);
+  Pattern(const std::string& text, const std::string& file) : pattern_(text, RE2::Quiet) {
+    if (!pattern_.ok())
+      throw Error(Error::Code::config, fmt::format("reading {} failed: \"{}\" is no regular expression", file, text),
+                  pattern_.error());
   }
-  Pattern(const Pattern&) = delete;
-  Pattern& operator=(const Pattern&) = delete;
-  ~Pattern() { ::regfree(&pattern_); }
-  bool matches(const std::string& text) const { return ::regexec(&pattern_, text.c_str(), 0, nullptr, 0) == 0; }
+  bool matches(const std::string& text) const { return RE2::PartialMatch(text, pattern_); }
 
  private:
-  /// \d, which lists written for the reference plugin use, is unknown to POSIX.
-  static std::string with_digit_class(std::string text) {
-    for (auto at = text.find("\\d"); at != std::string::npos; at = text.find("\\d", at + 5))
-      text.replace(at, 2, "[0-9]");
-    return text;
-  }
-  regex_t pattern_{};
+  RE2 pattern_;
 };
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -51,8 +41,10 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-/// "net.ipv4.conf.IFNAME.arp_notify" → "net/ipv4/conf/eth0/arp_notify". A key that begins with slashes keeps its dots.
+/// "net.ipv4.conf.IFNAME.arp_notify" → "net/ipv4/conf/eth0/arp_notify". A key whose first separator is a slash keeps
+/// its dots, which may be part of an interface's name; slashes before all are passed over.
 std::string path_of(std::string key, const std::string& ifname) {
+  key.erase(0, key.find_first_not_of('/'));
   const auto first = key.find_first_of("./");
   if (first != std::string::npos && key[first] == '.') std::replace(key.begin(), key.end(), '.', '/');
   constexpr std::string_view kPlace = "IFNAME";
@@ -82,8 +74,24 @@ void require_allowed(const Sysctls& sysctls, const std::string& file) {
                   fmt::format("allowed: {}", fmt::join(lines, ", ")));
 }
 
+Error given_twice(const std::string& key) {
+  return Error(Error::Code::config, fmt::format("config key \"sysctl\" has \"{}\" twice", key),
+               "give each sysctl one value");
+}
+
+/// Twice in one object, be it in two spellings; "args.cni" may repeat what the configuration says, and wins.
+void require_given_once(const cni::Request& request) {
+  if (const auto key = find_duplicate(request.stdin_bytes, "sysctl")) throw given_twice(*key);
+  const auto map = request.conf.root().find("sysctl");
+  if (!map) return;
+  std::set<std::string> paths;
+  for (const auto& [key, value] : map->members("an object of sysctl names and values"))
+    if (!paths.insert(path_of(key, request.ifname)).second) throw given_twice(key);
+}
+
 std::map<std::string, std::string> parse_sysctls(const cni::Request& request, const std::string& allow_list) {
   const Sysctls sysctls = sysctls_of(request);
+  require_given_once(request);
   require_allowed(sysctls, allow_list);
   std::map<std::string, std::string> paths;
   for (const auto& [key, value] : sysctls) {

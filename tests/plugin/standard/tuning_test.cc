@@ -125,6 +125,25 @@ TEST_F(Tuning, AllowsOnlySysctlsOfTheList) {
   EXPECT_EQ(7, runner_.add("tuning", config(R"("sysctl":{"net.ipv4.ip_forward":"1"})")).code());
 }
 
+TEST_F(Tuning, TheListIsInTheDialectOfGo) {
+  allow("^(?:net/ipv4|net\\.ipv4)[./]conf[./]\\w+[./]arp_(?i)FILTER$\n[[:alpha:]]+\\.core\\.[^.]*?conn\n");
+  add(R"("sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"})");
+  add(R"("sysctl":{"net/ipv4/conf/eth0/arp_filter":"1"})");
+  EXPECT_EQ(7, runner_.add("tuning", config(R"("sysctl":{"net.ipv4.ip_forward":"1"})")).code());
+}
+
+TEST_F(Tuning, TakesASysctlByItsPathAndOnlyOnce) {
+  add(R"("sysctl":{"/net/ipv4/conf/IFNAME/arp_filter":"1"})");
+  EXPECT_EQ("1\n", must_run_in(pod_, "cat /proc/sys/net/ipv4/conf/eth0/arp_filter"));
+  for (const char* twice : {R"({"net.ipv4.conf.eth0.arp_filter":"0","net.ipv4.conf.eth0.arp_filter":"0"})",
+                            R"({"net.ipv4.conf.eth0.arp_filter":"0","net/ipv4/conf/IFNAME/arp_filter":"1"})"}) {
+    const PluginResult refused = runner_.add("tuning", config(fmt::format(R"("sysctl":{})", twice)));
+    EXPECT_EQ(7, refused.code()) << refused;
+    EXPECT_THAT(refused.msg(), HasSubstr("twice"));
+  }
+  EXPECT_EQ("1\n", must_run_in(pod_, "cat /proc/sys/net/ipv4/conf/eth0/arp_filter"));
+}
+
 TEST_F(Tuning, RefusesBadValuesWithNothingTouched) {
   for (const auto& [keys, part] : std::vector<std::pair<std::string, std::string>>{
            {R"("sysctl":{"kernel.panic":"1"})", "kernel.panic"},
