@@ -17,7 +17,6 @@ using std::chrono::seconds;
 constexpr std::uint32_t kForever = 0xffffffff;
 constexpr seconds kDefaultLease{3600};  ///< the reference plugin's, for servers that tell none
 constexpr seconds kShortest{2};         ///< a server that grants less would be asked without pause
-constexpr int kLinkScope = 253;         // RT_SCOPE_LINK
 constexpr std::size_t kAddressSize = 4;
 
 IpAddress address_at(View bytes, std::size_t at) {
@@ -36,7 +35,13 @@ std::uint8_t mask_length(const Message& ack) {
   return static_cast<std::uint8_t>(length);
 }
 
-/// Source: RFC 3442, "DHCP Client Administrator Responsibilities": 0.0.0.0 is on the link itself.
+cni::Route route_through(const IpPrefix& destination, const IpAddress& router) {
+  return {
+      .destination = destination, .gateway = router, .mtu = {}, .advmss = {}, .priority = {}, .table = {}, .scope = {}};
+}
+
+/// Router 0.0.0.0 means that the destination is on the link itself; results say it the same way, in every version.
+/// Source: RFC 3442, "DHCP Client Administrator Responsibilities".
 std::vector<cni::Route> parse_classless_routes(View bytes) {
   std::vector<cni::Route> routes;
   while (!bytes.empty()) {
@@ -45,19 +50,7 @@ std::vector<cni::Route> parse_classless_routes(View bytes) {
     if (length > 32 || bytes.size() < 1 + significant + kAddressSize) return routes;
     std::array<std::uint8_t, 4> network{};
     std::copy_n(bytes.begin() + 1, significant, network.begin());
-    const IpAddress router = address_at(bytes, 1 + significant);
-    cni::Route route{.destination = {IpAddress::v4(network), length},
-                     .gateway = {},
-                     .mtu = {},
-                     .advmss = {},
-                     .priority = {},
-                     .table = {},
-                     .scope = {}};
-    if (router.is_unspecified())
-      route.scope = kLinkScope;
-    else
-      route.gateway = router;
-    routes.push_back(route);
+    routes.push_back(route_through({IpAddress::v4(network), length}, address_at(bytes, 1 + significant)));
     bytes = bytes.subspan(1 + significant + kAddressSize);
   }
   return routes;
@@ -67,11 +60,6 @@ std::vector<cni::Route> parse_classless_routes(View bytes) {
 std::uint8_t classful_length(const IpAddress& address) {
   const int ones = std::countl_one(*address.data());
   return static_cast<std::uint8_t>(ones == 0 ? 8 : ones == 1 ? 16 : 24);
-}
-
-cni::Route route_through(const IpPrefix& destination, const IpAddress& router) {
-  return {
-      .destination = destination, .gateway = router, .mtu = {}, .advmss = {}, .priority = {}, .table = {}, .scope = {}};
 }
 
 std::vector<cni::Route> routes_of(const Message& ack) {

@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "core/rollback.h"
+#include "core/state/store.h"
 #include "ipam/host_local/config.h"
 #include "ipam/host_local/reservation_store.h"
 #include "ipam/plugins.h"
@@ -29,10 +30,22 @@ Error exhausted(const RangeSet& set) {
                "release pods, enlarge the range, or run GC when reservations are left over");
 }
 
-IpAddress reserve_requested(ReservationStore& store, const Owner& owner, const IpAddress& address) {
-  if (store.reserve(address, owner)) return address;
+/// " (pod default/web)" where a record of ours tells whose the container is.
+std::string pod_of(const Node& node, const std::string& network, const std::string& container_id) {
+  for (const state::Attachment& attachment : state::Store(node.run_dir).list(network))
+    if (attachment.id.container_id == container_id && !attachment.pod.name.empty())
+      return fmt::format(" (pod {}/{})", attachment.pod.name_space, attachment.pod.name);
+  return {};
+}
+
+[[noreturn]] void throw_taken(const ReservationStore& store, const IpAddress& address, const cni::Request& request,
+                              const Node& node) {
+  const auto holder = store.holder(address);
+  const std::string container = holder ? holder->container_id : "another container";
   throw Error(Error::Code::held,
-              fmt::format("reserving {} as requested failed: it is reserved already", address.text()));
+              fmt::format("reserving {} as requested failed: it is reserved for {} {}{}", address.text(), container,
+                          holder ? holder->ifname : "", pod_of(node, request.conf.name, container)),
+              "ask for another address; when that container is gone, its DEL or GC frees this one");
 }
 
 /// One address for one attachment: a second ADD without a DEL is the runtime's mistake.
@@ -59,12 +72,14 @@ IpAddress reserve_any(ReservationStore& store, const Owner& owner, const RangeSe
   throw exhausted(set);
 }
 
-cni::IpConfig reserve_one(ReservationStore& store, const Owner& owner, const Config& config, std::size_t index) {
+cni::IpConfig reserve_one(ReservationStore& store, const Owner& owner, const Config& config, std::size_t index,
+                          const cni::Request& request, const Node& node) {
   const RangeSet& set = config.range_sets[index];
   const auto requested = std::find_if(config.requested.begin(), config.requested.end(),
                                       [&](const IpAddress& address) { return find_range(set, address) != nullptr; });
-  const IpAddress address = requested != config.requested.end() ? reserve_requested(store, owner, *requested)
-                                                                : reserve_any(store, owner, set, index);
+  if (requested != config.requested.end() && !store.reserve(*requested, owner))
+    throw_taken(store, *requested, request, node);
+  const IpAddress address = requested != config.requested.end() ? *requested : reserve_any(store, owner, set, index);
   const Range& range = *find_range(set, address);
   return {.address = {address, range.subnet.length}, .gateway = range.gateway, .interface = {}};
 }
@@ -94,7 +109,7 @@ cni::Result add(const cni::Request& request, Node& node) {
   cni::Result result{.interfaces = {}, .ips = {}, .routes = config.routes, .dns = config.dns};
   Rollback rollback;
   for (std::size_t i = 0; i < config.range_sets.size(); ++i) {
-    const cni::IpConfig ip = reserve_one(store, owner, config, i);
+    const cni::IpConfig ip = reserve_one(store, owner, config, i, request, node);
     rollback.add("reservation", [&store, &owner, address = ip.address.address] { store.release(address, owner); });
     store.set_last_reserved(i, ip.address.address);
     result.ips.push_back(ip);

@@ -12,6 +12,7 @@
 
 #include "core/directory.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "core/log.h"
 #include "core/regular_file.h"
 #include "ipam/host_local/link_file.h"
@@ -146,6 +147,18 @@ std::vector<IpAddress> ReservationStore::held_by(const Owner& owner) {
   const auto old = holding(owner.container_id);
   addresses.insert(addresses.end(), old.begin(), old.end());
   return addresses;
+}
+
+std::optional<Owner> ReservationStore::holder(const IpAddress& address) const {
+  try {
+    const std::string content = trimmed(read_file(path_of(address)).value_or(""));
+    if (content.empty()) return std::nullopt;
+    const auto end = content.find("\r\n");
+    return Owner{content.substr(0, end), end == std::string::npos ? "" : content.substr(end + 2)};
+  } catch (const Error& error) {
+    log_debug("ignoring that {} cannot be read: {}", path_of(address), error.what());
+    return std::nullopt;
+  }
 }
 
 bool ReservationStore::reserve(const IpAddress& address, const Owner& owner) {

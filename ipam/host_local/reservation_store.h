@@ -43,6 +43,8 @@ class ReservationStore {
   std::vector<IpAddress> held_by(const Owner& owner);
   /// False when it is taken. Throws Error{io}.
   bool reserve(const IpAddress& address, const Owner& owner);
+  /// Who a reservation is for, for messages; nullopt when there is none or it cannot be read.
+  std::optional<Owner> holder(const IpAddress& address) const;
   /// True when there was something to release. Those of old versions go when there is no newer one.
   bool release(const Owner& owner);
   bool release(const IpAddress& address, const Owner& owner);

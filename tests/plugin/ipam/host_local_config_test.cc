@@ -142,6 +142,7 @@ TEST_F(HostLocalConfig, RequestedAddressThatIsTakenIsRefused) {
   const PluginResult taken = runner_.add("host-local", config(kSubnet), pod("b", "eth0", "IP=10.1.2.9"));
   EXPECT_EQ(taken.code(), 102) << taken;
   EXPECT_THAT(taken.msg(), HasSubstr("10.1.2.9"));
+  EXPECT_THAT(taken.msg(), HasSubstr("reserved for a eth0"));
   EXPECT_THAT(reservations(), ElementsAre("10.1.2.9"));
 }
 

@@ -32,6 +32,20 @@ TEST_F(DhcpDaemon, ThatDoesNotRunIsNamedWithWhatToDo) {
   EXPECT_NODE_UNCHANGED(before);
 }
 
+/// As the README says to upgrade; writing into the file of a program that runs is "Text file busy".
+TEST_F(DhcpDaemon, IsReplacedByACopyOfTheDirectoryWhileItRuns) {
+  const TempDir installed, release;
+  for (const TempDir* directory : {&installed, &release}) {
+    std::filesystem::copy_file(built_program("barewire-cni"), *directory / "barewire-cni");
+    std::filesystem::create_symlink("barewire-cni", *directory / "dhcp");
+  }
+  daemon_ = std::make_unique<ChildProcess>(command_of(installed / "dhcp", {"daemon"}));
+  ASSERT_TRUE(within(kLong, [&] { return runner_.status("dhcp", config("dummy")).ok(); }));
+  EXPECT_FALSE(run_shell(fmt::format("cp {} {}", release / "barewire-cni", installed / "barewire-cni")).ok());
+  must_run("cp -a --remove-destination " + release.path() + "/. " + installed.path() + "/");
+  EXPECT_TRUE(runner_.status("dhcp", config("dummy")).ok());
+}
+
 TEST_F(DhcpDaemon, TellsWhenNoServerAnswersAndLeavesNothing) {
   start_daemon({"-resendtimeout=1500ms"});
   const auto before = NodeSnapshot::take();

@@ -47,6 +47,22 @@ TEST_F(DhcpLease, AMacvlanPodGetsOneInTheConfigurationOfTheExamples) {
   EXPECT_TRUE(records().empty());
 }
 
+TEST_F(DhcpLease, ARouteThroughNobodyIsOnTheLinkInEveryVersion) {
+  start_server({"--dhcp-option=121,0.0.0.0/0,10.77.0.2,169.254.169.254/32,0.0.0.0"});
+  start_daemon();
+  for (const char* version : {"0.4.0", "1.1.0"}) {
+    const std::string text = fmt::format(
+        R"({{"cniVersion":"{}","name":"mynet","type":"macvlan","master":"eth0","ipam":{{"type":"dhcp","request":[{{"option":"121"}}]}}}})",
+        version);
+    const PluginResult result = add("macvlan", text);
+    const std::string routes = must_run_in(pod_, "ip route");
+    EXPECT_THAT(routes, HasSubstr("169.254.169.254 dev eth0 scope link")) << version;
+    EXPECT_THAT(routes, HasSubstr("default via 10.77.0.2 dev eth0")) << version;
+    EXPECT_TRUE(runner_.check("macvlan", with_previous(text, result)).ok()) << version;
+    EXPECT_TRUE(runner_.del("macvlan", text).ok());
+  }
+}
+
 TEST_F(DhcpLease, IsRenewedByTheServerThatGaveIt) {
   start_server({"--dhcp-option=option:T1,3", "--dhcp-option=option:T2,400"});
   start_daemon();

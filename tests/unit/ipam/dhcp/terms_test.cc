@@ -56,7 +56,7 @@ TEST(DhcpTerms, PreferClasslessRoutesToTheRouter) {
   EXPECT_EQ(result_of(message),
             R"({"cniVersion":"1.1.0","ips":[{"address":"10.0.0.9/24","gateway":"10.0.0.1"}],"routes":[)"
             R"({"dst":"0.0.0.0/0","gw":"10.0.0.2"},{"dst":"192.168.9.0/24","gw":"10.0.0.3"},)"
-            R"({"dst":"172.20.0.0/16","scope":253}]})");
+            R"({"dst":"172.20.0.0/16","gw":"0.0.0.0"}]})");
   for (std::size_t size = 1; size < 20; ++size) {  // cut anywhere: what is whole counts
     message.options[kClasslessRoutes].resize(size);
     EXPECT_NO_THROW(Terms::from_ack(message));
