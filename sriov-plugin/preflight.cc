@@ -145,20 +145,27 @@ std::vector<hw::Requested> requested_attributes(const vf::Settings& settings) {
   return list;
 }
 
+vf::Settings without_what_is(vf::Settings settings, const std::optional<kernel::VfInfo>& info) {
+  if (!info) return settings;
+  if (settings.vlan && settings.vlan->id == 0 && info->vlan == 0) settings.vlan.reset();
+  if (settings.spoof_check && settings.spoof_check == info->spoof_check) settings.spoof_check.reset();
+  if (settings.trust == info->trust.value_or(false)) settings.trust.reset();
+  if (settings.link_state == info->link_state.value_or(kernel::VfLinkState::automatic)) settings.link_state.reset();
+  return settings;
+}
+
 void check_vf(const hw::Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
   vf::require_available(target);
   check_netdev_settings(target, settings);
   check_pf(nic, target, settings);
-  vf::Settings changed = settings;
-  // "vlan": 0 where there is no VLAN asks for nothing, also of a NIC without VLANs.
-  if (target.vf.info && changed.vlan && changed.vlan->id == 0 && target.vf.info->vlan == 0) changed.vlan.reset();
+  const vf::Settings changed = without_what_is(settings, target.vf.info);
   hw::check_supported(nic.profile, requested_attributes(changed), target_of(nic, target, settings));
 }
 
 void probe_vf(vf::Host& host, const hw::Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
   if (!target.vf.info || !target.pf.link) return;
   std::vector<std::string> missing;
-  for (const hw::Requested& wanted : requested_attributes(settings)) {
+  for (const hw::Requested& wanted : requested_attributes(without_what_is(settings, target.vf.info))) {
     const hw::Capability& capability = nic.profile.capability(wanted.attribute);
     const bool known = capability.verified && capability.support != hw::Capability::Support::unknown;
     if (!known && !is_offered(host, target, wanted.attribute)) missing.push_back(wanted.key);

@@ -3,6 +3,7 @@
 /// touched.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,10 @@ namespace barewire::sriov {
 
 /// The attributes that `settings` ask a NIC for, under the names of their config keys.
 std::vector<hw::Requested> requested_attributes(const vf::Settings& settings);
+
+/// `settings` without what the VF has already, which needs no support of the NIC: no VLAN, spoof checking as it is,
+/// trust off and link state auto also where the driver tells nothing of them.
+vf::Settings without_what_is(vf::Settings settings, const std::optional<kernel::VfInfo>& info);
 
 /// Throws Error{device} when the VF cannot be handed over (no driver, netdev elsewhere), Error{held} when it is part of
 /// a bridge or bond, Error{config} when a setting needs a netdev and there is none, Error{unsupported_by_nic} naming

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "core/kernel/upper_links.h"
 #include "core/log.h"
 
 namespace barewire::vf {
@@ -169,6 +170,15 @@ Link settle_at_home(Host& host, const Link& link, const NetdevState& original) {
   return kernel::find_link(host.socket, link.index).value_or(link);
 }
 
+/// What the pod stood on its netdev would stay in the pod's netns and hear the traffic of the next pod.
+void remove_uppers(Located& located) {
+  if (located.on_host) return;
+  for (const kernel::UpperLink& upper : kernel::list_upper_links(located.socket, located.link.index)) {
+    log_info("removing {} {}, which the pod made on {}", upper.kind, upper.name, located.link.name);
+    kernel::delete_link(located.socket, upper.index, fmt::format("removing {} of the pod", upper.name));
+  }
+}
+
 [[noreturn]] void report_lost(const std::string& name, const std::string& where) {
   throw Error(Error::Code::device, fmt::format("moving {} into {} failed: it has vanished on the way", name, where),
               "another program may have renamed or moved it at the same moment; try again");
@@ -224,6 +234,7 @@ Link move_in(Host& host, Link link, const kernel::NetNs& pod, NlSocket& pod_sock
 }
 
 Link move_home(Host& host, Located& located, const NetdevState& original) {
+  remove_uppers(located);
   sanitise_and_close(located, original);
   remove_foreign_alt_names(host, located, original);
   const std::string name = name_at_home(host, located, original);

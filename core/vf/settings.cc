@@ -115,10 +115,12 @@ void apply_admin(Host& host, const PfPort& pf, const VfInfo& current, const Sett
   VfChange change;
   change.vlan = unless_equal(settings.vlan, vlan_of(current));
   change.spoof_check = unless_equal(settings.spoof_check, current.spoof_check);
-  change.trust = unless_equal(settings.trust, current.trust);
+  // A driver that does not tell of one of these two has never had anything but off, and auto.
+  change.trust = unless_equal(settings.trust, std::optional(current.trust.value_or(false)));
   change.min_tx_rate = unless_equal(settings.min_tx_rate, current.min_tx_rate);
   change.max_tx_rate = unless_equal(settings.max_tx_rate, current.max_tx_rate);
-  change.link_state = unless_equal(settings.link_state, current.link_state);
+  change.link_state =
+      unless_equal(settings.link_state, std::optional(current.link_state.value_or(kernel::VfLinkState::automatic)));
   send(host, pf, current.id, change, habits);
 }
 
