@@ -57,7 +57,7 @@ make_node() {
   mount -t tmpfs tmpfs /run
   private /var/lib/cni /etc/cni /opt/cni
   mkdir -p /etc/cni/net.d /opt/cni/bin
-  for plugin in bridge host-local portmap firewall bandwidth tuning; do ln -s "$BAREWIRE_CNI" "/opt/cni/bin/$plugin"; done
+  for plugin in $("$BAREWIRE_CNI" --names); do ln -s "$BAREWIRE_CNI" "/opt/cni/bin/$plugin"; done
   ip link set lo up
   for command in iptables ip6tables; do $command -P FORWARD DROP; done
   work=$(mktemp -d)
