@@ -103,7 +103,8 @@ bool CommandAnswer::exited_with(int code) const noexcept {
 std::string CommandAnswer::text() const {
   const std::string end = WIFSIGNALED(status) ? fmt::format("was killed by signal {}", WTERMSIG(status))
                                               : fmt::format("exited with status {}", WEXITSTATUS(status));
-  return words.empty() ? end : fmt::format("{}: {}", end, words);
+  const auto last = words.find_last_not_of(" \n");
+  return last == std::string::npos ? end : fmt::format("{}: {}", end, words.substr(0, last + 1));
 }
 
 std::optional<std::string> find_command(const std::string& name) {

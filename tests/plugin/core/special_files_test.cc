@@ -72,7 +72,7 @@ class SpecialFiles : public NetnsTest {
     NetnsTest::SetUp();
     if (IsSkipped()) return;
     make_netns("pod1");
-    must_run("ip link add up0 type dummy && mkdir -p /run/special/directory && mkfifo /run/special/fifo");
+    must_run("ip link add up0 type veth peer name up1 && mkdir -p /run/special/directory && mkfifo /run/special/fifo");
     must_run("ln -s /dev/zero /run/special/device && truncate -s 1G /run/special/endless");
     must_run("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/run/special/socket\")'");
     runner_.install("host-local", built_program("barewire-cni"));
