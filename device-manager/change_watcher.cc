@@ -72,6 +72,12 @@ ChangeWatcher::Event ChangeWatcher::poll_once(std::chrono::milliseconds timeout,
   return Event::changed;
 }
 
+void ChangeWatcher::drain() {
+  const auto fds = descriptors();
+  drain_inotify(fds[0]);
+  drain_socket(fds[1]);
+}
+
 void ChangeWatcher::settle() {
   const auto end = std::chrono::steady_clock::now() + kLongestBurst;
   while (std::chrono::steady_clock::now() < end && poll_once(kQuiet, -1) == Event::changed) {

@@ -3,6 +3,9 @@
 /// named netns (inotify). Used by `barewire list --watch` and by the daemon.
 #pragma once
 
+#include <netlink/socket.h>
+
+#include <array>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -24,9 +27,15 @@ class ChangeWatcher {
   /// `other` (-1: none) has something to say, `timeout` otherwise.
   Event wait(std::chrono::milliseconds timeout, int other = -1);
 
+  /// For a loop of the caller's own, instead of `wait`: readable when something changed; `drain` then makes them quiet
+  /// again.
+  std::array<int, 2> descriptors() const noexcept { return {inotify_.get(), nl_socket_get_fd(links_.raw())}; }
+  void drain();
+  /// Directories that exist by now are watched from now on.
+  void watch_directories();
+
  private:
   Event poll_once(std::chrono::milliseconds timeout, int other);
-  void watch_directories();
   void settle();
 
   std::string run_dir_;

@@ -20,6 +20,10 @@ bool is_name_of(const std::string& name, const vf::Pf& pf) {
   return pf.link->name == name || std::find(alternatives.begin(), alternatives.end(), name) != alternatives.end();
 }
 
+bool is_name_of(const std::string& name, const state::Pod& pod) {
+  return name == pod.name || name == pod.name_space + "/" + pod.name;
+}
+
 /// A misspelt PF must not look like one without VFs.
 void name_unknown_pfs(const Filter& filter, Snapshot& snapshot) {
   for (const std::string& name : filter.pfs) {
@@ -36,18 +40,19 @@ bool Filter::matches(const vf::Pf& pf) const {
 }
 
 bool Filter::matches(const state::Attachment& attachment) const {
-  const state::Pod& pod = attachment.pod;
   return none_or_any(networks, [&](const std::string& name) { return name == attachment.id.network; }) &&
          none_or_any(containers, [&](const std::string& id) { return attachment.id.container_id.starts_with(id); }) &&
-         none_or_any(pods, [&](const std::string& name) {
-           return name == pod.name || name == pod.name_space + "/" + pod.name;
-         });
+         none_or_any(pods, [&](const std::string& name) { return is_name_of(name, attachment.pod); });
 }
 
 bool Filter::matches(const VfEntry& vf) const {
   if (!none_or_any(states, [&](VfState state) { return state == vf.state; })) return false;
   const bool asks_for_holder = !networks.empty() || !pods.empty() || !containers.empty();
-  return !asks_for_holder || (vf.holder && matches(*vf.holder));
+  if (!asks_for_holder) return true;
+  if (vf.holder) return matches(*vf.holder);
+  // Promised and not attached yet: only the pod can be known.
+  return vf.allocation && networks.empty() && containers.empty() &&
+         none_or_any(pods, [&](const std::string& name) { return is_name_of(name, vf.allocation->pod); });
 }
 
 Snapshot apply(const Filter& filter, Snapshot snapshot) {

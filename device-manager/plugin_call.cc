@@ -4,15 +4,21 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstring>
+#include <filesystem>
 #include <utility>
+#include <vector>
 
 #include "core/cni/delegate.h"
 #include "core/fd.h"
+
+extern char** environ;
 
 namespace barewire::manager {
 namespace {
@@ -31,6 +37,8 @@ cni::Outcome perform(Node node, const std::string& type, const cni::Environment&
   }
 }
 
+constexpr const char* kCallPlugin = "--call-plugin";
+
 /// The child of fork: never returns. A group of its own lets a timeout kill what the plugin itself started, and keeps a
 /// terminal's interrupt from stopping an undo half-way.
 [[noreturn]] void child(const Node& node, const std::string& type, const cni::Environment& environment,
@@ -46,6 +54,91 @@ cni::Outcome perform(Node node, const std::string& type, const cni::Environment&
   } catch (...) {
     ::_exit(1);
   }
+}
+
+pid_t fork_child(const Node& node, const std::string& type, const cni::Environment& environment,
+                 const std::string& stdin_bytes, int answer, const state::FileLock* held) {
+  const pid_t pid = ::fork();
+  if (pid < 0) throw sys_error("starting plugin {}", type);
+  if (pid == 0 && held != nullptr) state::FileLock::inherit(held->path());
+  if (pid == 0) child(node, type, environment, stdin_bytes, answer);
+  ::setpgid(pid, pid);  // also here: a kill may come before the child has run
+  return pid;
+}
+
+/// A child of fork may only run what no other thread can have left half-done: with threads, this program is executed
+/// anew instead.
+bool has_threads() {
+  std::error_code ignored;
+  const std::filesystem::directory_iterator tasks("/proc/self/task", ignored);
+  return std::distance(begin(tasks), end(tasks)) > 1;
+}
+
+/// This process's environment with the CNI_* variables of `environment`.
+std::vector<std::string> process_environment(const cni::Environment& environment) {
+  std::vector<std::string> variables;
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable)
+    if (std::strncmp(*variable, "CNI_", 4) != 0) variables.emplace_back(*variable);
+  const auto put = [&](const char* name, const std::string& value) {
+    if (!value.empty()) variables.push_back(fmt::format("{}={}", name, value));
+  };
+  put("CNI_COMMAND", environment.command);
+  put("CNI_CONTAINERID", environment.container_id);
+  put("CNI_NETNS", environment.netns);
+  put("CNI_IFNAME", environment.ifname);
+  put("CNI_PATH", environment.path);
+  put("CNI_ARGS", environment.args);
+  return variables;
+}
+
+/// posix_spawn's attributes for a group of its own and no signal blocked.
+class SpawnAttributes {
+ public:
+  SpawnAttributes() {
+    ::posix_spawnattr_init(&attributes_);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::posix_spawnattr_setsigmask(&attributes_, &none);
+    ::posix_spawnattr_setpgroup(&attributes_, 0);
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+    ::posix_spawn_file_actions_init(&files_);
+  }
+  SpawnAttributes(const SpawnAttributes&) = delete;
+  SpawnAttributes& operator=(const SpawnAttributes&) = delete;
+  ~SpawnAttributes() {
+    ::posix_spawnattr_destroy(&attributes_);
+    ::posix_spawn_file_actions_destroy(&files_);
+  }
+  pid_t spawn(const std::string& type, const cni::Environment& environment, const std::string& held) {
+    std::vector<std::string> variables = process_environment(environment);
+    std::vector<char*> pointers;
+    for (std::string& variable : variables) pointers.push_back(variable.data());
+    pointers.push_back(nullptr);
+    std::string program = "/proc/self/exe", option = kCallPlugin, argument = type, lock = held;
+    std::array<char*, 5> arguments = {program.data(), option.data(), argument.data(), lock.data(), nullptr};
+    pid_t pid = 0;
+    const int err =
+        ::posix_spawn(&pid, program.c_str(), &files_, &attributes_, arguments.data(), pointers.data());
+    if (err != 0) throw errno_error(err, fmt::format("starting plugin {}", type));
+    return pid;
+  }
+  void dup2(int from, int to) { ::posix_spawn_file_actions_adddup2(&files_, from, to); }
+
+ private:
+  posix_spawnattr_t attributes_{};
+  posix_spawn_file_actions_t files_{};
+};
+
+pid_t spawn_child(const Node&, const std::string& type, const cni::Environment& environment,
+                  const std::string& stdin_bytes, int answer, const state::FileLock* held) {
+  const Fd input(::memfd_create("cni-stdin", MFD_CLOEXEC));
+  if (!input) throw sys_error("creating a memory file for the stdin of plugin {}", type);
+  write_all(input.get(), stdin_bytes, "a plugin's stdin");
+  if (::lseek(input.get(), 0, SEEK_SET) < 0) throw sys_error("rewinding a plugin's stdin");
+  SpawnAttributes attributes;
+  attributes.dup2(input.get(), STDIN_FILENO);
+  attributes.dup2(answer, STDOUT_FILENO);
+  return attributes.spawn(type, environment, held != nullptr ? held->path() : "");
 }
 
 /// Everything until the other end closes; nullopt when `deadline` passes first.
@@ -96,11 +189,8 @@ std::string call_in_child(const Node& node, const std::string& type, const cni::
   if (::pipe2(ends.data(), O_CLOEXEC) < 0) throw sys_error("creating a pipe for plugin {}", type);
   const Fd answer(ends[0]);
   Fd childs_end(ends[1]);
-  const pid_t pid = ::fork();
-  if (pid < 0) throw sys_error("starting plugin {}", type);
-  if (pid == 0 && held != nullptr) state::FileLock::inherit(*held);
-  if (pid == 0) child(node, type, environment, stdin_bytes, childs_end.get());
-  ::setpgid(pid, pid);  // also here: a kill may come before the child has run
+  const auto start = has_threads() ? spawn_child : fork_child;
+  const pid_t pid = start(node, type, environment, stdin_bytes, childs_end.get(), held);
   childs_end.reset();
   const auto printed = read_until(answer.get(), Clock::now() + timeout);
   if (!printed) ::kill(-pid, SIGKILL);
@@ -117,6 +207,19 @@ std::string call_in_child(const Node& node, const std::string& type, const cni::
   std::string output = printed->substr(1);
   if (printed->front() != 0) throw plugin_error(type, output);
   return output;
+}
+
+std::optional<int> perform_plugin_call(int argc, char** argv, const Node& node) {
+  if (argc != 4 || std::string_view(argv[1]) != kCallPlugin) return std::nullopt;
+  if (*argv[3] != '\0') state::FileLock::inherit(argv[3]);
+  try {
+    const cni::Outcome outcome =
+        perform(node, argv[2], cni::Environment::from_process(), read_all(STDIN_FILENO, "stdin"));
+    write_all(STDOUT_FILENO, std::string(1, static_cast<char>(outcome.exit_status)) + outcome.output, "the answer");
+    return EXIT_SUCCESS;
+  } catch (const std::exception&) {
+    return EXIT_FAILURE;  // the caller sees that there is no answer
+  }
 }
 
 std::string describe(const Error& error) {

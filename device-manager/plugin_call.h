@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "core/cni/plugin.h"
@@ -16,11 +17,16 @@ inline constexpr std::chrono::seconds kPluginTimeout{120};
 
 /// Runs plugin `type` with `environment` and `stdin_bytes` and returns what it prints. A type that node.plugins does
 /// not hold is executed from the environment's CNI_PATH. Throws the plugin's own Error, code kept; Error{delegate} when
-/// it dies or takes longer than `timeout` (it is killed then). Must be called while this process has one thread.
+/// it dies or takes longer than `timeout` (it is killed then). A process with one thread forks; one with more executes
+/// its own program, whose main has to give way to perform_plugin_call.
 /// `held`: a lock the caller holds until this returns, and which the plugin takes for its own.
 std::string call_in_child(const Node& node, const std::string& type, const cni::Environment& environment,
                           const std::string& stdin_bytes, std::chrono::milliseconds timeout,
                           const state::FileLock* held = nullptr);
+
+/// In the main of a program with threads, before anything else: the exit status of a call made by call_in_child;
+/// nullopt when this is none.
+std::optional<int> perform_plugin_call(int argc, char** argv, const Node& node);
 
 /// "what (hint)", for one line.
 std::string describe(const Error& error);

@@ -177,7 +177,7 @@ PfFacts read_pf_facts(const Node& node, kernel::NlSocket& socket, const std::str
   PfFacts facts;
   const state::Store store(node.run_dir);
   for (const vf::Vf& vf : pf->vfs) {
-    const auto finding = vf::find_use(vf, store, socket, {.peer_state_dir = node.cni_state_dir + "/sriov"});
+    const auto finding = vf::find_use(vf, store, socket, vf::foreign_state(node));
     const bool usable = finding.use == vf::UseOfVf::free || finding.use == vf::UseOfVf::unbound;
     facts.in_use.push_back(usable ? std::nullopt : std::optional(finding.why));
   }

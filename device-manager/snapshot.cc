@@ -11,16 +11,34 @@
 namespace barewire::manager {
 namespace {
 
-constexpr std::array<std::pair<VfState, std::string_view>, 5> kStates = {{
+constexpr std::array<std::pair<VfState, std::string_view>, 6> kStates = {{
     {VfState::free, "free"},
+    {VfState::allocated, "allocated"},
     {VfState::in_pod, "in pod"},
     {VfState::used_elsewhere, "in use elsewhere"},
     {VfState::drifted, "drifted"},
     {VfState::unbound, "no driver"},
 }};
 
-vf::ForeignState foreign_state(const Node& node) {
-  return {.peer_state_dir = node.cni_state_dir + "/sriov"};
+/// nullopt also of a damaged record: the VF's own state says that.
+std::optional<state::Allocation> find_allocation(const Node& node, const std::string& device) {
+  try {
+    return state::Allocations(node.cni_state_dir + state::Allocations::kBelow).find(device);
+  } catch (const Error& error) {
+    if (!error.is(Error::Code::state)) throw;
+    return std::nullopt;
+  }
+}
+
+/// kubelet gave it to one pod, CNI put it into another's netns.
+void compare_pods(VfEntry& entry) {
+  if (!entry.holder || !entry.allocation || entry.allocation->pod.name.empty() || entry.holder->pod.name.empty())
+    return;
+  const state::Pod& promised = entry.allocation->pod;
+  const state::Pod& holder = entry.holder->pod;
+  if (promised.name == holder.name && promised.name_space == holder.name_space) return;
+  entry.drift.push_back(fmt::format("kubelet gave it to pod {}/{}", promised.name_space, promised.name));
+  entry.state = VfState::drifted;
 }
 
 void describe_holder(VfEntry& entry, const state::Store& store, const std::optional<state::AttachmentId>& holder,
@@ -40,12 +58,16 @@ void describe_holder(VfEntry& entry, const state::Store& store, const std::optio
 VfEntry describe_vf(const Node& node, kernel::NlSocket& socket, vf::Vf vf, const DriftFinder& find_drift) {
   const state::Store store(node.run_dir);
   VfEntry entry;
-  auto finding = vf::find_use(vf, store, socket, foreign_state(node));
+  auto finding = vf::find_use(vf, store, socket, vf::foreign_state(node));
   entry.vf = std::move(vf);
   entry.why = std::move(finding.why);
+  entry.allocation = find_allocation(node, entry.vf.pci.address);
   switch (finding.use) {
     case vf::UseOfVf::free:
       entry.state = VfState::free;
+      break;
+    case vf::UseOfVf::allocated:
+      entry.state = VfState::allocated;
       break;
     case vf::UseOfVf::unbound:
       entry.state = VfState::unbound;
@@ -55,6 +77,7 @@ VfEntry describe_vf(const Node& node, kernel::NlSocket& socket, vf::Vf vf, const
       break;
     case vf::UseOfVf::held:
       describe_holder(entry, store, finding.holder, find_drift);
+      compare_pods(entry);
       break;
   }
   return entry;

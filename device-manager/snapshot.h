@@ -14,18 +14,20 @@
 #include "core/cni/fallback.h"
 #include "core/kernel/devlink.h"
 #include "core/node.h"
+#include "core/state/allocation.h"
 #include "core/vf/inventory.h"
 
 namespace barewire::manager {
 
 enum class VfState {
   free,
+  allocated,       ///< see vf::UseOfVf
   in_pod,          ///< one of our records holds it, and the kernel shows what the record says
   used_elsewhere,  ///< see vf::UseOfVf
   drifted,         ///< one of our records holds it, and the kernel shows something else
   unbound,
 };
-/// "free", "in pod", "in use elsewhere", "drifted", "no driver".
+/// "free", "allocated", "in pod", "in use elsewhere", "drifted", "no driver".
 std::string_view text_of(VfState state);
 /// As text_of with '_' for ' ', the value in JSON and of `--state`; nullopt for other words.
 std::string key_of(VfState state);
@@ -34,9 +36,10 @@ std::optional<VfState> parse_vf_state(std::string_view key);
 struct VfEntry {
   vf::Vf vf;
   VfState state = VfState::free;
-  std::string why;                          ///< of used_elsewhere: how one can tell
-  std::optional<state::Attachment> holder;  ///< of in_pod and drifted; absent when its record is damaged
-  std::vector<std::string> drift;           ///< of drifted: one sentence per difference
+  std::string why;                                ///< of allocated and used_elsewhere: how one can tell
+  std::optional<state::Attachment> holder;        ///< of in_pod and drifted; absent when its record is damaged
+  std::vector<std::string> drift;                 ///< of drifted: one sentence per difference
+  std::optional<state::Allocation> allocation{};  ///< to whom it is promised, attached or not
 };
 
 struct PfEntry {

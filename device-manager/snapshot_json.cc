@@ -81,6 +81,19 @@ json::value fallback_json(const std::optional<cni::FallbackRecord>& fallback) {
   return json::object{{"type", fallback->type}, {"when", fallback->when}, {"because", fallback->because}};
 }
 
+json::value allocation_json(const std::optional<state::Allocation>& allocation) {
+  if (!allocation) return nullptr;
+  const state::Pod& pod = allocation->pod;
+  return json::object{{"by", allocation->by},
+                      {"owner", allocation->owner},
+                      {"pod", pod.name.empty() ? json::value(nullptr)
+                                               : json::value(json::object{{"namespace", pod.name_space},
+                                                                          {"name", pod.name},
+                                                                          {"uid", text_or_null(pod.uid)}})},
+                      {"container", text_or_null(allocation->container)},
+                      {"since", text_or_null(allocation->since)}};
+}
+
 json::object other_json(const OtherAttachment& other) {
   return {{"holder", holder_json(other.attachment)},
           {"device", text_or_null(other.device)},
@@ -146,6 +159,7 @@ json::object to_json(const VfEntry& entry) {
   object["why"] = text_or_null(entry.why);
   object["holder"] = entry.holder ? json::value(holder_json(*entry.holder)) : json::value(nullptr);
   object["drift"] = strings(entry.drift);
+  object["allocation"] = allocation_json(entry.allocation);
   return object;
 }
 

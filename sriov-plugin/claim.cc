@@ -12,20 +12,29 @@ namespace barewire::sriov {
 
 namespace {
 
-/// A pod that names a pool gets an interface; one on a user-space driver has none to give.
-bool is_for_pods(const vf::Vf& vf) {
-  return !kernel::is_userspace_driver(vf.pci.driver);
+vf::UseFinding find_use(vf::Host& host, const vf::Vf& vf) {
+  vf::ForeignState foreign;
+  foreign.peer_state_dir = host.peer_state_dir;
+  foreign.allocation_dir = host.allocations.directory();
+  return vf::find_use(vf, host.store, host.socket, foreign);
 }
 
-bool is_free(vf::Host& host, const vf::Vf& vf) {
-  return is_for_pods(vf) && vf::use_of(vf, host.store, host.socket, host.peer_state_dir) == vf::UseOfVf::free;
+/// Why this VF is not one for `driver`; nullopt when it is. A pod that wants a netdev must not get a VF without one.
+std::optional<std::string> wrong_driver(const vf::Vf& vf, const std::string& driver) {
+  const bool userspace = kernel::is_userspace_driver(vf.pci.driver);
+  if (driver == Config::kNetdev ? !userspace : vf.pci.driver == driver) return std::nullopt;
+  if (driver == Config::kNetdev)
+    return fmt::format("vf {} ({}) is on {}: \"deviceID\" hands it over", vf.id, vf.pci.address, vf.pci.driver);
+  return fmt::format("vf {} ({}) is bound to {}, the pool is for {}", vf.id, vf.pci.address,
+                     vf.pci.driver.empty() ? "no driver" : vf.pci.driver, driver);
 }
 
-std::string describe_use(const vf::Host& host, const vf::Vf& vf, vf::UseOfVf use) {
-  const std::string name = fmt::format("vf {} ({})", vf.id, vf.pci.address);
-  if (use != vf::UseOfVf::held) return name + " is used elsewhere or has no driver";
-  const auto holder = host.store.holder(vf.pci.address);
-  return fmt::format("{} is held by {}", name, holder ? holder->text() : "a damaged record");
+/// nullopt: a pod may have it.
+std::optional<std::string> find_obstacle(vf::Host& host, const vf::Vf& vf, const Config& config) {
+  if (auto why = wrong_driver(vf, config.pool_driver)) return why;
+  const vf::UseFinding finding = find_use(host, vf);
+  if (finding.use == vf::UseOfVf::free) return std::nullopt;
+  return fmt::format("vf {} ({}): {}", vf.id, vf.pci.address, finding.why);
 }
 
 /// Moves the VF to the reservation; the PF is copied without its other VFs.
@@ -41,32 +50,27 @@ std::optional<vf::Pf> find_pool_pf(vf::Host& host, const vf::VfRange& range, std
   return pf;
 }
 
-std::optional<vf::VfOfPf> first_free(vf::Host& host, const vf::Pf& pf, const vf::VfRange& range,
+std::optional<vf::VfOfPf> first_free(vf::Host& host, const vf::Pf& pf, const vf::VfRange& range, const Config& config,
                                      std::vector<std::string>& why_not) {
   bool any = false;
   for (const vf::Vf& vf : pf.vfs) {
     if (!range.contains(vf.id)) continue;
     any = true;
-    if (!is_for_pods(vf)) {
-      why_not.push_back(
-          fmt::format("vf {} ({}) is on {}: \"deviceID\" hands it over", vf.id, vf.pci.address, vf.pci.driver));
-      continue;
-    }
-    const vf::UseOfVf use = vf::use_of(vf, host.store, host.socket, host.peer_state_dir);
-    if (use == vf::UseOfVf::free) return single(pf, vf);
-    why_not.push_back(describe_use(host, vf, use));
+    auto obstacle = find_obstacle(host, vf, config);
+    if (!obstacle) return single(pf, vf);
+    why_not.push_back(*std::move(obstacle));
   }
   if (!any) why_not.push_back(fmt::format("PF {} has no VF of that range", range.pf));
   return std::nullopt;
 }
 
-std::optional<vf::Reservation> reserve_from(vf::Host& host, const vf::VfRange& range,
+std::optional<vf::Reservation> reserve_from(vf::Host& host, const vf::VfRange& range, const Config& config,
                                             std::vector<std::string>& why_not) {
   const auto pf = find_pool_pf(host, range, why_not);
   if (!pf) return std::nullopt;
   state::FileLock lock = vf::lock_pf(host, pf->pci.address);
   const auto present = find_pool_pf(host, range, why_not);  // as it is under the lock
-  auto target = present ? first_free(host, *present, range, why_not) : std::nullopt;
+  auto target = present ? first_free(host, *present, range, config, why_not) : std::nullopt;
   if (!target) return std::nullopt;
   return vf::Reservation{std::move(lock), std::move(*target)};
 }
@@ -86,7 +90,7 @@ vf::Reservation reserve(vf::Host& host, const Config& config) {
   if (config.device) return vf::reserve_device(host, *config.device);
   std::vector<std::string> why_not;
   for (const vf::VfRange& range : config.pool)
-    if (auto reservation = reserve_from(host, range, why_not)) return std::move(*reservation);
+    if (auto reservation = reserve_from(host, range, config, why_not)) return std::move(*reservation);
   refuse_pool(host, config, why_not);
 }
 
@@ -101,7 +105,7 @@ PoolState inspect_pool(vf::Host& host, const Config& config) {
     // A driver's watchdog may give a link that has just been set down its carrier back (igb).
     if (pf->link && pf->link->is_up() && pf->link->carrier) state.carrier = true;
     for (const vf::Vf& vf : pf->vfs)
-      if (range.contains(vf.id) && is_free(host, vf)) ++state.free;
+      if (range.contains(vf.id) && !find_obstacle(host, vf, config)) ++state.free;
   }
   return state;
 }
@@ -111,7 +115,7 @@ vf::VfOfPf peek(vf::Host& host, const Config& config) {
   std::vector<std::string> why_not;
   for (const vf::VfRange& range : config.pool)
     if (const auto pf = find_pool_pf(host, range, why_not))
-      if (auto target = first_free(host, *pf, range, why_not)) return std::move(*target);
+      if (auto target = first_free(host, *pf, range, config, why_not)) return std::move(*target);
   refuse_pool(host, config, why_not);
 }
 

@@ -22,6 +22,11 @@ void parse_pool_keys(const JsonView& root, Config& config) {
   if (pool && texts.empty()) pool->reject("at least one PF, as \"ens1f0#0-3\"");
   for (const std::string& text : texts) config.pool.push_back(vf::VfRange::parse(text, pf ? "pf" : "pool"));
   config.pool_text = fmt::format("{}", fmt::join(texts, ", "));
+  const auto driver = root.find("driver");
+  if (!driver) return;
+  config.pool_driver = driver->string();
+  if (config.pool_driver != Config::kNetdev && !kernel::is_userspace_driver(config.pool_driver))
+    driver->reject("\"netdev\" (any driver of the kernel), \"vfio-pci\", \"uio_pci_generic\" or \"igb_uio\"");
 }
 
 void require_device_or_pool(const Config& config) {

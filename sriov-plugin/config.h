@@ -17,6 +17,10 @@ struct Config {
   std::optional<std::string> device;  ///< PCI address of the VF; absent: one of `pool`
   std::vector<vf::VfRange> pool;
   std::string pool_text;  ///< as written, for messages
+  /// What the VFs of the pool have to be bound to: kNetdev is any driver of the kernel, else one of
+  /// kernel::is_userspace_driver.
+  std::string pool_driver = kNetdev;
+  static constexpr const char* kNetdev = "netdev";
   vf::Settings settings;
   std::string device_info_file;  ///< runtimeConfig.CNIDeviceInfoFile; may be empty
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/state/attachment.h"
 
-#include <time.h>
-
 #include <boost/json/serialize.hpp>
 #include <limits>
 
 #include "core/fd.h"
+#include "core/state/allocation.h"
 
 namespace barewire::state {
 
@@ -15,14 +14,6 @@ namespace json = boost::json;
 namespace {
 
 constexpr int kFormat = 1;  ///< of the record; a reader refuses a newer one
-
-std::string now_text() {
-  const time_t now = ::time(nullptr);
-  tm utc{};
-  ::gmtime_r(&now, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec);
-}
 
 std::optional<kernel::NetNsId> parse_netns_id(const JsonView& view) {
   const auto found = view.find("netnsId");

@@ -32,8 +32,8 @@ std::string& inherited() {
 
 }  // namespace
 
-void FileLock::inherit(const FileLock& held) {
-  inherited() = held.path_;
+void FileLock::inherit(const std::string& path) {
+  inherited() = path;
 }
 
 FileLock FileLock::acquire(const std::string& path, const std::string& what, std::chrono::milliseconds timeout,

@@ -21,9 +21,10 @@ class FileLock {
   /// Throws Error{try_again} "<what> is locked …" after `timeout`, Error{io} when the file cannot be made.
   static FileLock acquire(const std::string& path, const std::string& what,
                           std::chrono::milliseconds timeout = kLockTimeout, File file = File::stays);
-  /// In a child of fork, whose parent holds `held` and waits for it: acquire() of the same file succeeds at once there,
-  /// since the parent's lock protects the child's work too.
-  static void inherit(const FileLock& held);
+  /// In a child whose parent holds the lock at `path` and waits for it: acquire() of the same file succeeds at once
+  /// there, since the parent's lock protects the child's work too.
+  static void inherit(const std::string& path);
+  const std::string& path() const noexcept { return path_; }
 
   FileLock(FileLock&& other) noexcept = default;
   FileLock& operator=(FileLock&&) = delete;

@@ -6,6 +6,7 @@
 #include "core/kernel/netns.h"
 #include "core/kernel/sysfs.h"
 #include "core/node.h"
+#include "core/state/allocation.h"
 #include "core/state/store.h"
 
 namespace barewire::vf {
@@ -16,13 +17,15 @@ struct Host {
       : sysfs(from.sysfs),
         netns(kernel::NetNs::current()),
         store(from.run_dir),
-        peer_state_dir(from.cni_state_dir + "/sriov") {}
+        peer_state_dir(from.cni_state_dir + "/sriov"),
+        allocations(from.cni_state_dir + state::Allocations::kBelow) {}
 
   kernel::Sysfs sysfs;
   kernel::NetNs netns;
   kernel::NlSocket socket;
   state::Store store;
   std::string peer_state_dir;  ///< sriov-cni's records
+  state::Allocations allocations;
 };
 
 }  // namespace barewire::vf

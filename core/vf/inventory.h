@@ -12,6 +12,7 @@
 #include "core/kernel/netlink.h"
 #include "core/kernel/pci.h"
 #include "core/kernel/vf.h"
+#include "core/node.h"
 #include "core/state/store.h"
 
 namespace barewire::vf {
@@ -32,8 +33,9 @@ struct Pf {
 };
 
 enum class UseOfVf {
-  free,  ///< in this netns or on a user-space driver, claimed by no one, not enslaved, down or without address
-  held,  ///< one of our records holds it
+  free,       ///< in this netns or on a user-space driver, claimed by no one, not enslaved, down or without address
+  held,       ///< one of our records holds it
+  allocated,  ///< promised to a container or claim, or kept back (core/state/allocation.h); in none of our netns
   used_elsewhere,  ///< no record of ours, yet its netdev is in another netns, enslaved, addressed or carries other
                    ///< links, its vfio group is open, or a peer's record holds it
   unbound,         ///< no driver is bound to it: there is nothing to hand over
@@ -50,11 +52,12 @@ struct VfOfPf {
 };
 std::optional<VfOfPf> find_vf(const kernel::Sysfs& sysfs, kernel::NlSocket& socket, const std::string& pci_address);
 
-/// Where others leave signs that they use a VF.
+/// Where others than our attachments leave signs that they use a VF, or will.
 struct ForeignState {
   std::string peer_state_dir =
       "/var/lib/cni/sriov";            ///< sriov-cni's: pci/<address> names a netns; counts while it lives
   std::string vfio_dir = "/dev/vfio";  ///< a group that is open answers EBUSY to a second open
+  std::string allocation_dir = "/var/lib/cni/barewire/allocations";
 };
 
 /// What a VF is used for, and how one can tell: `why` is a clause such as "it is enslaved to br0"; empty when free.
@@ -65,7 +68,9 @@ struct UseFinding {
 };
 /// Reads only. An address that the kernel gave by itself (link-local) does not count as one.
 UseFinding find_use(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const ForeignState& foreign);
-UseOfVf use_of(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const std::string& peer_state_dir);
+UseOfVf use_of(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const ForeignState& foreign);
+/// Of `node`.
+ForeignState foreign_state(const Node& node);
 
 /// "a process has /dev/vfio/17 open"; nullopt when none has, or the function is on another driver.
 std::optional<std::string> find_vfio_user(const kernel::PciFunction& pci, const std::string& vfio_dir);

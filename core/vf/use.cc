@@ -8,6 +8,7 @@
 #include "core/kernel/address.h"
 #include "core/kernel/netns.h"
 #include "core/regular_file.h"
+#include "core/state/allocation.h"
 #include "core/vf/inventory.h"
 
 namespace barewire::vf {
@@ -22,6 +23,17 @@ std::optional<UseFinding> held_by_us(const std::string& address, const state::St
   } catch (const Error& error) {
     if (!error.is(Error::Code::state)) throw;
     return UseFinding{UseOfVf::held, error.what(), {}};
+  }
+}
+
+/// As with a record that holds it: what cannot be read must never make it free.
+std::optional<std::string> promised(const std::string& address, const std::string& directory) {
+  try {
+    const auto allocation = state::Allocations(directory).find(address);
+    return allocation ? std::optional(allocation->text()) : std::nullopt;
+  } catch (const Error& error) {
+    if (!error.is(Error::Code::state)) throw;
+    return error.what();
   }
 }
 
@@ -83,13 +95,21 @@ std::optional<std::string> find_vfio_user(const kernel::PciFunction& pci, const 
 
 UseFinding find_use(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const ForeignState& foreign) {
   if (auto held = held_by_us(vf.pci.address, store)) return *std::move(held);
+  if (auto why = promised(vf.pci.address, foreign.allocation_dir)) return {UseOfVf::allocated, *std::move(why), {}};
   if (auto why = used_elsewhere(vf, socket, foreign)) return {UseOfVf::used_elsewhere, *std::move(why), {}};
   if (vf.pci.driver.empty()) return {UseOfVf::unbound, "no driver is bound to it", {}};
   return {};
 }
 
-UseOfVf use_of(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const std::string& peer_state_dir) {
-  return find_use(vf, store, socket, {.peer_state_dir = peer_state_dir}).use;
+UseOfVf use_of(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const ForeignState& foreign) {
+  return find_use(vf, store, socket, foreign).use;
+}
+
+ForeignState foreign_state(const Node& node) {
+  ForeignState foreign;
+  foreign.peer_state_dir = node.cni_state_dir + "/sriov";
+  foreign.allocation_dir = node.cni_state_dir + state::Allocations::kBelow;
+  return foreign;
 }
 
 }  // namespace barewire::vf

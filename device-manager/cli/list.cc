@@ -102,7 +102,7 @@ void add_list_command(CLI::App& app, Session& session) {
       ->type_name("PF")
       ->delimiter(',');
   command->add_option("--state", options->states, "Only VFs in this state (repeatable)")
-      ->check(CLI::IsMember({"free", "in_pod", "in_use_elsewhere", "drifted", "no_driver"}))
+      ->check(CLI::IsMember({"free", "allocated", "in_pod", "in_use_elsewhere", "drifted", "no_driver"}))
       ->delimiter(',');
   add_holder_options(*command, options->filter);
   command->add_flag("-a,--all", options->all, "Also attachments that hold no VF, each compared with the kernel");

@@ -18,6 +18,8 @@ Style style_of(VfState state) {
   switch (state) {
     case VfState::free:
       return Style::green;
+    case VfState::allocated:
+      return Style::yellow;
     case VfState::in_pod:
       return Style::plain;
     case VfState::used_elsewhere:
@@ -62,6 +64,8 @@ struct VfColumn {
 
 Cell held_by(const VfEntry& entry) {
   if (entry.holder) return holder_text(*entry.holder);
+  if (entry.state == VfState::allocated && entry.allocation && !entry.allocation->pod.name.empty())
+    return Cell(entry.allocation->pod.name_space + "/" + entry.allocation->pod.name);
   if (entry.state == VfState::drifted) return Cell("damaged record", Style::red);
   return entry.state == VfState::free || entry.state == VfState::unbound ? Cell() : Cell(entry.why, Style::dim);
 }

@@ -47,6 +47,7 @@ void add_repair_command(CLI::App& app, Session& session);
 void add_gc_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
 void add_provision_command(CLI::App& app, Session& session);
+void add_reserve_commands(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);
 void add_ovs_command(CLI::App& app, Session& session);
 void add_completion_command(CLI::App& app, Session& session);

@@ -49,31 +49,63 @@ void show_pf(Session& session, const Options& options, const manager::PfEntry& p
   session.print(text);
 }
 
+/// Everything that a pod has, or that is promised to it.
+void show_pod(Session& session, const Options& options) {
+  const state::Store store(session.node.run_dir);
+  const manager::Filter filter{.pods = {options.device}};
+  const auto found = apply(filter, manager::take_snapshot(session.node, drift_finders(session.node)));
+  if (found.pfs.empty() && found.others.empty())
+    throw Error(Error::Code::device, fmt::format("no device of this node belongs to pod {}", options.device),
+                "`barewire list --all` shows those that have one");
+  if (options.output == "json") return session.print_json(to_json(found));
+  std::vector<Section> sections;
+  const auto add = [&](std::vector<Section> more) {
+    for (Section& section : more) sections.push_back(std::move(section));
+  };
+  for (const manager::PfEntry& pf : found.pfs)
+    for (const manager::VfEntry& vf : pf.vfs)
+      add(describe_vf(pf, vf, !vf.holder || is_alive(*vf.holder), vf.holder ? store.path_of(vf.holder->id) : ""));
+  for (const manager::OtherAttachment& other : found.others)
+    add(describe_attachment(other.attachment, is_alive(other.attachment), store.path_of(other.attachment.id)));
+  session.print(render(sections, session.terminal));
+}
+
+/// A VF by its address, or by its netdev while that is on the host.
+std::optional<vf::VfOfPf> find_vf(const kernel::Sysfs& sysfs, kernel::NlSocket& socket, const std::string& name) {
+  if (auto vf = vf::find_vf(sysfs, socket, name)) return vf;
+  if (name.find('/') != std::string::npos) return std::nullopt;
+  const auto address = sysfs.link_name(fmt::format("class/net/{}/device", name));
+  return address ? vf::find_vf(sysfs, socket, *address) : std::nullopt;
+}
+
 void run(Session& session, const Options& options) {
   kernel::NlSocket socket;
   const kernel::Sysfs sysfs(session.node.sysfs);
   const auto finders = drift_finders_of_vfs(session.node);
-  if (auto vf = vf::find_vf(sysfs, socket, options.device)) {
+  if (auto vf = find_vf(sysfs, socket, options.device)) {
     return show_vf(session, options, manager::describe_pf(session.node, socket, std::move(vf->pf), finders.of_vf));
   }
   if (auto pf = vf::find_pf(sysfs, socket, options.device)) {
     return show_pf(session, options, manager::describe_pf(session.node, socket, std::move(*pf), finders.of_vf));
   }
+  if (options.device.find('/') != std::string::npos) return show_pod(session, options);
   throw Error(Error::Code::device, fmt::format("{} is neither a VF nor a NIC that can have VFs", options.device),
-              "`barewire list` shows those of this node; a VF is named by its PCI address");
+              "`barewire list` shows those of this node; a VF is named by its PCI address or its netdev, a pod as "
+              "NAMESPACE/NAME");
 }
 
 constexpr const char* kExamples = R"(Examples:
   barewire show 0000:01:10.3           one VF: attributes, holder, original state, drift
   barewire show ens1f0                 one PF, by name or PCI address
+  barewire show default/web-0          what a pod has, and what is promised to it
   barewire show 0000:01:10.3 -o json   with the whole record)";
 
 }  // namespace
 
 void add_show_command(CLI::App& app, Session& session) {
-  auto* command = app.add_subcommand("show", "Show all that is known of one VF or PF");
+  auto* command = app.add_subcommand("show", "Show all that is known of one VF, PF or pod");
   const auto options = std::make_shared<Options>();
-  command->add_option("device", options->device, "PCI address of a VF or PF, or a PF's name")
+  command->add_option("device", options->device, "PCI address or netdev of a VF or PF, or NAMESPACE/POD")
       ->required()
       ->type_name("DEVICE");
   command->add_option("-o,--output", options->output, "Form of the output (text)")

@@ -157,6 +157,7 @@ std::vector<Section> describe_vf(const manager::PfEntry& pf, const manager::VfEn
                        {"IOMMU group", pci.iommu_group.value_or("")},
                        {"state", std::string(text_of(entry.state))},
                        {"because", entry.why}}});
+  if (entry.allocation) sections.back().lines.emplace_back("promise", entry.allocation->text());
   for (const std::string& difference : entry.drift) sections.back().lines.emplace_back("drift", difference);
   sections.push_back(netdev_section(entry.vf.link));
   sections.push_back(attribute_section(pf, entry.vf));

@@ -22,7 +22,7 @@ constexpr int kFailed = 4;
 
 /// To stderr: the journal adds time and name by itself. Source: systemd.exec(5), $JOURNAL_STREAM.
 std::shared_ptr<spdlog::logger> make_log(const std::string& level) {
-  auto log = std::make_shared<spdlog::logger>("barewired", std::make_shared<spdlog::sinks::stderr_sink_st>());
+  auto log = std::make_shared<spdlog::logger>("barewired", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   log->set_level(spdlog::level::from_str(level));
   log->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l: %v" : "%Y-%m-%dT%H:%M:%S.%e%z barewired %l: %v");
   log->flush_on(spdlog::level::debug);
@@ -67,6 +67,8 @@ int run(int argc, char** argv, StopSignals& stop) {
 
 int main(int argc, char** argv) {
   try {
+    const barewire::cni::PluginTable plugins = barewire::plugin_table();
+    if (const auto status = barewire::manager::perform_plugin_call(argc, argv, {.plugins = &plugins})) return *status;
     barewire::StopSignals stop;
     return barewire::daemon::run(argc, argv, stop);
   } catch (const barewire::Error& error) {

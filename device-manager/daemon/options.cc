@@ -5,6 +5,24 @@
 
 namespace barewire::daemon {
 
+namespace {
+
+void add_kubelet_options(CLI::App& app, kubelet::Settings& kubelet) {
+  app.add_option("--pools", kubelet.pools,
+                 "Which devices containers may ask for (/etc/barewire/pools.json, else /etc/pcidp/config.json)")
+      ->type_name("FILE");
+  app.add_option("--resource-prefix", kubelet.prefix, "Prefix of the resources of pools that name none")
+      ->type_name("DOMAIN");
+  app.add_flag("--use-cdi", kubelet.use_cdi, "Hand device nodes over by CDI instead of naming them to kubelet");
+  app.add_option("--kubelet", kubelet.directory, "kubelet's directory (/var/lib/kubelet)")->type_name("DIRECTORY");
+  app.add_option("--registration", kubelet.registration, "How kubelet hears of resources (auto)")
+      ->check(CLI::IsMember({"auto", "watcher", "socket"}));
+  app.add_option("--instance", kubelet.instance, "Part of the sockets' names, such as a pod's UID: for upgrades")
+      ->type_name("WORD");
+}
+
+}  // namespace
+
 std::unique_ptr<CLI::App> make_app(Options& options) {
   auto app = std::make_unique<CLI::App>("Barewire's node daemon: undoes what dead pods left behind.", "barewired");
   app->set_version_flag("--version", fmt::format("barewired {}", BAREWIRE_VERSION), "Print the version and exit");
@@ -23,6 +41,7 @@ std::unique_ptr<CLI::App> make_app(Options& options) {
                 "Every pod's processes are to be seen, though this is not the host's PID namespace");
   app->add_option("--log-level", options.log_level, "How much to log (info)")
       ->check(CLI::IsMember({"error", "warning", "info", "debug"}));
+  add_kubelet_options(*app, options.kubelet);
   app->footer(
       "Exit status: 0 stopped as asked, or with --once nothing failed; 1 with --once something could not be undone; "
       "2 wrong command line; 4 failed.");

@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "device-manager/kubelet/settings.h"
+
 namespace barewire::daemon {
 
 struct Options {
@@ -16,6 +18,7 @@ struct Options {
   bool dry_run = false;
   bool own_pid_namespace = false;
   std::string log_level = "info";
+  kubelet::Settings kubelet{};
 };
 
 std::unique_ptr<CLI::App> make_app(Options& options);

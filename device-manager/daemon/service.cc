@@ -70,19 +70,66 @@ Service::Service(const Node& node, const Options& options, std::shared_ptr<spdlo
       options_(options),
       log_(std::move(log)),
       stop_(stop),
+      loop_([this](std::string_view failure) { log_->error("{}", failure); }),
       watcher_(node.run_dir),
-      watch_(std::chrono::seconds(options.grace)) {}
+      settle_(loop_.add_timer([this] { ask_for_look(); })),
+      next_look_(loop_.add_timer([this] { ask_for_look(); })),
+      watchdog_(loop_.add_timer([this] { on_watchdog(); })),
+      watch_(std::chrono::seconds(options.grace)),
+      reaper_("reaper", [this](std::string_view failure) { log_->error("{}", failure); }) {
+  if (!options.dry_run) kubelet_.emplace(node, options, log_, loop_);
+}
 
 void Service::run() {
   log_->info("looking for dead attachments every {} s; grace {} s", options_.interval, options_.grace);
+  loop_.watch(stop_.fd(), [this] { loop_.stop(); });
+  for (const int fd : watcher_.descriptors()) loop_.watch(fd, [this] { on_change(); });
+  ask_for_look();
+  on_watchdog();
   ::sd_notify(0, "READY=1\nSTATUS=Watching attachments");
-  while (!stop_.is_asked()) {
-    look();
-    tell_well();
-    watcher_.wait(until_next_look(), stop_.fd());
-  }
+  loop_.run();
   log_->info("stopping as asked");
   ::sd_notify(0, "STOPPING=1");
+  reaper_.stop();
+  if (kubelet_) kubelet_->stop();
+}
+
+/// A burst of changes is one: a look follows once it is quiet, or after a second of them.
+void Service::on_change() {
+  constexpr std::chrono::milliseconds kQuiet{150};
+  constexpr std::chrono::milliseconds kLongestBurst{1000};
+  watcher_.drain();
+  const auto now = std::chrono::steady_clock::now();
+  if (!settle_.is_set()) burst_began_ = now;
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(burst_began_ + kLongestBurst - now);
+  settle_.set(std::min(kQuiet, left));
+  if (kubelet_) kubelet_->on_change();
+}
+
+/// While the reaper is at work, its progress tells that the daemon is well.
+void Service::on_watchdog() {
+  const auto interval = watchdog_interval();
+  if (!interval) return;
+  if (!looking_) tell_well();
+  watchdog_.set(*interval);
+}
+
+void Service::ask_for_look() {
+  look_again_ = looking_;
+  if (looking_) return;
+  looking_ = true;
+  watcher_.watch_directories();  // one made since is seen from now on, what was in it by this look
+  reaper_.post([this] {
+    look();
+    tell_well();
+    loop_.post([this, until_next = until_next_look()] { on_looked(until_next); });
+  });
+}
+
+void Service::on_looked(std::chrono::milliseconds until_next) {
+  looking_ = false;
+  if (look_again_) return ask_for_look();
+  next_look_.set(until_next);
 }
 
 void Service::look() {
@@ -109,7 +156,6 @@ std::chrono::milliseconds Service::until_next_look() const {
     // What was due and could not be undone waits for the interval.
     if (left.count() > 0) wait = std::min(wait, left + std::chrono::milliseconds(10));
   }
-  if (const auto watchdog = watchdog_interval()) wait = std::min(wait, *watchdog);
   return wait;
 }
 

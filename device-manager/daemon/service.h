@@ -1,28 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The daemon's life: looks for dead attachments at every interval and whenever a netns or record changes, undoes them
-/// after the grace, tells systemd that it is well, ends at SIGTERM. One thread; plugins run in children.
+/// after the grace, tells systemd that it is well, ends at SIGTERM. The loop waits (event_loop.h); looking and undoing,
+/// which may take minutes, is the work of the thread "reaper", plugins run in processes of their own.
 #pragma once
 
 #include <spdlog/logger.h>
 
 #include <memory>
+#include <optional>
 
 #include "core/signals.h"
 #include "device-manager/change_watcher.h"
+#include "device-manager/daemon/event_loop.h"
+#include "device-manager/daemon/kubelet_side.h"
 #include "device-manager/daemon/options.h"
+#include "device-manager/daemon/worker.h"
 #include "device-manager/reaper.h"
 
 namespace barewire::daemon {
 
 class Service {
  public:
-  /// `stop` outlives it. Throws Error{io}, {kernel}.
+  /// `node` and `stop` outlive it. Throws Error{io}, {kernel}.
   Service(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log, const StopSignals& stop);
   /// Until `stop` is asked.
   void run();
 
  private:
-  /// One look; an error of it is logged, the next look tries again.
+  void on_change();
+  void on_watchdog();
+  /// Has the reaper look; a look that is asked for during another follows it.
+  void ask_for_look();
+  void on_looked(std::chrono::milliseconds until_next);
+
+  /// These run on the reaper's thread.
   void look();
   void reap_due(const manager::ReapPlan& plan);
   std::chrono::milliseconds until_next_look() const;
@@ -31,8 +42,17 @@ class Service {
   Options options_;
   std::shared_ptr<spdlog::logger> log_;
   const StopSignals& stop_;
+  EventLoop loop_;
   manager::ChangeWatcher watcher_;
-  manager::GraceWatch watch_;
+  EventLoop::Timer& settle_;
+  EventLoop::Timer& next_look_;
+  EventLoop::Timer& watchdog_;
+  std::chrono::steady_clock::time_point burst_began_{};
+  bool looking_ = false;
+  bool look_again_ = false;
+  manager::GraceWatch watch_;  ///< of the reaper's thread
+  Worker reaper_;              ///< its thread ends before what it uses goes
+  std::optional<KubeletSide> kubelet_;
 };
 
 /// `--once`: true when nothing failed.

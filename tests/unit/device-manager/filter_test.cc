@@ -77,8 +77,8 @@ TEST(Filter, AttachmentsWithoutAVfMatchByHolderAndNeverByDevice) {
 }
 
 TEST(VfState, HasAWordAndAKeyThatReadsBack) {
-  for (const VfState state :
-       {VfState::free, VfState::in_pod, VfState::used_elsewhere, VfState::drifted, VfState::unbound}) {
+  for (const VfState state : {VfState::free, VfState::allocated, VfState::in_pod, VfState::used_elsewhere,
+                              VfState::drifted, VfState::unbound}) {
     EXPECT_EQ(parse_vf_state(key_of(state)), state);
   }
   EXPECT_EQ(key_of(VfState::used_elsewhere), "in_use_elsewhere");

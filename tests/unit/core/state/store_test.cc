@@ -157,7 +157,7 @@ TEST_F(Records, ALockThatTheParentHoldsIsTheChildsToo) {
   const FileLock held = store.lock_attachment(attachment("a").id);
   const pid_t child = ::fork();
   if (child == 0) {
-    FileLock::inherit(held);
+    FileLock::inherit(held.path());
     try {
       { const FileLock again = Store(root_).lock_attachment(attachment("a").id); }
       ::_exit(std::filesystem::is_empty(root_ + "/locks") ? 2 : 0);  // it is not the child's to remove

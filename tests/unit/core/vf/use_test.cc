@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/state/allocation.h"
 #include "core/vf/inventory.h"
 #include "tests/support/fake_sysfs.h"
 
@@ -20,8 +21,10 @@ class UseOf : public ::testing::Test {
     return vf;
   }
 
-  UseFinding find(const Vf& vf) {
-    return find_use(vf, store_, socket_, {directory_.path() + "/sriov", directory_.path() + "/vfio"});
+  UseFinding find(const Vf& vf) { return find_use(vf, store_, socket_, foreign()); }
+
+  ForeignState foreign() const {
+    return {directory_.path() + "/sriov", directory_.path() + "/vfio", directory_.path() + "/allocations"};
   }
 
   state::Attachment record(const std::string& container) {
@@ -60,7 +63,7 @@ TEST_F(UseOf, AVfOfARecordIsHeldAndSaysByWhom) {
   EXPECT_EQ(finding.use, UseOfVf::held);
   ASSERT_TRUE(finding.holder);
   EXPECT_EQ(*finding.holder, attachment.id);
-  EXPECT_EQ(use_of(vf_with_driver("vfio-pci"), store_, socket_, directory_.path()), UseOfVf::held);
+  EXPECT_EQ(use_of(vf_with_driver("vfio-pci"), store_, socket_, foreign()), UseOfVf::held);
 }
 
 TEST_F(UseOf, AClaimWithoutARecordHoldsNothing) {
@@ -77,6 +80,31 @@ TEST_F(UseOf, AVfWhoseRecordIsDamagedIsNeverFree) {
   EXPECT_EQ(finding.use, UseOfVf::held);
   EXPECT_FALSE(finding.holder);
   EXPECT_THAT(finding.why, HasSubstr("pod-a@net1.sriov.json"));
+}
+
+TEST_F(UseOf, APromisedVfIsAllocatedUntilAnAttachmentHoldsIt) {
+  const state::Allocations allocations(directory_.path() + "/allocations");
+  allocations.save({.device = "0000:01:10.0",
+                    .by = state::Allocation::kDevicePlugin,
+                    .owner = "example.com/vf",
+                    .pod = {"default", "web-0", "uid-1"}});
+  const UseFinding finding = find(vf_with_driver("vfio-pci"));
+  EXPECT_EQ(finding.use, UseOfVf::allocated);
+  EXPECT_EQ(finding.why, "resource example.com/vf promises it to pod default/web-0");
+  const auto attachment = record("pod-a");
+  store_.save(attachment);
+  ASSERT_TRUE(store_.claim("0000:01:10.0", attachment.id));
+  EXPECT_EQ(find(vf_with_driver("vfio-pci")).use, UseOfVf::held);
+  store_.release("0000:01:10.0", attachment.id);
+  allocations.remove("0000:01:10.0");
+  EXPECT_EQ(find(vf_with_driver("vfio-pci")).use, UseOfVf::free);
+}
+
+TEST_F(UseOf, AVfWhosePromiseCannotBeReadIsNeverFree) {
+  const std::string path = directory_.write("allocations/0000:01:10.0.json", "{");
+  const UseFinding finding = find(vf_with_driver("vfio-pci"));
+  EXPECT_EQ(finding.use, UseOfVf::allocated);
+  EXPECT_THAT(finding.why, HasSubstr(path));
 }
 
 TEST_F(UseOf, APeersRecordCountsWhileItsNetnsLives) {

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The records of promised devices: one JSON file each.
+#include "core/state/allocation.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <filesystem>
+
+#include "core/fd.h"
+#include "core/json_view.h"
+#include "core/temporary_file.h"
+
+namespace barewire::state {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr int kFormat = 1;  ///< of the record; a reader takes any, and leaves alone what it does not know
+constexpr std::string_view kEnd = ".json";
+
+json::object to_json(const Allocation& allocation) {
+  return {{"format", kFormat},
+          {"device", allocation.device},
+          {"by", allocation.by},
+          {"owner", allocation.owner},
+          {"pod",
+           json::object{
+               {"namespace", allocation.pod.name_space}, {"name", allocation.pod.name}, {"uid", allocation.pod.uid}}},
+          {"container", allocation.container},
+          {"since", allocation.since}};
+}
+
+Allocation parse(std::string_view bytes, const std::string& path) {
+  const json::value document = parse_json(bytes, "record " + path);
+  const JsonView view(document, fmt::format("record {}: key", path), Error::Code::state);
+  Allocation allocation;
+  allocation.device = view.at("device").string();
+  allocation.by = view.at("by").string();
+  allocation.owner = view.string_or("owner", "");
+  if (const auto pod = view.find("pod"))
+    allocation.pod = {pod->string_or("namespace", ""), pod->string_or("name", ""), pod->string_or("uid", "")};
+  allocation.container = view.string_or("container", "");
+  allocation.since = view.string_or("since", "");
+  return allocation;
+}
+
+/// A damaged record is Error{state}, whatever is wrong with it.
+Allocation parse_record(std::string_view bytes, const std::string& path) {
+  try {
+    return parse(bytes, path);
+  } catch (const Error& error) {
+    throw Error(
+        Error::Code::state, error.what(),
+        fmt::format("the record is damaged, and its device stays promised. Once no container uses it, remove {}",
+                    path));
+  }
+}
+
+std::string file_name(std::string device) {
+  std::replace(device.begin(), device.end(), '/', '!');
+  return device;
+}
+
+}  // namespace
+
+std::string now_text() {
+  const time_t now = ::time(nullptr);
+  tm utc{};
+  ::gmtime_r(&now, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+std::string Allocation::text() const {
+  const std::string who = by == kDevicePlugin ? "resource " + owner : by == kClaim ? "claim " + owner : owner;
+  const std::string whom = pod.name.empty() ? "a container" : fmt::format("pod {}/{}", pod.name_space, pod.name);
+  if (by == kAdmin) return fmt::format("it is kept back: {}", who.empty() ? "no reason is given" : who);
+  return fmt::format("{} promises it to {}", who, whom);
+}
+
+std::string Allocations::path_of(const std::string& device) const {
+  return fmt::format("{}/{}{}", directory_, file_name(device), kEnd);
+}
+
+std::optional<Allocation> Allocations::find(const std::string& device) const {
+  const std::string path = path_of(device);
+  const auto bytes = read_file(path);
+  if (!bytes) return std::nullopt;
+  return parse_record(*bytes, path);
+}
+
+void Allocations::save(const Allocation& allocation) const {
+  make_directories(directory_, 0700);
+  write_file_atomically(path_of(allocation.device), json::serialize(to_json(allocation)) + "\n", Durability::durable);
+}
+
+void Allocations::remove(const std::string& device) const {
+  remove_file(path_of(device));
+  remove_temporary(path_of(device));
+}
+
+std::vector<Allocation> Allocations::list(std::vector<std::pair<std::string, std::string>>* unreadable) const {
+  std::vector<Allocation> result;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_, missing)) {
+    const std::string path = entry.path();
+    if (entry.path().filename().native().starts_with('.') || !path.ends_with(kEnd)) continue;
+    try {
+      if (const auto bytes = read_file(path)) result.push_back(parse_record(*bytes, path));
+    } catch (const Error& error) {
+      if (unreadable != nullptr) unreadable->emplace_back(path, error.what());
+    }
+  }
+  std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.device < b.device; });
+  return result;
+}
+
+}  // namespace barewire::state

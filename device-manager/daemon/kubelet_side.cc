@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/// When kubelet's side of the daemon looks at the node, and when at kubelet.
+#include "device-manager/daemon/kubelet_side.h"
+
+namespace barewire::daemon {
+namespace {
+
+constexpr std::chrono::milliseconds kQuiet{150};  ///< changes come in bursts; kubelet hears within a second
+constexpr std::chrono::milliseconds kSoon{1000};  ///< kubelet names a pod's devices once it has our answer
+
+kubelet::Settings settings_of(const Options& options) {
+  kubelet::Settings settings = options.kubelet;
+  settings.grace = std::min<std::chrono::milliseconds>(settings.grace, std::chrono::seconds(options.grace));
+  return settings;
+}
+
+}  // namespace
+
+KubeletSide::KubeletSide(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log, EventLoop& loop)
+    : node_(node),
+      settings_(settings_of(options)),
+      interval_(std::chrono::seconds(options.interval)),
+      loop_(loop),
+      settle_(loop.add_timer([this] { update(); })),
+      reconcile_(loop.add_timer([this] { reconcile(); })),
+      worker_("kubelet", [log](std::string_view failure) { log->error("serving kubelet: {}", failure); }) {
+  plugins_ = std::make_unique<kubelet::DevicePlugins>(
+      node_, settings_, log, [this](std::function<void()> work) { worker_.post(std::move(work)); },
+      [this] { loop_.post([this] { reconcile_.set(kSoon); }); });
+  for (const int fd : events_.descriptors()) {
+    loop_.watch(fd, [this] {
+      if (events_.drain()) on_change();
+    });
+  }
+  update();
+  reconcile_.set(kSoon);
+}
+
+void KubeletSide::on_change() {
+  if (!settle_.is_set()) settle_.set(kQuiet);
+}
+
+/// Pools may come to be declared, and a kubelet to be there, at any time.
+std::vector<std::string> KubeletSide::directories() const {
+  return {settings_.directory,
+          settings_.device_plugins(),
+          settings_.registry(),
+          "/etc/barewire",
+          "/etc/pcidp",
+          node_.cni_state_dir + "/barewire",
+          node_.cni_state_dir + state::Allocations::kBelow,
+          settings_.directory + "/pod-resources"};
+}
+
+void KubeletSide::update() {
+  if (updating_) return settle_.set(kQuiet);
+  updating_ = true;
+  events_.watch(directories());
+  worker_.post([this] {
+    bool served = false;
+    try {
+      served = plugins_->update();
+    } catch (...) {
+      loop_.post([this] { on_updated(false); });
+      throw;
+    }
+    loop_.post([this, served] { on_updated(served); });
+  });
+}
+
+/// A kubelet that has just made its socket may not listen yet.
+void KubeletSide::on_updated(bool served) {
+  updating_ = false;
+  if (!served && !settle_.is_set()) settle_.set(kSoon);
+}
+
+void KubeletSide::reconcile() {
+  worker_.post([this] {
+    const bool again = plugins_->reconcile();
+    const auto next =
+        again ? std::min<std::chrono::milliseconds>(interval_, std::max(kSoon, settings_.grace / 4)) : interval_;
+    loop_.post([this, next] { reconcile_.set(next); });
+  });
+  // Also for what raises no event: a kubelet that did not listen yet, a driver's attribute.
+  update();
+}
+
+void KubeletSide::stop() {
+  worker_.stop();
+  plugins_.reset();
+}
+
+}  // namespace barewire::daemon

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Pools, their devices, and giving them away.
+#include "device-manager/kubelet/device_plugins.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/fd.h"
+#include "device-manager/inventory/allocate.h"
+#include "device-manager/inventory/preferred.h"
+#include "device-manager/plugin_call.h"
+
+namespace barewire::kubelet {
+
+using inventory::Device;
+using inventory::Member;
+using inventory::Pool;
+
+namespace {
+
+bool is_directory(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
+bool exists(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0;
+}
+
+/// Readable by all, as Multus and the peer's users expect.
+void write_public(const std::string& path, const std::string& bytes, mode_t mode) {
+  make_directories(path.substr(0, path.rfind('/')));
+  write_file_atomically(path, bytes, Durability::until_reboot, mode);
+  ::chmod(path.c_str(), mode);  // whatever the umask
+}
+
+const inventory::Selector* selector_of(const Pool& pool, const Device& device) {
+  for (const inventory::Selector& selector : pool.selectors)
+    if (inventory::matches(selector, device)) return &selector;
+  return pool.selectors.empty() ? nullptr : &pool.selectors.front();
+}
+
+/// A record that cannot be read holds its device too.
+bool is_held(const state::Store& store, const std::string& device) {
+  try {
+    return store.holder(device).has_value();
+  } catch (const Error&) {
+    return true;
+  }
+}
+
+/// Promises made for one request: taken back unless it is answered.
+class Promises {
+ public:
+  explicit Promises(vf::Host& host) : host_(host) {}
+  Promises(const Promises&) = delete;
+  Promises& operator=(const Promises&) = delete;
+  ~Promises() {
+    for (const state::Allocation& each : made_) {
+      try {
+        inventory::release(host_, each.device, each.by, each.owner, kPatience);
+      } catch (const std::exception&) {
+        // It goes when kubelet turns out not to count it as given.
+      }
+    }
+  }
+  void make(const state::Allocation& allocation) {
+    const bool anew = !host_.allocations.find(allocation.device);
+    inventory::allocate(host_, allocation, kPatience);
+    if (anew) made_.push_back(allocation);
+  }
+  void keep() { made_.clear(); }
+
+ private:
+  static constexpr std::chrono::seconds kPatience{10};
+  vf::Host& host_;
+  std::vector<state::Allocation> made_;
+};
+
+}  // namespace
+
+struct DevicePlugins::Served {
+  Pool pool{};
+  std::string mode{};
+  std::vector<Device> devices{};
+  std::unique_ptr<Resource> resource{};  ///< once it has had a device
+  bool announced = false;
+  std::string cdi{};  ///< what its CDI file holds
+
+  const Device* find(const std::string& id) const {
+    const auto found = std::find_if(devices.begin(), devices.end(), [&](const Device& each) { return each.id == id; });
+    return found == devices.end() ? nullptr : &*found;
+  }
+};
+
+DevicePlugins::DevicePlugins(const Node& node, Settings settings, std::shared_ptr<spdlog::logger> log,
+                             std::function<void(std::function<void()>)> post, std::function<void()> on_allocated)
+    : node_(node),
+      settings_(std::move(settings)),
+      log_(std::move(log)),
+      post_(std::move(post)),
+      on_allocated_(std::move(on_allocated)),
+      reconciler_(settings_.grace) {}
+
+DevicePlugins::~DevicePlugins() = default;
+
+/// The same about the same is said once.
+void DevicePlugins::log_once(const std::string& key, const std::string& line) {
+  std::string& said = said_[key];
+  if (said == line) return;
+  said = line;
+  if (!line.empty()) log_->warn("{}", line);
+}
+
+bool DevicePlugins::update() {
+  if (!is_directory(settings_.directory)) return true;
+  load_pools();
+  if (served_.empty()) return true;
+  scan();
+  notice_new_kubelet();
+  bool all = true;
+  for (const auto& served : served_) all = serve(*served) && all;
+  return all;
+}
+
+void DevicePlugins::notice_new_kubelet() {
+  struct stat status {};
+  const bool is_there = ::stat(settings_.kubelet_socket().c_str(), &status) == 0;
+  const auto now = is_there ? std::optional(status.st_ino) : std::nullopt;
+  if (now == kubelet_) return;
+  kubelet_ = now;
+  for (const auto& served : served_) served->announced = false;
+}
+
+void DevicePlugins::load_pools() {
+  std::string file = settings_.pools;
+  for (const char* candidate : Settings::kDefaultPools)
+    if (file.empty() && exists(candidate)) file = candidate;
+  const auto bytes = file.empty() ? std::nullopt : read_file(file);
+  if (!bytes) return log_once("pools", settings_.pools.empty() ? "" : fmt::format("there is no file {}", file));
+  if (*bytes == config_) return;
+  config_ = *bytes;
+  try {
+    const auto config = inventory::parse_pools(*bytes, file, settings_.prefix);
+    for (const std::string& problem : config.problems) log_->error("{}: {}", file, problem);
+    log_->info("{}: {} pools", file, config.pools.size());
+    apply_pools(config.pools);
+  } catch (const Error& error) {
+    log_->error("reading pools failed, those before stay: {}", manager::describe(error));
+  }
+}
+
+void DevicePlugins::apply_pools(const std::vector<Pool>& pools) {
+  std::vector<std::unique_ptr<Served>> before = std::move(served_);
+  served_.clear();
+  for (const Pool& pool : pools) {
+    auto known = std::find_if(before.begin(), before.end(),
+                              [&](const auto& each) { return each && each->pool.resource() == pool.resource(); });
+    served_.push_back(known != before.end() ? std::move(*known) : std::make_unique<Served>());
+    served_.back()->pool = pool;
+  }
+}
+
+void DevicePlugins::scan() {
+  vf::Host host(node_);
+  const auto use = inventory::Use::look(host, kernel::list_links(host.socket));
+  devices_ = inventory::list_devices(host.sysfs, use.links());
+  std::vector<Pool> pools;
+  for (const auto& served : served_) pools.push_back(served->pool);
+  const auto membership = inventory::assign(pools, devices_, use.promised_resources());
+  for (const std::string& overlap : membership.overlaps) log_once("overlap " + overlap, overlap);
+  for (std::size_t i = 0; i < served_.size(); ++i) list(*served_[i], membership.members[i], use);
+}
+
+std::optional<std::string> DevicePlugins::obstacle(const Served& served, const Device& device,
+                                                   const inventory::Use& use) const {
+  if (auto why = use.find_obstacle(device, served.pool.resource())) return why;
+  const std::string mode = inventory::driver_mode_of(device);
+  if (mode != served.mode) return fmt::format("it is bound to {}, the pool is for {}", device.driver, served.mode);
+  if (served.pool.follow_carrier && !use.has_carrier(device)) return "its PF has no carrier";
+  return std::nullopt;
+}
+
+void DevicePlugins::list(Served& served, const std::vector<Member>& members, const inventory::Use& use) {
+  served.mode = inventory::mode_of_pool(served.pool, members);
+  served.devices.clear();
+  std::vector<ListedDevice> listed;
+  for (const Member& member : members) {
+    const Device& device = *member.device;
+    served.devices.push_back(device);
+    const auto why = obstacle(served, device, use);
+    const std::string line =
+        why ? fmt::format("{} of {} is unhealthy: {}", device.id, served.pool.resource(), *why) : "";
+    log_once("health " + device.id, line);
+    listed.push_back({device.id, !why, served.pool.topology ? device.numa_node : -1});
+  }
+  if (!served.resource && listed.empty()) return;
+  if (!served.resource) served.resource = std::make_unique<Resource>(endpoint_of(served.pool), handlers_for(served));
+  if (served.resource->publish(std::move(listed)))
+    log_->info("{}: {} devices", served.pool.resource(), served.devices.size());
+  write_cdi(served);
+}
+
+Endpoint DevicePlugins::endpoint_of(const Pool& pool) const {
+  const bool has_watcher = is_directory(settings_.registry());
+  const bool watcher = settings_.registration == "watcher" || (settings_.registration == "auto" && has_watcher);
+  const std::string instance = settings_.instance.empty() ? "" : "-" + settings_.instance;
+  return {.resource = pool.resource(),
+          .path = fmt::format("{}/{}_{}{}.sock", watcher ? settings_.registry() : settings_.device_plugins(),
+                              pool.prefix, pool.name, instance),
+          .by = watcher ? Registration::watcher : Registration::socket};
+}
+
+ResourceHandlers DevicePlugins::handlers_for(Served& served) {
+  return {.post = post_,
+          .prefer = [this, &served](const auto& requests) { return prefer(served, requests); },
+          .allocate = [this, &served](const auto& containers) { return allocate(served, containers); },
+          .on_registered =
+              [this, &served](const RegistrationStatus& status) {
+                if (status.registered)
+                  log_->info("kubelet has registered {}", served.pool.resource());
+                else
+                  log_->error("kubelet did not register {}: {}", served.pool.resource(), status.error);
+              }};
+}
+
+bool DevicePlugins::serve(Served& served) {
+  if (!served.resource) return true;
+  const std::string key = "serve " + served.pool.resource();
+  try {
+    if (served.resource->serve()) {
+      served.announced = false;
+      log_->info("{} is served at {}", served.pool.resource(), served.resource->endpoint().path);
+    }
+    if (served.announced || !kubelet_) return true;
+    served.resource->announce(settings_.kubelet_socket());
+    served.announced = true;
+    log_once(key, "");
+    return true;
+  } catch (const Error& error) {
+    log_once(key, fmt::format("{} is not served yet: {}", served.pool.resource(), manager::describe(error)));
+    return false;
+  }
+}
+
+std::vector<std::vector<std::string>> DevicePlugins::prefer(const Served& served,
+                                                            const std::vector<PreferredRequest>& requests) const {
+  std::vector<std::vector<std::string>> answers;
+  for (const PreferredRequest& request : requests) {
+    std::vector<Device> available;
+    for (const std::string& id : request.available)
+      if (const Device* device = served.find(id)) available.push_back(*device);
+    answers.push_back(inventory::prefer(served.pool.policy, available, request.must_include, request.size));
+  }
+  return answers;
+}
+
+/// As it is at this moment: what a scan saw may have changed since.
+Device DevicePlugins::require_device(const Served& served, const std::string& id, const kernel::Sysfs& sysfs,
+                                     const std::vector<kernel::Link>& links) const {
+  auto device = served.find(id) != nullptr ? inventory::find_device(sysfs, links, id) : std::nullopt;
+  if (!device) throw Error(Error::Code::device, fmt::format("{} is not a device of {}", id, served.pool.resource()));
+  if (inventory::driver_mode_of(*device) != served.mode)
+    throw Error(Error::Code::held, fmt::format("{} is bound to \"{}\", {} is for {}", id, device->driver,
+                                               served.pool.resource(), served.mode));
+  return *std::move(device);
+}
+
+void DevicePlugins::write_device_info(const Served& served, const Member& member) const {
+  const std::string info = inventory::device_info(member);
+  if (info.empty()) return;
+  const std::string name = inventory::device_info_file_name(served.pool, member.device->id);
+  write_public(settings_.device_info_dir + "/" + name, info, 0444);
+}
+
+std::vector<inventory::Grant> DevicePlugins::allocate(const Served& served,
+                                                      const std::vector<std::vector<std::string>>& containers) {
+  vf::Host host(node_);
+  const auto links = kernel::list_links(host.socket);
+  Promises promises(host);
+  std::vector<inventory::Grant> grants;
+  for (const std::vector<std::string>& ids : containers) {
+    std::vector<Device> devices;
+    for (const std::string& id : ids) {
+      devices.push_back(require_device(served, id, host.sysfs, links));
+      promises.make({.device = id,
+                     .by = state::Allocation::kDevicePlugin,
+                     .owner = served.pool.resource(),
+                     .since = state::now_text()});
+    }
+    std::vector<Member> members;
+    for (const Device& device : devices) members.push_back({&device, selector_of(served.pool, device)});
+    for (const Member& member : members) write_device_info(served, member);
+    grants.push_back(inventory::grant(served.pool, members, {host.sysfs, "/dev"}, settings_.use_cdi));
+  }
+  promises.keep();
+  on_allocated_();
+  return grants;
+}
+
+void DevicePlugins::write_cdi(const Served& served) const {
+  if (!settings_.use_cdi) return;
+  std::vector<Member> members;
+  for (const Device& device : served.devices) members.push_back({&device, selector_of(served.pool, device)});
+  const std::string path = fmt::format("{}/{}", settings_.cdi_dir, inventory::cdi_file_name(served.pool));
+  const std::string bytes = inventory::cdi_specification(served.pool, members, {kernel::Sysfs(node_.sysfs), "/dev"});
+  if (bytes.empty())
+    remove_file(path);
+  else if (read_file(path) != bytes)
+    write_public(path, bytes, 0644);
+}
+
+bool DevicePlugins::reconcile() {
+  if (!exists(settings_.pod_resources_socket())) return false;
+  constexpr std::chrono::seconds kTimeout{5};
+  std::vector<HeldDevice> held;
+  try {
+    held =
+        decode_pod_resources(rpc_call(settings_.pod_resources_socket(), "/v1.PodResourcesLister/List", "", kTimeout));
+    log_once("pod-resources", "");
+  } catch (const Error& error) {
+    log_once("pod-resources",
+             fmt::format("kubelet does not say which pods have devices: {}", manager::describe(error)));
+    return true;
+  }
+  const vf::Host host(node_);
+  std::set<std::string> resources;
+  for (const auto& served : served_) resources.insert(served->pool.resource());
+  const auto allocations = host.allocations.list();
+  const auto is_attached = [&](const std::string& device) { return is_held(host.store, device); };
+  apply(reconciler_.plan(held, allocations, resources, is_attached, std::chrono::steady_clock::now()));
+  const auto now = host.allocations.list();
+  return std::any_of(now.begin(), now.end(), [&](const state::Allocation& each) {
+    const auto is_given = [&](const HeldDevice& given) { return given.device == each.device; };
+    return each.by == state::Allocation::kDevicePlugin && std::none_of(held.begin(), held.end(), is_given);
+  });
+}
+
+void DevicePlugins::apply(const Reconciler::Plan& plan) {
+  vf::Host host(node_);
+  for (const state::Allocation& each : plan.import) {
+    if (inventory::record_given(host, each))
+      log_->info("kubelet gave {} of {} to pod {}/{}", each.device, each.owner, each.pod.name_space, each.pod.name);
+    else
+      log_once("import " + each.device, fmt::format("kubelet gave {} to pod {}/{}, though it is promised to another",
+                                                    each.device, each.pod.name_space, each.pod.name));
+  }
+  for (const state::Allocation& each : plan.name)
+    if (inventory::name_pod(host, each))
+      log_->info("{} of {} is for pod {}/{}", each.device, each.owner, each.pod.name_space, each.pod.name);
+  for (const state::Allocation& each : plan.release) {
+    if (!inventory::release(host, each.device, each.by, each.owner)) continue;
+    log_->info("{} of {} is free again", each.device, each.owner);
+    std::string name = fmt::format("{}-{}-device.json", each.owner, each.device);
+    std::replace(name.begin(), name.end(), '/', '-');
+    remove_file(settings_.device_info_dir + "/" + name);
+  }
+  if (!plan.import.empty() || !plan.release.empty()) update();
+}
+
+}  // namespace barewire::kubelet

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The device plugin: keeps what kubelet is told of every pool as the node is, and gives devices away. Each method runs
+/// on one thread, on which the requests of resource.h are answered too; what is kept in memory can be learnt anew from
+/// configuration, node, records and kubelet, so that the daemon may end at any moment.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "device-manager/inventory/use.h"
+#include "device-manager/kubelet/reconcile.h"
+#include "device-manager/kubelet/resource.h"
+#include "device-manager/kubelet/settings.h"
+
+namespace barewire::kubelet {
+
+class DevicePlugins {
+ public:
+  /// `post` runs work on the thread that everything here runs on; `on_allocated` is told of devices given away.
+  DevicePlugins(const Node& node, Settings settings, std::shared_ptr<spdlog::logger> log,
+                std::function<void(std::function<void()>)> post, std::function<void()> on_allocated);
+  ~DevicePlugins();
+
+  /// Looks at configuration, devices and sockets, and tells kubelet what is new; false when kubelet could not be told
+  /// of all. Throws Error when the node cannot be looked at. Does nothing on a node without kubelet.
+  bool update();
+  /// Asks kubelet which containers have which devices, and corrects the promises. True when something waits for an
+  /// answer that is still to come: a promise without a pod, or one that nobody seems to have.
+  bool reconcile();
+
+ private:
+  struct Served;
+
+  void load_pools();
+  void apply_pools(const std::vector<inventory::Pool>& pools);
+  void scan();
+  void list(Served& served, const std::vector<inventory::Member>& members, const inventory::Use& use);
+  std::optional<std::string> obstacle(const Served& served, const inventory::Device& device,
+                                      const inventory::Use& use) const;
+  bool serve(Served& served);
+  void notice_new_kubelet();
+  Endpoint endpoint_of(const inventory::Pool& pool) const;
+  ResourceHandlers handlers_for(Served& served);
+  std::vector<std::vector<std::string>> prefer(const Served& served,
+                                               const std::vector<PreferredRequest>& requests) const;
+  inventory::Device require_device(const Served& served, const std::string& id, const kernel::Sysfs& sysfs,
+                                   const std::vector<kernel::Link>& links) const;
+  void write_device_info(const Served& served, const inventory::Member& member) const;
+  std::vector<inventory::Grant> allocate(const Served& served, const std::vector<std::vector<std::string>>& containers);
+  void write_cdi(const Served& served) const;
+  void apply(const Reconciler::Plan& plan);
+  void log_once(const std::string& key, const std::string& line);
+
+  const Node& node_;
+  Settings settings_;
+  std::shared_ptr<spdlog::logger> log_;
+  std::function<void(std::function<void()>)> post_;
+  std::function<void()> on_allocated_;
+  std::string config_;  ///< bytes of the configuration in force
+  std::vector<std::unique_ptr<Served>> served_;
+  std::optional<ino_t> kubelet_;  ///< its socket: made anew, everything is to be told again
+  std::vector<inventory::Device> devices_;
+  Reconciler reconciler_;
+  std::map<std::string, std::string> said_;  ///< what was logged last, by what it was about
+};
+
+}  // namespace barewire::kubelet

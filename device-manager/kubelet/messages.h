@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What kubelet says, in Barewire's terms, to and from serialised protobuf: the only users of generated code. Bytes
+/// that are no such message throw Error{decode}. Source: Kubernetes' device plugin API v1beta1, plugin registration API
+/// v1, pod-resources API v1.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "device-manager/inventory/grant.h"
+
+namespace barewire::kubelet {
+
+struct ListedDevice {
+  std::string id{};
+  bool healthy = true;
+  int numa_node = -1;  ///< below 0: none is told
+  friend bool operator==(const ListedDevice&, const ListedDevice&) = default;
+};
+std::string encode_list(const std::vector<ListedDevice>& devices);
+std::string encode_options(bool preferred_allocation);
+std::string encode_register(const std::string& endpoint, const std::string& resource);
+
+struct PreferredRequest {
+  std::vector<std::string> available{}, must_include{};
+  std::size_t size = 0;
+};
+std::vector<PreferredRequest> decode_preferred(const std::string& bytes);
+std::string encode_preferred(const std::vector<std::vector<std::string>>& answers);
+
+/// Device ids by container.
+std::vector<std::vector<std::string>> decode_allocate(const std::string& bytes);
+std::string encode_allocate(const std::vector<inventory::Grant>& grants);
+
+struct PluginInfo {
+  std::string type{}, name{}, endpoint{};
+  std::vector<std::string> versions{};
+};
+std::string encode_info(const PluginInfo& info);
+
+struct RegistrationStatus {
+  bool registered = false;
+  std::string error{};
+};
+RegistrationStatus decode_status(const std::string& bytes);
+
+/// A device that a container has.
+struct HeldDevice {
+  std::string resource{};
+  std::string device{};
+  std::string pod_namespace{}, pod{}, container{};
+};
+std::vector<HeldDevice> decode_pod_resources(const std::string& bytes);
+
+}  // namespace barewire::kubelet

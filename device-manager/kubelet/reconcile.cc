@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Comparing two lists.
+#include "device-manager/kubelet/reconcile.h"
+
+namespace barewire::kubelet {
+namespace {
+
+using state::Allocation;
+
+Allocation allocation_of(const HeldDevice& held) {
+  return {.device = held.device,
+          .by = Allocation::kDevicePlugin,
+          .owner = held.resource,
+          .pod = {held.pod_namespace, held.pod, {}},
+          .container = held.container,
+          .since = state::now_text()};
+}
+
+bool is_same_pod(const Allocation& allocation, const HeldDevice& held) {
+  return allocation.pod.name_space == held.pod_namespace && allocation.pod.name == held.pod &&
+         allocation.container == held.container;
+}
+
+}  // namespace
+
+bool Reconciler::is_due(const Allocation& allocation, Time now) {
+  const auto [first, is_new] = missing_since_.try_emplace(allocation.device, now);
+  return now - first->second >= grace_;
+}
+
+Reconciler::Plan Reconciler::plan(const std::vector<HeldDevice>& held, const std::vector<Allocation>& allocations,
+                                  const std::set<std::string>& resources,
+                                  const std::function<bool(const std::string&)>& is_attached, Time now) {
+  Plan plan;
+  std::map<std::string, const HeldDevice*> given;
+  for (const HeldDevice& each : held) given.emplace(each.device, &each);
+  std::set<std::string> recorded;
+  for (const Allocation& each : allocations) {
+    recorded.insert(each.device);
+    if (each.by != Allocation::kDevicePlugin) continue;
+    const auto found = given.find(each.device);
+    if (found != given.end() && found->second->resource == each.owner) {
+      missing_since_.erase(each.device);
+      if (!is_same_pod(each, *found->second)) plan.name.push_back(allocation_of(*found->second));
+    } else if (!is_attached(each.device) && is_due(each, now)) {
+      plan.release.push_back(each);
+      missing_since_.erase(each.device);
+    }
+  }
+  for (const HeldDevice& each : held)
+    if (resources.contains(each.resource) && !recorded.contains(each.device))
+      plan.import.push_back(allocation_of(each));
+  return plan;
+}
+
+}  // namespace barewire::kubelet

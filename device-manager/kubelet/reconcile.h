@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What kubelet's pod-resources tell against our promises: whom a device was given to, what kubelet has given away that
+/// we do not know of (it was so before us, or records were lost), what it no longer counts as given. Pure logic.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/state/allocation.h"
+#include "device-manager/kubelet/messages.h"
+
+namespace barewire::kubelet {
+
+class Reconciler {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  /// `grace`: for how long kubelet must not have counted a device as given: right after its start it knows no pods yet.
+  explicit Reconciler(std::chrono::milliseconds grace) : grace_(grace) {}
+
+  struct Plan {
+    std::vector<state::Allocation> import{};   ///< given away, and no promise recorded
+    std::vector<state::Allocation> name{};     ///< promised, now with the pod's name
+    std::vector<state::Allocation> release{};  ///< promised, and given to nobody any more
+  };
+  /// `resources` are ours; `is_attached` tells whether an attachment holds a device, which keeps its promise alive.
+  Plan plan(const std::vector<HeldDevice>& held, const std::vector<state::Allocation>& allocations,
+            const std::set<std::string>& resources, const std::function<bool(const std::string&)>& is_attached,
+            Time now);
+
+ private:
+  bool is_due(const state::Allocation& allocation, Time now);
+
+  std::chrono::milliseconds grace_;
+  std::map<std::string, Time> missing_since_;  ///< by device
+};
+
+}  // namespace barewire::kubelet

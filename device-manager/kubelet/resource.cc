@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The device plugin service of one resource.
+#include "device-manager/kubelet/resource.h"
+
+#include <algorithm>
+
+namespace barewire::kubelet {
+namespace {
+
+constexpr std::chrono::seconds kRegisterTimeout{10};
+
+/// kubelet shows the message to whoever describes the pod.
+RpcAnswer refusal(const Error& error) {
+  const RpcCode code = error.is(Error::Code::decode)      ? RpcCode::invalid_argument
+                       : error.is(Error::Code::device)    ? RpcCode::not_found
+                       : error.is(Error::Code::try_again) ? RpcCode::unavailable
+                       : error.is(Error::Code::held)      ? RpcCode::failed_precondition
+                                                          : RpcCode::internal;
+  return {
+      code, {}, error.hint().empty() ? std::string(error.what()) : fmt::format("{}: {}", error.what(), error.hint())};
+}
+
+RpcAnswer answer(const std::function<std::string()>& work) {
+  try {
+    return {RpcCode::ok, work(), {}};
+  } catch (const Error& error) {
+    return refusal(error);
+  } catch (const std::exception& error) {
+    return {RpcCode::internal, {}, error.what()};
+  }
+}
+
+}  // namespace
+
+bool Resource::serve() {
+  if (server_ && server_->is_reachable()) return false;
+  server_.reset();
+  streams_.clear();
+  server_ = std::make_unique<RpcServer>(endpoint_.path, methods());
+  return true;
+}
+
+void Resource::announce(const std::string& kubelet_socket) const {
+  if (endpoint_.by != Registration::socket) return;
+  const std::string name = endpoint_.path.substr(endpoint_.path.rfind('/') + 1);
+  rpc_call(kubelet_socket, "/v1beta1.Registration/Register", encode_register(name, endpoint_.resource),
+           kRegisterTimeout);
+}
+
+bool Resource::publish(std::vector<ListedDevice> devices) {
+  std::erase_if(streams_, [](const auto& stream) { return !stream->is_open(); });
+  if (devices == devices_) return false;
+  devices_ = std::move(devices);
+  const std::string bytes = encode_list(devices_);
+  for (const auto& stream : streams_) stream->write(bytes);
+  return true;
+}
+
+void Resource::add_stream(const std::shared_ptr<RpcStream>& stream) {
+  std::erase_if(streams_, [](const auto& each) { return !each->is_open(); });
+  streams_.push_back(stream);
+  stream->write(encode_list(devices_));
+}
+
+/// Every request is answered on the handlers' thread, where nothing else is at work on the resource.
+RpcMethods Resource::methods() {
+  const auto on_thread = [this](auto work) {
+    return [this, alive = std::weak_ptr(alive_), work](std::string request, const RpcMethods::Reply& reply) {
+      handlers_.post([alive, work, request = std::move(request), reply] {
+        if (alive.lock()) reply(answer([&] { return work(request); }));
+      });
+    };
+  };
+  RpcMethods methods;
+  methods.unary["/v1beta1.DevicePlugin/GetDevicePluginOptions"] =
+      on_thread([](const std::string&) { return encode_options(true); });
+  methods.unary["/v1beta1.DevicePlugin/PreStartContainer"] =
+      on_thread([](const std::string&) { return std::string(); });
+  methods.unary["/v1beta1.DevicePlugin/GetPreferredAllocation"] = on_thread(
+      [this](const std::string& request) { return encode_preferred(handlers_.prefer(decode_preferred(request))); });
+  methods.unary["/v1beta1.DevicePlugin/Allocate"] = on_thread(
+      [this](const std::string& request) { return encode_allocate(handlers_.allocate(decode_allocate(request))); });
+  methods.unary["/pluginregistration.Registration/GetInfo"] = on_thread([this](const std::string&) {
+    return encode_info({"DevicePlugin", endpoint_.resource, endpoint_.path, {"v1beta1"}});
+  });
+  methods.unary["/pluginregistration.Registration/NotifyRegistrationStatus"] =
+      on_thread([this](const std::string& request) {
+        handlers_.on_registered(decode_status(request));
+        return std::string();
+      });
+  methods.streams["/v1beta1.DevicePlugin/ListAndWatch"] =
+      [this, alive = std::weak_ptr(alive_)](const std::shared_ptr<RpcStream>& stream) {
+        handlers_.post([this, alive, stream] {
+          if (alive.lock()) add_stream(stream);
+        });
+      };
+  return methods;
+}
+
+}  // namespace barewire::kubelet
