@@ -117,8 +117,7 @@ class SpawnAttributes {
     std::string program = "/proc/self/exe", option = kCallPlugin, argument = type, lock = held;
     std::array<char*, 5> arguments = {program.data(), option.data(), argument.data(), lock.data(), nullptr};
     pid_t pid = 0;
-    const int err =
-        ::posix_spawn(&pid, program.c_str(), &files_, &attributes_, arguments.data(), pointers.data());
+    const int err = ::posix_spawn(&pid, program.c_str(), &files_, &attributes_, arguments.data(), pointers.data());
     if (err != 0) throw errno_error(err, fmt::format("starting plugin {}", type));
     return pid;
   }

@@ -16,27 +16,30 @@ struct Known {
 };
 
 constexpr std::string_view kCommon =
-    "cniVersion name type ipam dns prevResult runtimeConfig args capabilities logLevel log_level logFile log_file debug "
+    "cniVersion name type ipam dns prevResult runtimeConfig args capabilities logLevel log_level logFile log_file "
+    "debug "
     "cni.dev/valid-attachments cni.dev/attachments fallback";
 
 constexpr std::array kPlugins = {
     Known{"bandwidth", "ingressRate ingressBurst egressRate egressBurst"},
-    Known{"bond", "mode miimon links linksInContainer failOverMac mtu allSlavesActive tlbDynamicLb xmitHashPolicy ifname"},
+    Known{"bond",
+          "mode miimon links linksInContainer failOverMac mtu allSlavesActive tlbDynamicLb xmitHashPolicy ifname"},
     Known{"bridge",
-          "bridge isGateway isDefaultGateway forceAddress ipMasq ipMasqBackend mtu hairpinMode promiscMode vlan vlanTrunk "
+          "bridge isGateway isDefaultGateway forceAddress ipMasq ipMasqBackend mtu hairpinMode promiscMode vlan "
+          "vlanTrunk "
           "preserveDefaultVlan portIsolation macspoofchk enabledad disableContainerInterface mac"},
     Known{"firewall", "backend iptablesAdminChainName firewalldZone ingressPolicy"},
     Known{"flannel", "delegate subnetFile dataDir"},
     Known{"host-device", "deviceID device hwaddr kernelpath pciBusID"},
     Known{"ipvlan", "master linkInContainer mode mtu"},
     Known{"macvlan", "master linkInContainer mode mtu bcqueuelen mac promiscMode"},
-    Known{"ovs",
-          "bridge deviceID pciBusID vlan trunk vlan_mode qinq_ethtype mtu ofport_request interface_type ingress_policing "
-          "qos tunnel socket_file private_key certificate ca_cert configuration_path link_state_check_retries "
-          "link_state_check_interval protected external_ids other_config mac socket_dir socket_name socket_mode "
-          "socket_group ovs_run_dir"},
-    Known{"portmap",
-          "snat masqAll conditionsV4 conditionsV6 backend markMasqBit externalSetMarkChain"},
+    Known{
+        "ovs",
+        "bridge deviceID pciBusID vlan trunk vlan_mode qinq_ethtype mtu ofport_request interface_type ingress_policing "
+        "qos tunnel socket_file private_key certificate ca_cert configuration_path link_state_check_retries "
+        "link_state_check_interval protected external_ids other_config mac socket_dir socket_name socket_mode "
+        "socket_group ovs_run_dir"},
+    Known{"portmap", "snat masqAll conditionsV4 conditionsV6 backend markMasqBit externalSetMarkChain"},
     Known{"ptp", "ipMasq ipMasqBackend mtu"},
     Known{"rdma", "deviceID rdmaDeviceName"},
     Known{"sbr", "table gateways addSourceHints"},
@@ -50,8 +53,7 @@ constexpr std::array kPlugins = {
 
 constexpr std::array kIpam = {
     Known{"dhcp", "type daemonSocketPath provide request priority suppress"},
-    Known{"host-local",
-          "type name subnet rangeStart rangeEnd gateway ranges routes dataDir resolvConf dns addresses"},
+    Known{"host-local", "type name subnet rangeStart rangeEnd gateway ranges routes dataDir resolvConf dns addresses"},
     Known{"static", "type addresses routes dns"}};
 
 std::string lower(std::string_view text) {
@@ -68,8 +70,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
   for (std::size_t j = 0; j <= b.size(); ++j) table[0][j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i)
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      table[i][j] = std::min({table[i - 1][j] + 1, table[i][j - 1] + 1,
-                              table[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      table[i][j] =
+          std::min({table[i - 1][j] + 1, table[i][j - 1] + 1, table[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
         table[i][j] = std::min(table[i][j], table[i - 2][j - 2] + 1);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Keys that look like slips of the pen. Unknown keys are ignored, as everywhere in CNI; one that is nearly a key of the
-/// plugin is most likely meant to be it, and a line in the log says so.
+/// Keys that look like slips of the pen. Unknown keys are ignored, as everywhere in CNI; one that is nearly a key of
+/// the plugin is most likely meant to be it, and a line in the log says so.
 #pragma once
 
 #include <optional>

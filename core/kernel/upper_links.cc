@@ -14,7 +14,8 @@ namespace barewire::kernel {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> kKinds = {"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec", "ipoib"};
+constexpr std::array<std::string_view, 7> kKinds = {"vlan",   "macvlan", "macvtap", "ipvlan",
+                                                    "ipvtap", "macsec",  "ipoib"};
 
 std::optional<UpperLink> parse_upper(const nlmsghdr& message, int lower) {
   if (message.nlmsg_len < NLMSG_HDRLEN + sizeof(ifinfomsg)) return std::nullopt;

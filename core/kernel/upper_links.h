@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Interfaces that stand on another one: VLANs, macvlans and their like. When the lower one is moved to another netns they
-/// stay behind and go on receiving its traffic. Source: net/8021q/vlan.c vlan_device_event, drivers/net/macvlan.c
+/// Interfaces that stand on another one: VLANs, macvlans and their like. When the lower one is moved to another netns
+/// they stay behind and go on receiving its traffic. Source: net/8021q/vlan.c vlan_device_event, drivers/net/macvlan.c
 /// macvlan_device_event: neither looks at NETDEV_UNREGISTER of a device that is only moved.
 #pragma once
 

@@ -47,9 +47,9 @@ kernel::Link move_in(Host& host, kernel::Link link, const kernel::NetNs& pod, ke
                      const std::string& name);
 
 /// Brings a netdev back to the host under its original name, down (unless it is there already) and sanitised: nothing
-/// standing on it in the pod's netns, not promiscuous, no alternative names but its own, MTU and queue length as they were. Where another interface has taken
-/// the name meanwhile it gets a free one ("dev7"), and a line in the log. Returns it as it is on the host. Throws
-/// KernelError.
+/// standing on it in the pod's netns, not promiscuous, no alternative names but its own, MTU and queue length as they
+/// were. Where another interface has taken the name meanwhile it gets a free one ("dev7"), and a line in the log.
+/// Returns it as it is on the host. Throws KernelError.
 kernel::Link move_home(Host& host, Located& located, const NetdevState& original);
 
 }  // namespace barewire::vf

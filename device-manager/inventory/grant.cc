@@ -153,7 +153,8 @@ std::string vdpa_info(const Device& device) {
   std::string text = fmt::format(R"("parent-device":{},"driver":{})", go_string(vdpa.name),
                                  go_string(vdpa.driver == "vhost_vdpa" ? "vhost" : "virtio"));
   if (!vdpa.path.empty()) text += fmt::format(R"(,"path":{})", go_string(vdpa.path));
-  return fmt::format(R"({{"type":"vdpa","version":"1.1.0","vdpa":{{{},"pci-address":{}}}}})", text, go_string(device.id));
+  return fmt::format(R"({{"type":"vdpa","version":"1.1.0","vdpa":{{{},"pci-address":{}}}}})", text,
+                     go_string(device.id));
 }
 
 }  // namespace

@@ -29,9 +29,10 @@ TEST_F(HostDeviceDel, TakesDownWhatThePodStoodOnItsLinkAndNothingElse) {
               "ip link set eth0 up && ip link add link eth0 name eth0.100 type vlan id 100 && "
               "ip link add link eth0 name mv0 type macvlan mode bridge");
   // A macvlan of another network, whose parent on the host has the number that the link has in the pod.
-  must_run(fmt::format("ip link add name parent index {} type dummy && "
-                       "ip link add link parent name net2 netns pod1 type macvlan mode bridge",
-                       index.substr(0, index.find('\n'))));
+  must_run(
+      fmt::format("ip link add name parent index {} type dummy && "
+                  "ip link add link parent name net2 netns pod1 type macvlan mode bridge",
+                  index.substr(0, index.find('\n'))));
   must_del(device());
   EXPECT_FALSE(exists(pod_, "eth0.100"));
   EXPECT_FALSE(exists(pod_, "mv0"));

@@ -25,7 +25,8 @@ TEST(SuspiciousKeys, AreThoseThatAreNearlyOnesOfThePlugin) {
 }
 
 TEST(SuspiciousKeys, AreNotThoseOfOthersOrOfNobody) {
-  EXPECT_THAT(suspicious("bridge", R"({"_comment":"x","resourceName":"a","MTU":1400,"x":1,"deviceID":"","keyA":1})"), IsEmpty());
+  EXPECT_THAT(suspicious("bridge", R"({"_comment":"x","resourceName":"a","MTU":1400,"x":1,"deviceID":"","keyA":1})"),
+              IsEmpty());
   EXPECT_THAT(suspicious("no-such-plugin", R"({"bridg":"x"})"), IsEmpty());
   EXPECT_THAT(suspicious("static", R"({"ipam":null})"), IsEmpty());
   EXPECT_THAT(suspicious("static", R"({"ipam":5})"), IsEmpty());
