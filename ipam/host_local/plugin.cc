@@ -32,7 +32,7 @@ Error exhausted(const RangeSet& set) {
 
 /// " (pod default/web)" where a record of ours tells whose the container is.
 std::string pod_of(const Node& node, const std::string& network, const std::string& container_id) {
-  for (const state::Attachment& attachment : state::Store(node.run_dir).list(network))
+  for (const state::Attachment& attachment : state::Store(node.run_dir).list(network, nullptr))
     if (attachment.id.container_id == container_id && !attachment.pod.name.empty())
       return fmt::format(" (pod {}/{})", attachment.pod.name_space, attachment.pod.name);
   return {};
