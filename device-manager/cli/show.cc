@@ -64,9 +64,10 @@ void show_pod(Session& session, const Options& options) {
   };
   for (const manager::PfEntry& pf : found.pfs)
     for (const manager::VfEntry& vf : pf.vfs)
-      add(describe_vf(pf, vf, !vf.holder || is_alive(*vf.holder), vf.holder ? store.path_of(vf.holder->id) : ""));
+      add(describe_vf(pf, vf, vf.holder ? is_dead(*vf.holder) : Look::no(),
+                      vf.holder ? store.path_of(vf.holder->id) : ""));
   for (const manager::OtherAttachment& other : found.others)
-    add(describe_attachment(other.attachment, is_alive(other.attachment), store.path_of(other.attachment.id)));
+    add(describe_attachment(other.attachment, is_dead(other.attachment), store.path_of(other.attachment.id)));
   session.print(render(sections, session.terminal));
 }
 

@@ -2,6 +2,7 @@
 /// Promises under the device's lock.
 #include "device-manager/inventory/allocate.h"
 
+#include "core/state/lock_names.h"
 #include "core/vf/inventory.h"
 
 namespace barewire::inventory {
@@ -10,8 +11,8 @@ namespace {
 /// VFs are claimed under their PF's lock; core/vf/settings.h takes it with the runtime's patience, not the daemon's.
 state::FileLock lock_device(const vf::Host& host, const std::string& device, std::chrono::milliseconds patience) {
   const auto place = kernel::find_vf_place(host.sysfs, device);
-  return place ? host.store.lock("pf-" + place->pf_address, "PF " + place->pf_address, patience)
-               : host.store.lock("device-" + device, device, patience);
+  const std::string& address = place ? place->pf_address : device;
+  return host.store.lock(state::lock_name::device(address), place ? "PF " + address : device, patience);
 }
 
 bool is_same_promiser(const state::Allocation& a, const state::Allocation& b) {
