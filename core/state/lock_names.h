@@ -24,6 +24,10 @@ inline std::string device(std::string_view address) {
 inline std::string iptables() {
   return "iptables";
 }
+/// `route_localnet` of this node's interfaces, which portmap sets with the first pod and back with the last.
+inline std::string route_localnet() {
+  return "route-localnet";
+}
 /// The claims in Node::run_dir/devices: held while one is made, taken over or given up.
 inline std::string claims() {
   return "claims";

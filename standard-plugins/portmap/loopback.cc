@@ -13,6 +13,7 @@
 #include "core/kernel/link.h"
 #include "core/kernel/nftables.h"
 #include "core/kernel/sysctl.h"
+#include "core/state/lock_names.h"
 #include "standard-plugins/common/lifecycle.h"
 
 namespace barewire::standard {
@@ -65,7 +66,7 @@ std::string sysctl_of(const std::string& interface) {
 
 /// The guard goes with its last pod, and the switches with it.
 state::FileLock lock_loopback(const Node& node) {
-  return store_of(node).lock("route-localnet", "route_localnet of this node's interfaces");
+  return store_of(node).lock(state::lock_name::route_localnet(), "route_localnet of this node's interfaces");
 }
 
 /// The ifindex packets to `destination` leave by; nullopt when there is no route. Source: ip-route(8), "get".
