@@ -8,9 +8,9 @@ pkg_check_modules(PROTOBUF REQUIRED protobuf-lite)
 barewire_import(barewire::protobuf "${PROTOBUF_INCLUDE_DIRS}" protobuf-lite)
 target_link_libraries(barewire::protobuf INTERFACE Threads::Threads)
 
-# Archives as everywhere here; they refer to each other in circles. Debian's grpc++_unsecure.pc leaves out c-ares and zlib.
+# Archives as everywhere here; they refer to each other in circles. Debian's grpc++_unsecure.pc leaves out the last ones.
 set(grpc_archives)
-foreach(name IN LISTS GRPC_STATIC_LIBRARIES ITEMS cares z)
+foreach(name IN LISTS GRPC_STATIC_LIBRARIES ITEMS upb address_sorting cares z)
   find_library(${name}_ARCHIVE NAMES lib${name}.a)
   if(${name}_ARCHIVE)
     list(APPEND grpc_archives ${${name}_ARCHIVE})

@@ -94,7 +94,9 @@ class SpecialFiles : public NetnsTest {
                       const std::string& what) {
     const PluginResult added = call("ADD", plugin, config, to);
     EXPECT_FALSE(added.timed_out) << plugin << " hangs over " << what;
-    if (!added.ok()) EXPECT_GT(added.code(), 0) << plugin << " and " << what << "\n" << added;
+    if (!added.ok()) {
+      EXPECT_GT(added.code(), 0) << plugin << " and " << what << "\n" << added;
+    }
     for (const char* verb : {"CHECK", "DEL"})
       EXPECT_FALSE(call(verb, plugin, config, to).timed_out) << plugin << " " << verb << " hangs over " << what;
   }

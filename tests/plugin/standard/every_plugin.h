@@ -12,7 +12,7 @@ namespace barewire::test {
 /// One plugin and its keys, each followed by a comma.
 struct EveryPlugin {
   std::string name;
-  std::string keys;
+  std::string keys = {};
   bool is_chained = false;
   bool works_here = false;  ///< on any machine that can run these tests at all; others lack drivers or devices
   std::string ifname = "eth0";

@@ -86,10 +86,13 @@ TEST_F(Others, StayWhenTheDelOfADeadPodComesLate) {
     EXPECT_EQ("", must_run("ls /run/barewire/attachments/*/dead@* 2>/dev/null || true")) << plugin.name;
     EXPECT_EQ(before, state().pods) << "after the late DEL of " << plugin.name;
     const std::string rules = must_run("nft list ruleset 2>/dev/null | grep -v counter || true");
-    if (plugin.name == "bridge" || plugin.name == "ptp")
+    if (plugin.name == "bridge" || plugin.name == "ptp") {
       EXPECT_THAT(rules, ::testing::HasSubstr("other/pod7/eth0")) << plugin.name;
+    }
     EXPECT_THAT(rules, ::testing::Not(::testing::HasSubstr("other/dead"))) << plugin.name;
-    if (!one_device) EXPECT_TRUE(runner_.del(plugin.name, config(plugin), pod("pod7")).ok());
+    if (!one_device) {
+      EXPECT_TRUE(runner_.del(plugin.name, config(plugin), pod("pod7")).ok());
+    }
     delete_netns("pod7");
     must_run("ip link show dev0 >/dev/null 2>&1 || ip link add dev0 type veth peer name dev1");
   }

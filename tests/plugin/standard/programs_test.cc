@@ -112,8 +112,9 @@ class Programs : public StandardTest {
     }
     ran["ADD"] = calls();
     for (const Step& step : chain(number, backend))
-      if (step.plugin != "bridge" && step.plugin != "sbr")
+      if (step.plugin != "bridge" && step.plugin != "sbr") {
         EXPECT_TRUE(runner_.check(step.plugin, config(step, result), call).ok()) << step.plugin;
+      }
     ran["CHECK"] = calls();
     if (stays) return ran;
     auto steps = chain(number, backend);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The sbr plugin behind two interfaces of a pod on two networks with the same destinations.
+#include "core/fd.h"
+#include "core/json_view.h"
 #include "tests/plugin/standard/standard_fixture.h"
 #include "tests/support/fault.h"
 
