@@ -2,8 +2,10 @@
 #include "core/directory.h"
 
 #include <dirent.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string_view>
 
@@ -22,11 +24,19 @@ bool is_gone(int err) {
   return err == ENOENT || err == ENOTDIR || err == ESRCH;
 }
 
+/// Of ENOTDIR: something else is there, in place of part of the way being gone. Leaves errno as it is.
+bool is_no_directory(const std::string& path) {
+  const int err = errno;
+  const bool is_there = err == ENOTDIR && ::access(path.c_str(), F_OK) == 0;
+  errno = err;
+  return is_there;
+}
+
 }  // namespace
 
 std::optional<std::vector<DirectoryEntry>> try_list_entries(const std::string& path) {
   const std::unique_ptr<DIR, Close> directory(::opendir(path.c_str()));
-  if (!directory && is_gone(errno)) return std::nullopt;
+  if (!directory && is_gone(errno) && !is_no_directory(path)) return std::nullopt;
   if (!directory) throw sys_error("listing {}", path);
   std::vector<DirectoryEntry> entries;
   while (true) {

@@ -23,6 +23,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// The cache does not tell where the runtime looked; what is called here is built in.
+constexpr const char* kUsualPluginDirectory = "/opt/cni/bin";
+
 /// RFC 4648. Throws when it is none.
 std::string from_base64(std::string text) {
   using namespace boost::archive::iterators;
@@ -103,7 +106,7 @@ PeerPod read_pod(const std::string& file) {
                      .container_id = pod.container_id,
                      .netns = "",
                      .ifname = pod.ifname,
-                     .path = "",
+                     .path = kUsualPluginDirectory,
                      .args = args_of(entry),
                      .netns_override = ""};
   read_list(pod, entry);

@@ -32,7 +32,7 @@ constexpr std::array kPlugins = {
     Known{"flannel", "delegate subnetFile dataDir"},
     Known{"host-device", "deviceID device hwaddr kernelpath pciBusID"},
     Known{"ipvlan", "master linkInContainer mode mtu"},
-    Known{"macvlan", "master linkInContainer mode mtu bcqueuelen mac promiscMode"},
+    Known{"macvlan", "master linkInContainer mode mtu bcqueuelen mac"},
     Known{
         "ovs",
         "bridge deviceID pciBusID vlan trunk vlan_mode qinq_ethtype mtu ofport_request interface_type ingress_policing "
@@ -45,7 +45,7 @@ constexpr std::array kPlugins = {
     Known{"sbr", "table gateways addSourceHints"},
     Known{"sriov",
           "deviceID pciBusID pool pf vlan vlanQoS vlanProto mac spoofchk trust link_state min_tx_rate max_tx_rate mtu "
-          "promisc allmulti"},
+          "promisc allmulti driver"},
     Known{"tap", "multiQueue owner group mtu bridge selinuxContext mac"},
     Known{"tuning", "sysctl mac mtu txQLen promisc allmulti dataDir"},
     Known{"vlan", "master vlanId linkInContainer mtu"},
@@ -53,7 +53,7 @@ constexpr std::array kPlugins = {
 
 constexpr std::array kIpam = {
     Known{"dhcp", "type daemonSocketPath provide request priority suppress"},
-    Known{"host-local", "type name subnet rangeStart rangeEnd gateway ranges routes dataDir resolvConf dns addresses"},
+    Known{"host-local", "type name subnet rangeStart rangeEnd gateway ranges routes dataDir resolvConf dns"},
     Known{"static", "type addresses routes dns"}};
 
 std::string lower(std::string_view text) {

@@ -109,6 +109,14 @@ SourceRouting parse_shared_table(const JsonView& view) {
   return routing;
 }
 
+/// All of the link's in a table of ours, whatever made them; none in one of somebody else (config key "table").
+void remove_routes_of(kernel::NlSocket& inside, const SourceTable& table, const kernel::Link& link,
+                      Collector& collector) {
+  if (table.routes.empty()) return;
+  for (const RouteInfo& route : kernel::list_routes(inside, link.index, table.number))
+    collector.run("route", [&] { kernel::remove_route(inside, route); });
+}
+
 }  // namespace
 
 std::optional<SourceRouting> SourceRouting::from_record(const state::Attachment& attachment) {
@@ -160,8 +168,7 @@ void remove_routing(kernel::NlSocket& inside, const SourceRouting& routing, cons
     for (const RouteInfo& route : routing.hinted) collector.run("route", [&] { kernel::remove_route(inside, route); });
     for (const RouteInfo& route : routing.moved)
       collector.run("route", [&] { kernel::add_route(inside, route, kernel::IfExists::restore); });
-    for (const SourceTable& table : routing.tables)
-      for (const RouteInfo& route : table.routes) collector.run("route", [&] { kernel::remove_route(inside, route); });
+    for (const SourceTable& table : routing.tables) remove_routes_of(inside, table, *link, collector);
   }
   collector.finish();
 }

@@ -188,17 +188,21 @@ int TestKubelet::registrations(const std::string& resource) const {
 std::map<std::string, std::string> TestKubelet::devices(const std::string& resource) const {
   const std::lock_guard lock(mutex_);
   std::map<std::string, std::string> result;
-  if (const auto found = streams_.find(resource); found != streams_.end() && !found->second->ended())
-    for (const auto& device : found->second->latest().devices()) result[device.id()] = device.health();
+  const auto found = streams_.find(resource);
+  if (found == streams_.end() || found->second->ended()) return result;
+  const v1beta1::ListAndWatchResponse latest = found->second->latest();
+  for (const auto& device : latest.devices()) result[device.id()] = device.health();
   return result;
 }
 
 std::map<std::string, std::vector<int>> TestKubelet::nodes(const std::string& resource) const {
   const std::lock_guard lock(mutex_);
   std::map<std::string, std::vector<int>> result;
-  if (const auto found = streams_.find(resource); found != streams_.end())
-    for (const auto& device : found->second->latest().devices())
-      for (const auto& node : device.topology().nodes()) result[device.id()].push_back(static_cast<int>(node.id()));
+  const auto found = streams_.find(resource);
+  if (found == streams_.end()) return result;
+  const v1beta1::ListAndWatchResponse latest = found->second->latest();
+  for (const auto& device : latest.devices())
+    for (const auto& node : device.topology().nodes()) result[device.id()].push_back(static_cast<int>(node.id()));
   return result;
 }
 

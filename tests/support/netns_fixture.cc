@@ -130,6 +130,7 @@ void make_private_directory(const std::string& path) {
     fs::create_directories(path);
   }
   mount_or_throw("tmpfs", path, "tmpfs", 0);
+  fs::permissions(path, fs::perms(0755));  // as the node's own is; a tmpfs begins with 1777
 }
 
 std::string enter_private_node() {

@@ -197,9 +197,11 @@ TEST_F(SpecialFiles, AsStandardOutputUndoAnAddWhoseResultNobodyGets) {
 
 TEST_F(SpecialFiles, OfOthersThanRootAreNoStateOfAPeer) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-  const auto del = [this] {
-    Command command = runner_.command("DEL", "ovs", config_of("ovs", R"("bridge":"br9")"));
-    command.argv0 = "ovs";  // its link is below /tmp, which is another one by then
+  // The runner's links are below /tmp, which is another one by then.
+  const Command prepared = runner_.command("DEL", "ovs", config_of("ovs", R"("bridge":"br9")"));
+  const auto del = [&prepared] {
+    Command command = prepared;
+    command.argv0 = "ovs";
     command.program = built_program("barewire-cni");
     command.environment["CNI_PATH"] = std::filesystem::path(command.program).parent_path();
     command.timeout = kAtOnce;

@@ -225,7 +225,7 @@ TEST_F(KubeletTest, AKernelPodGetsNoVfOfAUserSpaceDriver) {
   const std::string config = R"({"cniVersion":"1.0.0","name":"lan","type":"sriov","pool":"0000:01:00.0"})";
   const PluginResult refused = runner_.add("sriov", config, call("web-0"));
   EXPECT_EQ(refused.code(), 11) << refused;
-  EXPECT_THAT(refused.out, HasSubstr("is bound to vfio-pci, the pool is for netdev"));
+  EXPECT_THAT(refused.out, HasSubstr("is on vfio-pci"));
 }
 
 TEST_F(KubeletTest, ChangesOfTheNodeReachKubelet) {

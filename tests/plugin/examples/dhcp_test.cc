@@ -39,7 +39,7 @@ TEST_F(DhcpByHand, CnitoolAddsChecksAndDeletesPodsWithLeases) {
   for (const std::string& netns : {pod_, other}) {
     const CommandResult added = cnitool("add", netns);
     ASSERT_TRUE(added.ok()) << added.out << added.err;
-    EXPECT_THAT(added.out, HasSubstr(R"("gateway":"10.77.0.1")"));
+    EXPECT_THAT(added.out, HasSubstr(R"("gateway": "10.77.0.1")"));
     EXPECT_THAT(must_run_in(netns, "ip route"), HasSubstr("default via 10.77.0.1 dev eth0"));
     must_run_in(netns, "ping -c1 -w20 -n 10.77.8.1");
   }

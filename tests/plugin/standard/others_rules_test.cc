@@ -63,7 +63,7 @@ class OthersRules : public StandardTest {
 /// IPVS: the service's address is the node's, and what goes to it is accepted. A listener stands for IPVS.
 TEST_F(OthersRules, AServiceOfIpvsKeepsItsPort) {
   kube_services();
-  must_run("ip link add kube-ipvs0 type dummy; ip addr add 10.96.0.1/32 dev kube-ipvs0");
+  must_run("ip link add kube-ipvs0 type veth peer name kube-end; ip addr add 10.96.0.1/32 dev kube-ipvs0");
   must_run("iptables -t nat -A KUBE-SERVICES -d 10.96.0.1/32 -p tcp --dport 443 -j ACCEPT");
   const EchoServer pod_server(pod_, 443, "pod1"), service("", 443, "service");
   map(runner_, add_bridge(runner_), 443);
@@ -147,10 +147,13 @@ INSTANTIATE_TEST_SUITE_P(Rules, OthersEgress, ::testing::ValuesIn(kEgress),
 /// Without iptables' tables the chains of others at the usual priorities decide.
 TEST_F(OthersRules, ChainsOfNftablesAtTheUsualPrioritiesComeFirst) {
   must_run(
-      "nft 'table ip site { chain pre { type nat hook prerouting priority dstnat; tcp dport 443 ip daddr 192.0.2.77 "
-      "counter dnat to 10.22.0.3:443; }; chain post { type nat hook postrouting priority srcnat; ip saddr 10.22.0.3 "
-      "oif "
-      "up0 counter snat to 192.0.2.77; } }'");
+      "nft -f - <<'EOF'\n"
+      "table ip site {\n"
+      "  chain pre { type nat hook prerouting priority dstnat; tcp dport 443 ip daddr 192.0.2.77 counter dnat to "
+      "10.22.0.3:443; }\n"
+      "  chain post { type nat hook postrouting priority srcnat; ip saddr 10.22.0.3 oif up0 counter snat to "
+      "192.0.2.77; }\n"
+      "}\nEOF");
   const EchoServer one(pod_, 443, "pod1"), two(other_, 443, "pod2"), server(outside_, 80, "seen");
   const PluginResult first = add_bridge(runner_);
   add_bridge(runner_, pod("pod2"));

@@ -59,23 +59,23 @@ TEST_F(PolicyOfNode, RefusesATenantBeforeAnythingIsTouchedAndLetsOthersPass) {
 }
 
 TEST_F(PolicyOfNode, ThatCannotBeReadRefusesEveryAddAndNothingElse) {
-  constexpr const char* kDummy =
-      R"({"cniVersion":"1.1.0","name":"mynet","type":"dummy","ipam":{"type":"static","addresses":[{"address":"10.1.2.3/24"}]}})";
-  ASSERT_TRUE(runner_.add("dummy", kDummy).ok());
+  constexpr const char* kPlain =
+      R"({"cniVersion":"1.1.0","name":"mynet","type":"bridge","bridge":"mynet0","ipam":{"type":"static","addresses":[{"address":"10.1.2.3/24"}]}})";
+  ASSERT_TRUE(runner_.add("bridge", kPlain).ok());
   write_policy("{\"rulez\": []}");
   CniCall second;
   second.ifname = "net2";
-  const PluginResult refused = runner_.add("dummy", kDummy, second);
+  const PluginResult refused = runner_.add("bridge", kPlain, second);
   EXPECT_EQ(109, refused.code()) << refused;
   EXPECT_THAT(refused.msg(), AllOf(HasSubstr(kPolicy), HasSubstr("rulez")));
   write_policy("{\"unmatched\": \"allow\"}");
-  EXPECT_TRUE(runner_.add("dummy", kDummy, second).ok());
+  EXPECT_TRUE(runner_.add("bridge", kPlain, second).ok());
   ASSERT_EQ(0, ::chmod(kPolicy, 0666));
-  EXPECT_EQ(109, runner_.add("dummy", kDummy, second).code());
-  EXPECT_TRUE(runner_.status("dummy", kDummy).ok());
-  EXPECT_TRUE(runner_.del("dummy", kDummy, second).ok());
-  EXPECT_TRUE(runner_.gc("dummy", kDummy).ok());
-  EXPECT_TRUE(runner_.del("dummy", kDummy).ok());
+  EXPECT_EQ(109, runner_.add("bridge", kPlain, second).code());
+  EXPECT_TRUE(runner_.status("bridge", kPlain).ok());
+  EXPECT_TRUE(runner_.del("bridge", kPlain, second).ok());
+  EXPECT_TRUE(runner_.gc("bridge", kPlain).ok());
+  EXPECT_TRUE(runner_.del("bridge", kPlain).ok());
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ class ReferenceUndo : public StandardTest {
   static std::string traces() {
     return must_run(
         "nft list ruleset | grep -E 'pod1|10\\.2[23]\\.0\\.2|2001:db8:1::2|CNI-DN-|CNI-[0-9a-f]{8}|br-iface' || true; "
-        "iptables-save; ip6tables-save" +
+        "(iptables-save; ip6tables-save)" +
         std::string(" | grep -E 'pod1|10\\.2[23]\\.0\\.2|CNI-DN-|CNI-[0-9a-f]{8}' || true;") +
         "ip -o link show type ifb; ls /run/cni/tuning 2>/dev/null; "
         "ls /var/lib/cni/networks/mynet 2>/dev/null | grep -v -e lock -e last || true");

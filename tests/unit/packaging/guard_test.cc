@@ -176,7 +176,8 @@ class Sweep : public Guards {
     } else {
       std::string example = example_of(key);
       if (const auto at = example.find("SUBNET"); at != std::string::npos) example.replace(at, 6, subnet_);
-      for (const auto& [name, value] : json::parse(example).as_object()) config[name] = value;
+      const json::value parsed = json::parse(example);
+      for (const auto& [name, value] : parsed.as_object()) config[name] = value;
     }
     config["name"] = "blue";
     if (!config.contains("cniVersion")) config["cniVersion"] = "1.1.0";

@@ -83,7 +83,7 @@ TEST(Result, NamesTheKeyThatIsWrong) {
   for (const auto& [text, key] : std::vector<std::pair<std::string, std::string>>{
            {R"({"ips":[{"address":"10.0.0.1"}]})", "ips[0].address"},
            {R"({"ips":[{"address":"10.0.0.1/8","gateway":"x"}]})", "ips[0].gateway"},
-           {R"({"ips":[{"address":"10.0.0.1/8","interface":-1}]})", "ips[0].interface"},
+           {R"({"ips":[{"address":"10.0.0.1/8","interface":"x"}]})", "ips[0].interface"},
            {R"({"routes":[{"dst":"10.0.0.0"}]})", "routes[0].dst"},
            {R"({"interfaces":[{"name":7}]})", "interfaces[0].name"},
            {R"({"dns":{"nameservers":"1.1.1.1"}})", "dns.nameservers"},

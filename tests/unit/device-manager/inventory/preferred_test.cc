@@ -44,7 +44,7 @@ TEST(Prefer, TheNodeAndRootOfWhatIsChosenComeFirst) {
                                        device("c", 0, 1, "pci0000:c0"), device("c", 1, 1, "pci0000:c0")};
   EXPECT_THAT(prefer(Policy::pack, devices, {"b0"}, 2), ElementsAre("b0", "c0"));
   EXPECT_THAT(prefer(Policy::spread, devices, {"c0"}, 2), ElementsAre("c0", "c1"));
-  EXPECT_THAT(prefer(Policy::pack, devices, {}, 3), ElementsAre("b0", "c0", "c1"));
+  EXPECT_THAT(prefer(Policy::pack, devices, {}, 3), ElementsAre("c0", "c1", "b0"));
 }
 
 TEST(Prefer, WhatIsNotThereIsNotInvented) {
