@@ -179,6 +179,7 @@ class Sweep : public Guards {
       const json::value parsed = json::parse(example);
       for (const auto& [name, value] : parsed.as_object()) config[name] = value;
     }
+    if (config.contains("pool")) config.erase("pf");  // one of them names the VFs
     config["name"] = "blue";
     if (!config.contains("cniVersion")) config["cniVersion"] = "1.1.0";
     request.conf = cni::NetConf::parse(json::serialize(config));
