@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Signals interrupt system calls in the daemons as in plugins, so what can say EINTR is repeated here.
 #include "core/fd.h"
 
 #include <fcntl.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// inet_pton and inet_ntop do the reading and writing; what is here is what Go's net package does besides, since its
+// results are what peers wrote.
 #include "core/ip.h"
 
 #include <arpa/inet.h>

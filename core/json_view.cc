@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Lookups walk the members one by one: objects are small, and Go's rule (letter case aside, the last wins) is not that
+// of a map.
 #include "core/json_view.h"
 
 #include <algorithm>

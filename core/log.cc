@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// No library and no buffer: a plugin writes a few lines in its life, and what a killed one has written must be there.
 #include "core/log.h"
 
 #include <fcntl.h>

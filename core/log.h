@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The log of short-lived programs: lines on stderr (which runtimes keep), or in the file a configuration names.
-/// stdout belongs to the CNI result alone. Written by the four catchers named in docs/architecture.md.
+/// stdout belongs to the CNI result alone. Errors are thrown, not logged: a line is written where the program goes on
+/// in spite of something (with the word "ignoring"), or where somebody who asked for it wants to know what was done.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The node a call works on: where its files are, and which plugins this program holds. Handed to every operation; the
-/// whole seam for tests.
+/// The node a call works on: where its files are, and which plugins this program holds. Handed to every operation, so
+/// that a test can give it other directories. What a configuration names (sockets, data directories) and what belongs
+/// to the system (/proc, /etc/group) is not here; tests have a mount namespace for those.
 #pragma once
 
 #include <string>

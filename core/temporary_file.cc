@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One name for all writers: a killed one leaves a single file, which the next takes over, instead of one per crash.
 #include "core/temporary_file.h"
 
 #include <fcntl.h>

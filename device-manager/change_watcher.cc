@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Several sources, any of which may miss something: they only say when to look again, never what happened.
 #include "device-manager/change_watcher.h"
 
 #include <fmt/format.h>

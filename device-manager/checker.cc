@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// CHECK is called as a runtime would call it, so that both come to the same verdict.
 #include "device-manager/checker.h"
 
 #include <boost/json/serialize.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A name asked for that is not there is told: an empty list would look like an answer.
 #include "device-manager/filter.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A plugin is called in a process of its own, since one that hangs or dies must not take the daemon with it.
 #include "device-manager/plugin_call.h"
 
 #include <fcntl.h>

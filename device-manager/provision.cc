@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The kernel changes sriov_numvfs from or to 0 only, so every VF dies in between: refused while one is in use.
 #include "device-manager/provision.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Pure: what is to be done, and why not, before the first file is written.
 #include <algorithm>
 
 #include "device-manager/provision.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What was found dead is looked at again, under its lock, before it is touched: a later ADD may have its names by then.
 #include "device-manager/reaper.h"
 
 #include <time.h>

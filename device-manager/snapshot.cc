@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Read once, shown in any form: two commands that look at one moment agree.
 #include "device-manager/snapshot.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Keys here are a promise to programs: they are added, never renamed.
 #include "device-manager/snapshot_json.h"
 
 #include <boost/json/array.hpp>

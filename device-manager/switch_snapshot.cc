@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The tables are read whole here, and only here: an administrator asks rarely and wants all, plugins ask often for one
+// row.
 #include "device-manager/switch_snapshot.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Only what a profile states as verified refuses; a wrong "no" would keep a working card from its pods.
 #include "hw-profiles/check.h"
 
 #include <fmt/format.h>

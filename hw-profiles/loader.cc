@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A site's entries come before shipped ones, and ids before drivers' names: docs/configuration/hw-profiles.md.
 #include "hw-profiles/loader.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What of a profile the code acts on; the rest of it is for messages and for people.
 #include "hw-profiles/nic.h"
 
 #include <net/if_arp.h>

@@ -17,7 +17,9 @@ struct Nic {
   Profile profile;
   vf::Habits habits;
 };
+/// By the PF's ids, then by its driver; never fails: a NIC that no profile names is one that is tried.
 Nic find_nic(const Node& node, const vf::Pf& pf);
+/// What of a profile changes the steps of ADD and DEL.
 vf::Habits habits_of(const Profile& profile);
 /// As find_nic, by PCI addresses alone, for undoing; a PF that is gone gives the habits of an unknown NIC.
 vf::Habits find_habits(const Node& node, const vf::Host& host, const std::string& pf_address);

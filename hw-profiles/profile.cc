@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A card may differ from its family in single attributes, so lookups go to the card first.
 #include "hw-profiles/profile.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Strict, since a slip in a profile would make a NIC do less, or more, than it can without anybody noticing.
 #include "hw-profiles/reader.h"
 
 #include <fmt/format.h>

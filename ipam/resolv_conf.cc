@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Read as the reference plugin reads it: keywords at the start of a line, comments left out.
 #include "ipam/resolv_conf.h"
 
 #include <vector>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Only the columns needed are asked for, of the rows needed: a bridge may have thousands of ports.
 #include "ovs-plugin/bridge.h"
 
 #include "core/error.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Every column that ADD wrote is compared, and no other: administrators add their own.
 #include "ovs-plugin/check.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A change is in the database at once, and in force only when ovs-vswitchd has carried it out.
 #include "ovs-plugin/config_watch.h"
 
 #include "ovs-plugin/ovsdb/monitor.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Key by key, as ovs-cni merges them; an empty string counts as absent there, and so it does here.
 #include "ovs-plugin/layered_config.h"
 
 #include "core/fd.h"

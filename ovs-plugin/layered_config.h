@@ -14,6 +14,7 @@
 
 namespace barewire::ovs {
 
+/// Keeps both documents alive; views point into them. A message names the file where a key is from there.
 class LayeredConfig {
  public:
   /// The file is `configuration_path`, which then must exist, else the first of the usual places, if any. Throws
@@ -22,6 +23,7 @@ class LayeredConfig {
 
   /// A key of the network's configuration, else of the file. An empty string counts as absent, as it does for the peer.
   std::optional<JsonView> find(std::string_view key) const;
+  /// As those of JsonView.
   std::string string_or(std::string_view key, std::string fallback) const;
   bool boolean_or(std::string_view key, bool fallback) const;
   std::int64_t integer_or(std::string_view key, std::int64_t min, std::int64_t max, std::string_view meaning,

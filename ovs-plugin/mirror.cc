@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Mirrors are shared between pods, so each change is a guarded mutation of a set, never a row written back.
 #include "ovs-plugin/mirror.h"
 
 #include <algorithm>

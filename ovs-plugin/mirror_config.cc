@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A mirror twice, or a producer that copies nothing, is a slip that the switch would take silently.
 #include "ovs-plugin/mirror_config.h"
 
 #include <set>

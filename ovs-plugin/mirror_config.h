@@ -17,13 +17,13 @@ inline constexpr std::string_view kConsumer = "ovs-mirror-consumer";
 
 /// What the pod's port is to one mirror.
 struct Membership {
-  std::string mirror;
+  std::string mirror;  ///< its name on the bridge
   MirrorRole role;
 };
 
 struct MirrorConfig {
   ovsdb::Endpoint endpoint;
-  std::string bridge;
+  std::string bridge;                   ///< the one that ovs put the pod on; another is refused later
   std::vector<Membership> memberships;  ///< at least one, each mirror once
 
   /// `plugin` is one of the two names above. Throws Error{config} naming the key.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// From the VF to its representor to the bridge that holds the uplink; each step has drivers that answer differently.
 #include "ovs-plugin/offload.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Where ovs-cni and this plugin read a key differently, the peer's reading counts and ours is documented beside it.
 #include "ovs-plugin/ovs_config.h"
 
 #include <algorithm>

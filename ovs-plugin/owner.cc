@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Ports are known by what they carry, not by name: names are used again.
 #include "ovs-plugin/owner.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Only for DEL of pods that ovs-cni attached; what is found there is believed as far as it can be seen in the database.
 #include "ovs-plugin/peer_cache.h"
 
 #include <filesystem>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A port is three rows that belong together: they come and go in one transaction. The bridge's set of ports is mutated,
+// never written.
 #include "ovs-plugin/port.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The switch counts policing in kilobits, queues in bits, DPDK's policer in bytes.
 #include "ovs-plugin/qos.h"
 
 #include <algorithm>

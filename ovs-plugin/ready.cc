@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// STATUS is asked on a node without pods too: database, bridge and daemon are looked at, and nothing is made.
 #include "ovs-plugin/ready.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A bridge's tunnels belong to all pods of the network. They are counted by references in the pods' own rows, which
+// vanish with them, so that no counter can be wrong after a crash.
 #include "ovs-plugin/tunnel.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Works from the record alone: by then the netns, the bridge or the database may be gone.
 #include "ovs-plugin/undo.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The path is where the pod mounts a directory of the node: whatever is found there may be the pod's work.
 #include "ovs-plugin/vhost_user.h"
 
 #include <fcntl.h>

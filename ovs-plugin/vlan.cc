@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Modes are as ovs-vswitchd.conf.db(5) has them; what ovs-cni's two keys mean in its words is decided here.
 #include "ovs-plugin/vlan.h"
 
 #include <algorithm>

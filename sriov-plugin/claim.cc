@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Free is decided under the PF's lock. Before it everything is a guess, which saves taking locks in vain.
 #include "sriov-plugin/claim.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// sriov-cni's keys with its quirks ("any other word is off"); its users' configurations must mean the same here.
 #include "sriov-plugin/config.h"
 
 #include <fmt/ranges.h>

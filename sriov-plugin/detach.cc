@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// DEL, GC, rollback and the node daemon come here, after any part of an ADD: each step finds out whether it is due.
 #include "sriov-plugin/detach.h"
 
 #include "core/cni/device_info.h"

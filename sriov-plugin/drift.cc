@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// What ADD was asked for, what it left, and what is now are three things: drift is a difference between the last two in
+// what the first names.
 #include "sriov-plugin/drift.h"
 
 #include <fmt/ranges.h>

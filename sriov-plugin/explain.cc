@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The code of ADD up to its first change, so that what is foretold cannot differ from what would happen.
 #include "sriov-plugin/explain.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Kernels before 5.14 do not tell a link's device by rtnetlink, so sysfs is asked where that is silent.
 #include "sriov-plugin/host_device_config.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The device may be in the pod, back on the node under another name, or gone for good; the record says what it was.
 #include "sriov-plugin/host_device_undo.h"
 
 #include <fmt/ranges.h>

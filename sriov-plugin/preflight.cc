@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What a profile knows is asked first, then the kernel, by requests that change nothing.
 #include "sriov-plugin/preflight.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A step throws what went wrong; what was done by then is undone from the record.
 #include "sriov-plugin/steps.h"
 
 #include "core/cni/configure.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Written as the reference library reads it: what one suite accepts, a runtime may send to the other.
 #include "core/cni/args.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// What libcni does for a runtime, for cnitool: the same keys injected, the same order, the same cache, so that either
+// can end what the other began.
 #include "core/cni/chain.h"
 
 #include <algorithm>

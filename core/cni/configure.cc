@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Addresses before routes: the kernel refuses a route whose gateway is on no subnet that it knows.
 #include "core/cni/configure.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Files are taken in the order of their names, as libcni takes them; the first of a network's name counts.
 #include "core/cni/conflist.h"
 
 #include <algorithm>

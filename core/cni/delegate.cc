@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Most delegates are plugins of this program. Calling those as functions saves a process; what is handed over stays
+// what an exec would hand over, so that neither side can tell.
 #include "core/cni/delegate.h"
 
 #include <fcntl.h>
@@ -27,7 +29,8 @@ bool is_plugin_name(const std::string& type) {
   return !type.empty() && type.find('/') == std::string::npos;
 }
 
-/// The first executable regular file `type` in the directories of CNI_PATH. Source: CNI spec 1.1.0 section 4.
+/// The first regular file `type` in the directories of CNI_PATH; whether it can be executed shows when it is, as with
+/// libcni. Source: CNI spec 1.1.0 section 4; libcni's pkg/invoke/find.go.
 std::optional<std::string> find_on_path(const std::string& type, const std::string& path) {
   std::string_view rest = path;
   while (!rest.empty()) {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The device plugin may have written the file before, and others may read it at any moment: it is extended and given
+// back as it was.
 #include "core/cni/device_info.h"
 
 #include <sys/stat.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The record of a fallback stands under the first plugin's name, since that is whom the runtime will call for DEL.
 #include "core/cni/fallback.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One call from environment and stdin to the printed answer. Whatever happens, what is printed is one JSON document: a
+// runtime takes anything else for a plugin that died.
 #include "core/cni/plugin.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The checks stand in the reference skeleton's order, since runtimes and their tests know its messages.
 #include "core/cni/request.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Every version of the specification has a shape of its own. Inside there is one, the newest; what an old one cannot
+// say is an error rather than left out.
 #include "core/cni/result.h"
 
 #include <boost/json/array.hpp>

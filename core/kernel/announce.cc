@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Packets are made by hand: neither rtnetlink nor a sysctl sends them at the moment that an address becomes usable.
 #include "core/kernel/announce.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// libnl's parsers want an array of pointers per nest; walking the bytes finds the few attributes that are wanted in a
+// message of many kilobytes.
 #include "core/kernel/attributes.h"
 
 namespace barewire::kernel {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Reading netlink attributes that came from the kernel; used by every parser in this directory.
+/// Reading netlink attributes that came from the kernel: of links, routes, queues, rules, and of what a kind of link
+/// has of its own, which plugins read themselves.
 #pragma once
 
 #include <netlink/attr.h>
@@ -57,6 +58,7 @@ class NlAttributes {
   std::size_t size_ = 0;
 };
 
+/// Without its terminating NUL, if it has one.
 std::string attribute_text(const nlattr& attribute);
 std::string_view attribute_bytes(const nlattr& attribute) noexcept;
 

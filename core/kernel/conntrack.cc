@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Flows that the kernel knows bypass the nat chains, so a mapping alone does not reach them.
 #include "core/kernel/conntrack.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Drivers differ in what of devlink they have; what one lacks is an answer here (EOPNOTSUPP, EINVAL), not a failure.
 #include "core/kernel/devlink.h"
 
 #include <linux/devlink.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Only the flags are read. The matches of a filter take most of the message, and nobody here asks for them.
 #include "core/kernel/flower.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Attributes are read as they come, in whatever version: a kernel that does not send one leaves the default of Link.
 #include "core/kernel/link.h"
 
 #include <linux/if.h>

@@ -69,7 +69,8 @@ struct LinkChange {
   std::optional<std::string> alias{};  ///< empty removes
   std::optional<int> netns_fd{};       ///< move there; with `name`, under that name
 };
-/// `name_for_messages` is what the link is called in an error. Throws KernelError; no such link: KernelError ENODEV.
+/// `doing` completes "… failed" in an error: a participle and the link's name. Throws KernelError; no such link:
+/// KernelError ENODEV.
 void change_link(NlSocket& socket, int index, const LinkChange& change, std::string_view doing);
 
 void set_up(NlSocket& socket, const Link& link);

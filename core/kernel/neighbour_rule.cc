@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A rule that does other than lead to a table is none of ours, and is left out of what is listed.
 #include <linux/fib_rules.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One request at a time and its answer, on a socket that no multicast reaches: what arrives is the answer, or left over
+// from a request that was given up.
 #include "core/kernel/netlink.h"
 
 #include <linux/netlink.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A thread in a wrong netns would work on another pod, or on the node: there is no way on from a failure to come home.
 #include "core/kernel/netns.h"
 
 #include <fcntl.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A link made with IFLA_NET_NS_FD and a parent elsewhere appears, on many kernels, in the parent's netns first, under
+// its final name: hence the name for the way.
 #include "core/kernel/new_link.h"
 
 #include <linux/if.h>

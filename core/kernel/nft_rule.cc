@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Expressions as the kernel takes them. The nft command must be able to print them all the same: an administrator looks
+// with it.
 #include "core/kernel/nft_rule.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One batch is one transaction: the kernel takes all of it or nothing, so nobody ever sees half of a pod's rules.
 #include "core/kernel/nftables.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Links are read, not followed: where sysfs lies, and how deep a bridge hangs, differs between machines and in tests.
 #include "core/kernel/pci.h"
 
 #include <algorithm>

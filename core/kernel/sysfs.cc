@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Drivers answer a read with an errno where they have nothing to say. That is "unknown", as a missing file is.
 #include "core/kernel/sysfs.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A PF answers for all its VFs in one message, of which each VF's part says only what the driver can report.
 #include "core/kernel/vf.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Readers take a record that an older version wrote: pods outlive an upgrade.
 #include "core/state/attachment.h"
 
 #include <boost/json/serialize.hpp>

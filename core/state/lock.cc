@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A lock's file may be removed by its holder while others wait for it, so who gets the lock looks whether the name
+// still leads to it.
 #include "core/state/lock.h"
 
 #include <fcntl.h>

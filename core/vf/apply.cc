@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The PF's settings first, then the move, then the MAC: the order that most drivers accept. What differs by family
+// comes from its profile.
 #include "core/vf/apply.h"
 
 #include "core/kernel/sysctl.h"

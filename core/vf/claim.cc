@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The PF's lock is held from the look at a VF to the claim: two ADDs of one pool would find the same one free.
 #include "core/vf/claim.h"
 
 #include "core/cni/fallback.h"

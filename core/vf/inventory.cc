@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// sysfs says what there is, rtnetlink what it is like now. Between the two a device may go, so each part may be
+// missing.
 #include "core/vf/inventory.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// An admin MAC reaches the netdev in a different way with every driver, and some say yes and do nothing: what counts is
+// the address that can be read back.
 #include "core/vf/mac.h"
 
 #include "core/log.h"

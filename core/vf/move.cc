@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A netdev that comes home may find its name taken, a new ifindex, and a driver that lost its settings on the way.
 #include "core/vf/move.h"
 
 #include <algorithm>

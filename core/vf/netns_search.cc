@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A netns without a path lives as long as a process in it, or a mount elsewhere; both are looked for in /proc.
 #include "core/vf/netns_search.h"
 
 #include <fmt/format.h>

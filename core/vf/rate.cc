@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The kernel sets both rates at once, so the one that is not asked for is sent as it is now.
 #include "core/vf/rate.h"
 
 #include <boost/json/value.hpp>

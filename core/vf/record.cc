@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Every value may be absent: "nobody recorded it" must not be read as "it was zero", which would be restored.
 #include "core/vf/record.h"
 
 #include <boost/json/array.hpp>

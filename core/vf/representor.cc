@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Two sources, since old drivers have no devlink ports. Two candidates that cannot be told apart are none: the wrong
+// one would give a pod another's traffic.
 #include "core/vf/representor.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each setting is restored by itself, and a failure of one does not keep the others from it: the next pod gets this VF.
 #include "core/vf/restore.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Our records first, then a peer's, then the device itself: who has it on record is named.
 #include <fcntl.h>
 
 #include <algorithm>

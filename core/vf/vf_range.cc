@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The notation is that of the SR-IOV network device plugin, whose configurations are copied from.
 #include <algorithm>
 #include <charconv>
 

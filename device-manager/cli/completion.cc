@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Scripts are made from the commands themselves, so that a new option cannot be forgotten.
 #include "device-manager/cli/completion.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Widths follow the terminal; what is left out first is what `-o wide` is for.
 #include "device-manager/cli/list_view.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Names of sysfs and records are somebody else's words, and are shown as such.
 #include "device-manager/cli/show_view.h"
 
 #include <algorithm>

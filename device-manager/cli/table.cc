@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Columns are measured in characters that are seen: names may be in UTF-8.
 #include "device-manager/cli/table.h"
 
 #include <algorithm>

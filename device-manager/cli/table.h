@@ -9,6 +9,7 @@
 
 namespace barewire::cli {
 
+/// What stands in one column of a row. Text of others (names, sysfs) is made printable as it is put in.
 struct Cell {
   std::string text;
   Style style = Style::plain;
@@ -19,7 +20,7 @@ struct Cell {
 
 struct Column {
   enum class Align { left, right };
-  std::string title;
+  std::string title;  ///< repeated under every heading
   Align align = Align::left;
   /// Where the terminal is too narrow, columns with the highest number go first; 0 never goes.
   int expendable = 0;
@@ -31,6 +32,7 @@ class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
+  /// Printed as it is: its colours are the caller's.
   void add_heading(std::string line);
   /// As many cells as columns; an empty one prints as "-".
   void add_row(std::vector<Cell> cells);
@@ -47,7 +49,9 @@ class Table {
     std::vector<Cell> cells;  ///< of a heading or note: one
   };
   struct Layout;
+  /// By column: what the longest cell takes, in characters that are seen.
   std::vector<std::size_t> natural_widths() const;
+  /// Leaves out expendable columns, then cuts the widest, until a line fits.
   Layout fit(const Terminal& terminal) const;
   std::string render_cells(const std::vector<Cell>& cells, const Layout& layout, const Terminal& terminal) const;
   std::string render_titles(const Layout& layout, const Terminal& terminal) const;

@@ -12,15 +12,16 @@
 namespace barewire::daemon {
 
 struct Options {
-  std::int64_t interval = 60;  ///< seconds between looks when nothing tells of a change
-  std::int64_t grace = 120;    ///< seconds for which a netns must have been seen dead
-  bool once = false;           ///< one look, as `barewire gc`, with `grace` as the least age
-  bool dry_run = false;
-  bool own_pid_namespace = false;
+  std::int64_t interval = 60;      ///< seconds between looks when nothing tells of a change
+  std::int64_t grace = 120;        ///< seconds for which a netns must have been seen dead
+  bool once = false;               ///< one look, as `barewire gc`, with `grace` as the least age
+  bool dry_run = false;            ///< says what would be undone
+  bool own_pid_namespace = false;  ///< the administrator vouches that every pod's processes are visible
   std::string log_level = "info";
   kubelet::Settings kubelet{};
 };
 
+/// `options` outlives it, and is filled by parsing.
 std::unique_ptr<CLI::App> make_app(Options& options);
 
 }  // namespace barewire::daemon

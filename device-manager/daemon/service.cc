@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Events say when, the interval is for what no event tells: processes in pods that end.
 #include "device-manager/daemon/service.h"
 
 #include <systemd/sd-daemon.h>

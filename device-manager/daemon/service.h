@@ -35,7 +35,9 @@ class Service {
 
   /// These run on the reaper's thread.
   void look();
+  /// Undoes what the grace is over for. Tells systemd between two: each may take minutes.
   void reap_due(const manager::ReapPlan& plan);
+  /// The interval, or sooner where a grace ends before.
   std::chrono::milliseconds until_next_look() const;
 
   const Node& node_;
@@ -43,14 +45,14 @@ class Service {
   std::shared_ptr<spdlog::logger> log_;
   const StopSignals& stop_;
   EventLoop loop_;
-  manager::ChangeWatcher watcher_;
+  manager::ChangeWatcher watcher_;  ///< says when to look; what happened is found by looking
   EventLoop::Timer& settle_;
   EventLoop::Timer& next_look_;
   EventLoop::Timer& watchdog_;
   std::chrono::steady_clock::time_point burst_began_{};
   bool looking_ = false;
   bool look_again_ = false;
-  manager::GraceWatch watch_;  ///< of the reaper's thread
+  manager::GraceWatch watch_;  ///< of the reaper's thread; since when each has been seen dead
   Worker reaper_;              ///< its thread ends before what it uses goes
   std::optional<KubeletSide> kubelet_;
 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each finding says what to type next; nothing is changed here.
 #include "device-manager/doctor/doctor.h"
 
 #include <sys/utsname.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Driven by its owner's clock and poll loop: one thread serves every lease, and tests give the time.
 #include "ipam/dhcp/client.h"
 
 #include <time.h>

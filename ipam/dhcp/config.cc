@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Options that the protocol sets by itself are refused, since a second one would end the exchange with most servers.
 #include "ipam/dhcp/config.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Flags are read as Go's flag package reads them, since unit files written for the reference daemon are kept.
 #include "ipam/dhcp/daemon_options.h"
 
 #include <array>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Written before the server is asked to grant: a daemon killed in between knows what it may have been given.
 #include "ipam/dhcp/lease_record.h"
 
 #include <sys/random.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One thread. What takes long (a server's answer) is a state of a lease, never a wait, so that no pod waits for
+// another's server.
 #include "ipam/dhcp/leases.h"
 
 #include <algorithm>

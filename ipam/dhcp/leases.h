@@ -55,25 +55,34 @@ class Leases {
   };
 
   void take_up(LeaseRecord record, Time now);
+  /// Begins to ask for a lease; the answer comes with `settle`.
   void add(const cni::Request& request, int connection, Time now);
+  /// RELEASE, then the record. Harmless without a lease.
   void del(const state::AttachmentId& id);
   void check(const cni::Request& request, Time now) const;
   LeaseRecord make_record(const cni::Request& request) const;
+  /// One lease on its way: what its client wants sent or waited for now.
   void drive(Lease& lease, Time now);
   void send(Lease& lease, const Client::Sending& sending, Time now);
+  /// False when the pod's netns or interface is gone: the lease then runs out by itself.
   bool open_socket(Lease& lease);
   void read(Lease& lease, Time now);
+  /// What a change of the client's state means: records, answers, the link.
   void settle(Lease& lease);
   void settle_bound(Lease& lease);
+  /// At the end of a lease the address may be somebody else's: RFC 2131 §4.4.5.
   void take_link_down(const Lease& lease) const;
   void answer_error(Lease& lease, const Error& error);
+  /// Ends a lease and its record; its caller hears `why`.
   void drop(Lease& lease, const std::string& why);
+  /// Runs `work`; what it throws concerns this lease alone.
   void attempt(Lease& lease, const std::function<void()>& work);
+  /// Not while they are walked.
   void forget_gone();
 
   Options options_;
   Answer answer_;
-  state::Store store_;
+  state::Store store_;  ///< /run/barewire/dhcp
   std::map<state::AttachmentId, Lease> leases_;
 };
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Lengths in a message are the sender's; each is checked against what has arrived before it is believed.
 #include "ipam/dhcp/message.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// An interface without an address cannot receive by IP. The filter keeps the pod's other traffic from waking the
+// daemon.
 #include "ipam/dhcp/packet_socket.h"
 
 #include <arpa/inet.h>

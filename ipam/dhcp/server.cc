@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// systemd's socket where there is one: then no ADD fails while the daemon starts anew.
 #include "ipam/dhcp/server.h"
 
 #include <fcntl.h>

@@ -36,13 +36,15 @@ class Server {
  private:
   struct Connection {
     Fd fd;
-    std::string input{};
-    Time since{};
+    std::string input{};  ///< what of the call has arrived
+    Time since{};         ///< of its beginning, for callers that say nothing
     bool called = false;  ///< its call is being worked on
-    bool done = false;
+    bool done = false;    ///< to be closed
   };
 
+  /// Blocks until there is something to do; what poll(2) said of each descriptor.
   std::vector<pollfd> wait() const;
+  /// The next moment at which a lease or a silent caller is due; nullopt: none is.
   std::optional<Time> deadline() const;
   void accept(Time now);
   void serve(int id, Connection& connection, short events, Time now);
@@ -54,7 +56,7 @@ class Server {
   std::string path_;
   Listener listener_;
   Leases leases_;
-  std::map<int, Connection> connections_;
+  std::map<int, Connection> connections_;  ///< by a number of ours: descriptors are used again at once
   int next_id_ = 0;
 };
 

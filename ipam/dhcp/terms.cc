@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What a server leaves out has a default by RFC 2131; what it sends wrongly is left out, as clients have always done.
 #include "ipam/dhcp/terms.h"
 
 #include <algorithm>

@@ -12,12 +12,13 @@
 
 namespace barewire::ipam::dhcp {
 
+/// Times are durations, so that a clock that is set does not end a lease.
 struct Terms {
-  IpPrefix address{};
-  std::optional<IpAddress> gateway{};
+  IpPrefix address{};                  ///< with the length of the server's subnet mask
+  std::optional<IpAddress> gateway{};  ///< the first router
   std::vector<cni::Route> routes{};
   cni::Dns dns{};
-  IpAddress server{};
+  IpAddress server{};  ///< by its identifier (option 54): who is asked to renew
   /// From the moment of the request that was granted. `lease` is nullopt for a lease without end.
   std::optional<std::chrono::seconds> lease{};
   std::chrono::seconds renewal{}, rebinding{};
@@ -27,6 +28,7 @@ struct Terms {
   /// In the shape the reference plugin gives; `config` has the metric, and whether the gateway is wanted.
   cni::Result result(const Config& config) const;
 
+  /// For the lease's record; `from_json` throws Error{state} naming the key.
   boost::json::object to_json() const;
   static Terms from_json(const JsonView& json);
 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Range sets keep the key that they came from, since a message has to name it.
 #include "ipam/host_local/config.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// link(2) makes a reservation appear whole or not at all, and says by itself when somebody was faster.
 #include "ipam/host_local/link_file.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Addresses are counted, never listed: an IPv6 range has more than any memory.
 #include "ipam/host_local/range.h"
 
 #include <fmt/format.h>

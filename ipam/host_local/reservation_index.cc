@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A cache: everything in it can be made from the directory, and it counts only with the seal of the directory's present
+// state.
 #include "ipam/host_local/reservation_index.h"
 
 #include <fcntl.h>

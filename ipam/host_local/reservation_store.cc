@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The files are the truth, since the reference plugin writes them too. The index saves reading them all.
 #include "ipam/host_local/reservation_store.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One deadline covers connecting, asking and waiting, whatever the server does in between.
 #include "ovs-plugin/ovsdb/connection.h"
 
 #include <signal.h>

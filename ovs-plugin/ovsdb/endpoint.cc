@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// No host names: a static program must not depend on the name service of the machine that built it.
 #include "ovs-plugin/ovsdb/endpoint.h"
 
 #include <sys/socket.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Only what is watched comes over the wire; the first answer is the state at the start, so no change is lost between.
 #include "ovs-plugin/ovsdb/monitor.h"
 
 #include <cstring>

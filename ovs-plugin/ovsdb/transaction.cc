@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Guards are "wait" operations of the same transaction: the server decides, at one moment, whether the world is still
+// as it was read.
 #include "ovs-plugin/ovsdb/transaction.h"
 
 #include "core/error.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// libopenvswitch frames and parses; polling and time are ours, since its poll loop knows no deadline.
 #include "ovs-plugin/ovsdb/transport.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// RFC 7047 writes a set of one as the bare value: both forms are read, and compared as equal.
 #include "ovs-plugin/ovsdb/values.h"
 
 #include <algorithm>

@@ -30,8 +30,9 @@ struct NamedUuid {
 };
 
 using Atom = std::variant<std::int64_t, double, bool, std::string, Uuid, NamedUuid>;
-using Set = std::vector<Atom>;
+using Set = std::vector<Atom>;  ///< of one type, by the schema
 using Map = std::map<Atom, Atom>;
+/// The commonest of maps: external_ids, other_config, options, status.
 using StringMap = std::map<std::string, std::string>;
 
 /// One column's content: a set (an atom is a set of one; a column that may be empty is a set of none or one) or a map.
@@ -60,6 +61,7 @@ class Value {
 
   bool is_map() const noexcept { return std::holds_alternative<Map>(content_); }
   bool empty() const noexcept;
+  /// Throw Error{ovsdb} for a value of the other form.
   const Set& atoms() const;
   const Map& pairs() const;
   /// For messages: `100`, `{1, 2}`, `{owner=barewire}`.

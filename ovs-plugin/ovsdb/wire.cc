@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The kind of every value is checked here, so that no reader behind it has to.
 #include "ovs-plugin/ovsdb/wire.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The userspace datapath reads a veth's packets before any queue of the node's end, so queues go to the pod's end.
 #include "standard-plugins/bandwidth/switch_port.h"
 
 #include "core/cni/fallback.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A NIC limits what a VF sends, in whole Mb/s, and knows no burst.
 #include "standard-plugins/bandwidth/vf.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Numbers of modes and policies are the kernel's, names those of the bonding documentation.
 #include "standard-plugins/bond/config.h"
 
 #include <fmt/ranges.h>

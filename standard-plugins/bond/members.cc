@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The kernel gives a member the bond's address, and takes some members only while they are down.
 #include "standard-plugins/bond/members.h"
 
 #include <algorithm>

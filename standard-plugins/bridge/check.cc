@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each part of the attachment names all its differences at once: who mends one should not find the next only then.
 #include "standard-plugins/bridge/check.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What excludes what is the reference plugin's list, with its words.
 #include "standard-plugins/bridge/config.h"
 
 #include <algorithm>

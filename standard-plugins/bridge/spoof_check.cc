@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Sets hold the ports and addresses, so that a pod is two elements and no rule of its own.
 #include "standard-plugins/bridge/spoof_check.h"
 
 #include <linux/netfilter/nf_tables.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A gateway inside a VLAN of a filtering bridge needs a port of its own: a veth pair, which stays as the bridge does.
 #include "standard-plugins/bridge/vlan_gateway.h"
 
 #include <cerrno>

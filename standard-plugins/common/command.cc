@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Programs are run without a shell: arguments come from configurations.
 #include "standard-plugins/common/command.h"
 
 #include <fcntl.h>

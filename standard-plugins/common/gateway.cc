@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Several pods may want the same gateway at the same moment; "it is there already" is then a success.
 #include "standard-plugins/common/gateway.h"
 
 #include <linux/if_addr.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The commands, not libiptc: which of the two backends a node uses is theirs to know.
 #include "standard-plugins/common/iptables.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One order for all: lock, leftovers, record, change, conclude. A plugin that keeps to it can be killed anywhere.
 #include "standard-plugins/common/lifecycle.h"
 
 #include "core/cni/delegate.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Links of a pod are found by ifindex, since the pod may have renamed them.
 #include "standard-plugins/common/links.h"
 
 #include <linux/if_bridge.h>

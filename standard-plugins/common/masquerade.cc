@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One chain per network and subnet, one element per pod: cost does not grow with the number of pods.
 #include "standard-plugins/common/masquerade.h"
 
 // clang-format off: it has to come before the kernel's header of the same types

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The master may be in the pod or on the node; its MTU bounds that of what stands on it in either case.
 #include "standard-plugins/common/parent.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The link is made inside the pod where the kernel allows, so that no name of the node can clash.
 #include "standard-plugins/common/pod_link.h"
 
 #include "core/cni/configure.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Both ends in one request: a pair is never half there.
 #include "standard-plugins/common/pod_veth.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// nftables has no rule that lets a packet through what another table drops, so that backend has nothing to add.
 #include "standard-plugins/firewall/accept.h"
 
 #include <arpa/inet.h>  // before the kernel's headers, which define the same types anew

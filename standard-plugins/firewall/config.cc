@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Without a backend the node is looked at: what is in use there is what drops.
 #include "standard-plugins/firewall/config.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// flanneld may have leased another subnet since ADD; DEL never reads its file.
 #include "standard-plugins/flannel/config.h"
 
 #include <fmt/ranges.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Conditions are written for either tool, since configurations outlive a change of backend.
 #include "standard-plugins/portmap/conditions.h"
 
 #include <linux/netfilter/nf_tables.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Only the first address of a family is mapped to, as in the reference plugin.
 #include "standard-plugins/portmap/config.h"
 
 #include <netinet/in.h>

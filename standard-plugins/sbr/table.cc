@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Tables are the pod's; a number that no rule and no route of it uses is free.
 #include "standard-plugins/sbr/table.h"
 
 #include <linux/rtnetlink.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A device has the SELinux label of the process that makes it, and a label can only be changed by exec.
 #include "standard-plugins/tap/labelled.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The reference plugin's file, so that either restores what the other changed.
 #include "standard-plugins/tuning/backup.h"
 
 #include <boost/json/object.hpp>

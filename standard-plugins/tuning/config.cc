@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Keys of args.cni come from the pod's annotation and win, as in the reference plugin.
 #include "standard-plugins/tuning/config.h"
 
 #include <fmt/ranges.h>

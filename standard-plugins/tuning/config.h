@@ -15,9 +15,9 @@ namespace barewire::standard {
 /// Settings of an interface; absent: not touched.
 struct LinkSettings {
   std::optional<MacAddress> mac;
-  std::optional<std::uint32_t> mtu;
-  std::optional<std::uint32_t> tx_queue_length;
-  std::optional<bool> promisc;
+  std::optional<std::uint32_t> mtu;              ///< bytes
+  std::optional<std::uint32_t> tx_queue_length;  ///< packets
+  std::optional<bool> promisc;                   ///< only ever true: false says nothing
   std::optional<bool> allmulti;
 
   bool empty() const noexcept { return !mac && !mtu && !tx_queue_length && !promisc && !allmulti; }
@@ -26,7 +26,7 @@ struct LinkSettings {
 };
 
 struct TuningConfig {
-  std::string data_dir;
+  std::string data_dir;                        ///< of the backups, in the reference plugin's format
   std::map<std::string, std::string> sysctls;  ///< path below /proc/sys → value
   LinkSettings link;
 
