@@ -59,8 +59,8 @@ std::optional<JsonView> JsonView::find(std::string_view key) const {
   if (!value_->is_object()) reject("an object");
   const json::value* found = nullptr;
   for (const auto& member : value_->get_object())
-    if (equal_ignoring_case(member.key(), key)) found = &member.value();
-  if (found == nullptr || found->is_null()) return std::nullopt;
+    if (equal_ignoring_case(member.key(), key) && !member.value().is_null()) found = &member.value();
+  if (found == nullptr) return std::nullopt;
   return child(*found, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
 }
 

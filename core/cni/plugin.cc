@@ -74,6 +74,10 @@ std::string log_text(const JsonView& root, std::initializer_list<std::string_vie
   return {};
 }
 
+std::optional<JsonView> find_leniently(const std::optional<JsonView>& view, std::string_view key) {
+  return view && view->is_object() ? view->find(key) : std::nullopt;
+}
+
 bool is_true(const std::optional<JsonView>& view) {
   return view && view->value().is_bool() && view->boolean();
 }
@@ -89,7 +93,8 @@ void apply_log_keys(const Request& request, const Node& node) {
                   word);
     level = parsed.value_or(level);
   }
-  if (is_true(root.find("debug")) || is_true(request.conf.cni_arg("debug"))) level = LogLevel::debug;
+  if (is_true(root.find("debug")) || is_true(find_leniently(find_leniently(root.find("args"), "cni"), "debug")))
+    level = LogLevel::debug;
   std::string file = log_text(root, {"logFile", "log_file"});
   // Where the policy refused the ADD, the runtime calls DEL with the same configuration.
   if (!file.empty() && request.command != Command::add && !may_log_to_file(request, node)) file.clear();

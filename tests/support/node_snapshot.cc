@@ -27,6 +27,13 @@ using Items = std::map<std::string, std::string>;
 
 using Answers = std::vector<json::array>;
 
+/// ip(8) prints a link's name as it is, which may be any bytes.
+const json::parse_options kOfAnyBytes = [] {
+  json::parse_options options;
+  options.allow_invalid_utf8 = true;
+  return options;
+}();
+
 /// The answers of `ip` to several queries in their order: one process, because each takes long in a guest. It prints
 /// each answer on a line of its own.
 Answers ask_ip(std::vector<std::string> options, const std::string& queries) {
@@ -41,7 +48,8 @@ Answers ask_ip(std::vector<std::string> options, const std::string& queries) {
   Answers answers;
   std::istringstream lines(result.out);
   for (std::string line; std::getline(lines, line);)
-    if (line.find_first_not_of(' ') != std::string::npos) answers.push_back(json::parse(line).as_array());
+    if (line.find_first_not_of(' ') != std::string::npos)
+      answers.push_back(json::parse(line, {}, kOfAnyBytes).as_array());
   if (const auto asked = std::count(queries.begin(), queries.end(), '\n'); std::ssize(answers) != asked)
     throw Error(Error::Code::io, fmt::format("ip gave {} answers to {} queries", answers.size(), asked));
   return answers;

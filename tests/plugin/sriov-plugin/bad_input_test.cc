@@ -63,14 +63,5 @@ TEST_F(BadInputTest, AnIpamPluginThatIsNotInstalled) {
   for (const Plugin& plugin : kPlugins) expect_all_refused(plugin, kRows);
 }
 
-TEST_F(BadInputTest, LogKeysAreRefusedByBoth) {
-  constexpr std::array kRows = {BadInput{R"("logLevel":"loud")", 7, "\"logLevel\" is \"loud\""},
-                                BadInput{R"("logLevel":5)", 7, "\"logLevel\" is 5"},
-                                BadInput{R"("log_level":"loud")", 7, "\"log_level\" is \"loud\""},
-                                BadInput{R"("logFile":5)", 7, "\"logFile\" is 5"},
-                                BadInput{R"("log_file":5)", 7, "\"log_file\" is 5"}};
-  for (const Plugin& plugin : kPlugins) expect_all_refused(plugin, kRows);
-}
-
 }  // namespace
 }  // namespace barewire::test

@@ -26,15 +26,15 @@ TEST_F(HostDeviceDel, TakesDownWhatThePodStoodOnItsLinkAndNothingElse) {
   must_add(device());
   const std::string index = must_run_in(pod_, "ip -o link show eth0 | cut -d: -f1");
   must_run_in(pod_,
-              "ip link set eth0 up && ip link add link eth0 name eth0.100 type vlan id 100 && "
-              "ip link add link eth0 name mv0 type macvlan mode bridge");
+              "ip link set eth0 up && ip link add link eth0 name mv1 type macvlan mode private && "
+              "ip link add link eth0 name mv0 type macvlan mode private");
   // A macvlan of another network, whose parent on the host has the number that the link has in the pod.
   must_run(
-      fmt::format("ip link add name parent index {} type dummy && "
+      fmt::format("ip link add name parent index {} type veth peer name parent-end && "
                   "ip link add link parent name net2 netns pod1 type macvlan mode bridge",
                   index.substr(0, index.find('\n'))));
   must_del(device());
-  EXPECT_FALSE(exists(pod_, "eth0.100"));
+  EXPECT_FALSE(exists(pod_, "mv1"));
   EXPECT_FALSE(exists(pod_, "mv0"));
   EXPECT_TRUE(exists(pod_, "net2"));
 }

@@ -31,6 +31,11 @@ TEST(JsonView, TakesTheLastOfDuplicateKeys) {
   EXPECT_EQ(JsonView(json).at("mac").string(), "b");
 }
 
+TEST(JsonView, ANullDoesNotTakeBackWhatAnotherSpellingSaid) {
+  const auto json = parse_json(R"({"cniVersion": "1.0.0", "CNIVersion": null})", "config");
+  EXPECT_EQ(JsonView(json).at("cniVersion").string(), "1.0.0");
+}
+
 TEST(JsonView, TakesNullForAbsent) {
   const auto json = parse_json(R"({"vlan": null})", "config");
   EXPECT_FALSE(JsonView(json).has("vlan"));

@@ -80,6 +80,15 @@ TEST(Run, TreatsAnOperationAPluginLacksAsSuccess) {
   }
 }
 
+TEST(Run, WhatLogKeysHoldDecidesOverNoCall) {
+  for (const char* keys : {R"("args":5)", R"("args":{"cni":""})", R"("args":{"cni":{"debug":1}})", R"("logLevel":4)",
+                           R"("logLevel":"trace")", R"("logFile":[])", R"("debug":"yes")"})
+    for (const char* command : {"ADD", "DEL"})
+      EXPECT_EQ(0, call("plain", environment(command), fmt::format(R"({{"cniVersion":"1.0.0","name":"n",{}}})", keys))
+                       .exit_status)
+          << command << keys;
+}
+
 TEST(Run, AnswersVersionWithoutReadingAConfiguration) {
   const Outcome outcome = call("plain", environment("VERSION"), "");
   EXPECT_EQ(outcome.output,
