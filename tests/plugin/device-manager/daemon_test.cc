@@ -181,6 +181,10 @@ TEST_F(DaemonTest, WhereNotEveryProcessIsSeenItRefusesAndSaysWhy) {
 
 /// Whether process `pid` has the attachment's lock file open: it holds the lock, or waits for it.
 bool is_at_the_lock(pid_t pid) {
+  // Until it is another program it has this one's descriptors, the lock's among them.
+  std::error_code gone;
+  const auto program = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), gone);
+  if (program.filename() != "barewired") return false;
   for (const auto& fd : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid))) {
     std::error_code closed;
     if (std::filesystem::read_symlink(fd, closed).string().find("locks/attachment-") != std::string::npos) return true;
