@@ -140,6 +140,7 @@ std::string enter_private_node() {
   }
   mount_or_throw("none", "/", nullptr, MS_REC | MS_PRIVATE);
   mount_or_throw("tmpfs", "/run", "tmpfs", 0);
+  fs::permissions("/run", fs::perms(0755));
   // sysfs shows the network namespace it was mounted in.
   mount_or_throw("sysfs", "/sys", "sysfs", 0);
   ::umask(022);  // what tests make is looked into by others too
