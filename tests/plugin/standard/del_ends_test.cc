@@ -16,12 +16,11 @@ class DelEnds : public StandardTest {
     StandardTest::SetUp();
     if (IsSkipped()) return;
     make_outside();
+    make_settled_pair();
     must_run(
-        "ip link add dev0 type veth peer name dev1; ip link add br9 type bridge; ip link add p9 type veth peer name "
-        "p8; "
-        "ip link set p9 master br9; for l in dev0 dev1 br9 p9 p8; do ip link set $l addrgenmode none; ip link set $l "
-        "up; done; sysctl -qw "
-        "net.ipv4.ip_forward=1");
+        "ip link add br9 type bridge; ip link add p9 type veth peer name p8; ip link set p9 master br9; "
+        "for l in br9 p9 p8; do ip link set $l addrgenmode none; ip link set $l up; done; "
+        "sysctl -qw net.ipv4.ip_forward=1");
     write_text("/run/flannel.env",
                "FLANNEL_NETWORK=10.22.0.0/16\nFLANNEL_SUBNET=10.22.9.1/24\nFLANNEL_MTU=1400\nFLANNEL_IPMASQ=false\n");
     for (EveryPlugin& plugin : every_plugin())

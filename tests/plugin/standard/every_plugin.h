@@ -21,6 +21,9 @@ struct EveryPlugin {
 /// All of them. A plugin that the program holds and that is missing here fails the test.
 std::vector<EveryPlugin> every_plugin();
 
+/// Links dev0, for a plugin to take, and dev1, its other end, whose IPv6 address does not come during a test any more.
+void make_settled_pair();
+
 /// Its configuration for network `network`, with an IPAM of host-local in 10.22.<third>.0/24; chained ones get
 /// `previous` as prevResult.
 std::string config_of(const EveryPlugin& plugin, const std::string& network, int third, const std::string& previous);
