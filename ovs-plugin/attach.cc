@@ -224,6 +224,7 @@ void use_socket_directory(Work& work, Connection& connection) {
   if (found == options.end() || found->second.empty() || found->second.find("..") != std::string::npos) return;
   std::string& directory = work.config.vhost->switch_directory;
   // "ovs_run_dir" may name the very directory.
+  while (directory.ends_with('/')) directory.pop_back();
   if (!directory.ends_with("/" + found->second)) directory += "/" + found->second;
 }
 
