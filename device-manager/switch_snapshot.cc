@@ -72,8 +72,17 @@ class Tables {
   ByUuid ports_, interfaces_, mirrors_;
 };
 
+/// A port tells the path of its pod's netns alone; what is on record knows which netns it was.
+Look is_of_dead_pod(const state::Attachment& owner) {
+  try {
+    return is_dead(state::Store(Node().run_dir).find(owner.id).value_or(owner));
+  } catch (const Error& error) {
+    return Look::unknown(error.what());
+  }
+}
+
 PortState state_of(const PortEntry& port, const std::string& link_state) {
-  if (port.owner && is_dead(*port.owner).is_yes()) return PortState::stale;
+  if (port.owner && is_of_dead_pod(*port.owner).is_yes()) return PortState::stale;
   if (!port.error.empty()) return PortState::failed;
   if (port.ofport.value_or(0) <= 0) return PortState::pending;
   return link_state == "up" ? PortState::up : PortState::down;
