@@ -101,12 +101,12 @@ std::string text_of(const json::object& object, const char* key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-/// What the kernel attaches when a netdev is opened for the first time, and what it has before. Source:
-/// net/sched/sch_generic.c attach_default_qdiscs.
+/// What the kernel attaches when a netdev is opened for the first time (noqueue to those that send at once, as veth), and
+/// what it has before. Source: net/sched/sch_generic.c attach_default_qdiscs.
 bool is_own_qdisc(const std::string& qdisc) {
   std::string chosen = read_file("/proc/sys/net/core/default_qdisc").value_or("");
   while (chosen.ends_with('\n')) chosen.pop_back();
-  return qdisc != "noop" && qdisc != "mq" && qdisc != chosen;
+  return qdisc != "noop" && qdisc != "noqueue" && qdisc != "mq" && qdisc != chosen;
 }
 
 void take_links(const json::array& links, Items& items) {
@@ -166,8 +166,11 @@ bool is_settling(const Items& items) {
   });
 }
 
-bool is_ipv6_off(const std::string& link) {
-  return read_file("/proc/sys/net/ipv6/conf/" + link + "/disable_ipv6").value_or("1") != "0\n";
+/// No IPv6, or "addrgenmode none", which `ip address show` does not tell.
+bool makes_no_link_local(const std::string& link) {
+  const std::string directory = "/proc/sys/net/ipv6/conf/" + link;
+  return read_file(directory + "/disable_ipv6").value_or("1") != "0\n" ||
+         read_file(directory + "/addr_gen_mode").value_or("0") == "1\n";
 }
 
 /// A link gets its link-local address up to a second after its carrier. Source: net/core/link_watch.c.
@@ -176,7 +179,7 @@ bool awaits_link_local(const json::object& link) {
   if (flags == nullptr || text_of(link, "link_type") != "ether") return false;
   const std::string text = json::serialize(*flags);
   if (text.find("\"UP\"") == std::string::npos || text.find("LOWER_UP") == std::string::npos) return false;
-  if (text_of(link, "inet6_addr_gen_mode") == "none" || is_ipv6_off(text_of(link, "ifname"))) return false;
+  if (makes_no_link_local(text_of(link, "ifname"))) return false;
   const json::value* addresses = link.if_contains("addr_info");
   return addresses == nullptr || json::serialize(*addresses).find("\"fe80:") == std::string::npos;
 }
