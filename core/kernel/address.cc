@@ -22,6 +22,7 @@ ifaddrmsg address_header(int index, const IpPrefix& prefix) {
 }
 
 std::uint8_t default_scope(const IpAddress& address) {
+  // As ip-address(8) does: the kernel takes whatever scope it is told, also for 127.0.0.0/8.
   return address.is_v4() && address.is_loopback() ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
 }
 
@@ -68,12 +69,14 @@ void add_address(NlSocket& socket, int index, const IpPrefix& prefix, std::uint3
   NlMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
   message.header(header).put(IFA_LOCAL, address.data(), address.size());
   message.put(IFA_ADDRESS, address.data(), address.size());
+  // The kernel makes no broadcast address for one that comes by rtnetlink; links of /31 and /32 have none (RFC 3021).
   if (address.is_v4() && prefix.length < 31 && !address.is_loopback())
     message.put(IFA_BROADCAST, prefix.last().data(), address.size());
   if (flags != 0) message.put_u32(IFA_FLAGS, flags);
   try {
     socket.request(std::move(message), fmt::format("adding address {} to interface number {}", prefix.text(), index));
   } catch (const KernelError& error) {
+    // Source: net/ipv6/addrconf.c addrconf_add_dev. Older kernels give no reason beside the errno.
     if (error.err() != EACCES || address.is_v4()) throw;
     throw KernelError(error.err(), error.what(),
                       "IPv6 is switched off on this interface: sysctl net.ipv6.conf.INTERFACE.disable_ipv6, or of "
@@ -86,6 +89,7 @@ bool remove_address(NlSocket& socket, int index, const IpPrefix& prefix) {
   NlMessage message(RTM_DELADDR, 0);
   message.header(address_header(index, prefix)).put(IFA_LOCAL, address.data(), address.size());
   message.put(IFA_ADDRESS, address.data(), address.size());
+  // EADDRNOTAVAIL: the address is gone already. ENODEV: its interface is.
   return socket.request_unless(std::move(message),
                                fmt::format("removing address {} from interface number {}", prefix.text(), index),
                                {EADDRNOTAVAIL, ENODEV});

@@ -24,6 +24,7 @@ using Bytes = std::vector<std::uint8_t>;
 constexpr std::array<std::uint8_t, 6> kBroadcast = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 constexpr std::array<std::uint8_t, 6> kAllNodesMac = {0x33, 0x33, 0, 0, 0, 1};  // RFC 2464 §7
 constexpr std::array<std::uint8_t, 16> kAllNodes = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+// Next header, type, flag and option of RFC 4861 §4.4 and §4.6.1. Override: what a neighbour has cached is replaced.
 constexpr std::uint8_t kIcmpV6 = 58;
 constexpr std::uint8_t kNeighbourAdvertisement = 136;
 constexpr std::uint8_t kOverride = 0x20;
@@ -75,6 +76,7 @@ Bytes unsolicited_advertisement(const MacAddress& mac, const IpAddress& address)
   const std::uint16_t sum = checksum(pseudo_header);
   body[2] = static_cast<std::uint8_t>(sum >> 8);
   body[3] = static_cast<std::uint8_t>(sum & 0xff);
+  // Hop limit 255 proves that no router has passed it on; receivers drop any other. Source: RFC 4861 §7.1.2.
   Bytes packet = {0x60, 0, 0, 0, 0, size, kIcmpV6, 255};
   append(packet, address);
   append(packet, kAllNodes);
@@ -116,6 +118,7 @@ std::vector<IpAddress> own_addresses(NlSocket& socket, int index) {
 
 void announce(NlSocket& socket, const NetNs& netns, int index, const MacAddress& mac,
               const std::vector<IpAddress>& addresses) {
+  // Before the netns is entered: the question needs none, and nothing in there should take longer than it must.
   const std::vector<IpAddress> own = has_v6(addresses) ? own_addresses(socket, index) : std::vector<IpAddress>();
   Fd fd;
   // Protocol 0: this socket only sends, so nothing queues up on it.

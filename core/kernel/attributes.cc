@@ -23,6 +23,7 @@ NlAttributes::NlAttributes(const nlmsghdr& message, std::size_t header_size) {
 void NlAttributes::each(const std::function<void(const nlattr&)>& visit) const {
   int left = static_cast<int>(size_);
   auto* attribute = reinterpret_cast<const nlattr*>(data_);
+  // nla_ok wants the whole of an attribute to lie in what is left, so a message that was cut short ends the walk.
   while (data_ != nullptr && nla_ok(attribute, left)) {
     visit(*attribute);
     attribute = nla_next(attribute, &left);
@@ -54,6 +55,7 @@ std::string_view attribute_bytes(const nlattr& attribute) noexcept {
 }
 
 std::string attribute_text(const nlattr& attribute) {
+  // Not every text attribute ends in a NUL; where there is one, it ends the text.
   const std::string_view bytes = attribute_bytes(attribute);
   return std::string(bytes.substr(0, bytes.find('\0')));
 }

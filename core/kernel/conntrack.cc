@@ -41,6 +41,7 @@ NlMessage dump_message(const UdpFlows& flows) {
   return message;
 }
 
+/// The kernel filters since 5.8; both filter words are sent, since only the original direction is to be compared.
 /// Kernels before 5.8 send every flow.
 bool is_among(const NlAttributes& tuple, const UdpFlows& flows) {
   const NlAttributes protocol = tuple.nest(CTA_TUPLE_PROTO);
@@ -65,6 +66,7 @@ std::size_t forget_udp_flows(NlSocket& socket, const UdpFlows& flows) {
   for (const std::string& tuple : tuples) {
     NlMessage message = conntrack_message(IPCTNL_MSG_CT_DELETE, flows.v4);
     message.put(CTA_TUPLE_ORIG | NLA_F_NESTED, tuple.data(), tuple.size());
+    // ENOENT: the flow has ended by itself since it was listed.
     if (socket.request_unless(std::move(message), doing, {ENOENT})) ++forgotten;
   }
   return forgotten;

@@ -19,6 +19,8 @@ struct Devlink {
   NlSocket socket{NETLINK_GENERIC};
   int family = 0;
 
+  // A generic netlink family gets its number as it is registered, so it is asked for by name. Source:
+  // include/uapi/linux/genetlink.h, CTRL_CMD_GETFAMILY.
   static std::optional<Devlink> find() {
     Devlink devlink;
     NlMessage message(GENL_ID_CTRL, 0);
@@ -93,6 +95,7 @@ void set_eswitch_mode(const DevlinkHandle& handle, EswitchMode mode) {
   const std::string doing =
       fmt::format("setting the eswitch mode of {} to {}", text_of(handle), switchdev ? "switchdev" : "legacy");
   auto devlink = Devlink::find();
+  // A change that cannot be asked for is an error, unlike a question, which has "none" for an answer.
   if (!devlink) throw KernelError(EOPNOTSUPP, doing + " failed: this kernel has no devlink", "");
   NlMessage message = devlink->message(DEVLINK_CMD_ESWITCH_SET, handle);
   message.put_u16(DEVLINK_ATTR_ESWITCH_MODE, switchdev ? DEVLINK_ESWITCH_MODE_SWITCHDEV : DEVLINK_ESWITCH_MODE_LEGACY);
@@ -109,6 +112,7 @@ std::vector<DevlinkPort> list_devlink_ports(const DevlinkHandle& handle) {
                          const NlAttributes attributes(answer, sizeof(genlmsghdr));
                          if (is_about(attributes, handle)) ports.push_back(read_port(attributes));
                        },
+                       // The device has gone meanwhile.
                        {ENODEV});
   return ports;
 }

@@ -21,6 +21,7 @@ namespace {
 
 /// False when the device cannot answer, or there is none.
 bool ask(const std::string& netdev, void* command) {
+  // A name that was cut off to fit would be the name of another interface.
   if (netdev.empty() || netdev.size() >= IFNAMSIZ) return false;
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket) throw sys_error("opening a socket for ethtool");
@@ -31,6 +32,7 @@ bool ask(const std::string& netdev, void* command) {
 }
 
 /// Room for a header with a flexible array of `count` elements of `size` bytes behind it.
+/// Of 64-bit words, so that the kernel's structure is aligned in it.
 template <typename Header>
 std::vector<std::uint64_t> buffer_for(std::size_t count, std::size_t size) {
   return std::vector<std::uint64_t>((sizeof(Header) + count * size + 7) / 8);
@@ -40,6 +42,7 @@ std::string text_of(const char* bytes, std::size_t size) {
   return {bytes, ::strnlen(bytes, size)};
 }
 
+// Features have no fixed numbers: the list of names is asked for, and the place of a name in it is its bit.
 std::uint32_t feature_count(const std::string& netdev) {
   auto buffer = buffer_for<ethtool_sset_info>(1, sizeof(std::uint32_t));
   auto* info = reinterpret_cast<ethtool_sset_info*>(buffer.data());
@@ -80,6 +83,8 @@ std::optional<bool> find_feature(const std::string& netdev, const std::string& f
 
 void set_tx_checksum(const std::string& netdev, bool on) {
   ethtool_value value{};
+  // An old command, which the kernel turns into the feature bits of this very device. Source: net/ethtool/ioctl.c
+  // ethtool_set_one_feature.
   value.cmd = ETHTOOL_STXCSUM;
   value.data = on ? 1 : 0;
   if (!ask(netdev, &value)) throw sys_error("setting the transmit checksums of {}", netdev);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Settings as the driver's own bytes: read by one command, written back by another.
+// What comes back unequal is reported and not argued about: the caller decides whether the driver has to be bound
+// afresh.
 #include "core/kernel/ethtool_settings.h"
 
 #include <fmt/format.h>
@@ -36,6 +38,8 @@ constexpr std::array kSettings{Setting{"channels", ETHTOOL_GCHANNELS, ETHTOOL_SC
                                Setting{"message level", ETHTOOL_GMSGLVL, ETHTOOL_SMSGLVL, sizeof(ethtool_value)},
                                Setting{"private flags", ETHTOOL_GPFLAGS, ETHTOOL_SPFLAGS, sizeof(ethtool_value)},
                                Setting{"wake-on-LAN", ETHTOOL_GWOL, ETHTOOL_SWOL, sizeof(ethtool_wolinfo)}};
+// These three are not written back as bytes: features go by bits that may be changed, of the other two a digest and a
+// number are kept, by which a difference is noticed.
 constexpr const char* kFeatures = "features";
 constexpr const char* kSpreading = "receive spreading";
 constexpr const char* kFlowRules = "flow rules";
@@ -135,6 +139,7 @@ bool write_features(Device& device, const std::string& wanted) {
   change->size = static_cast<std::uint32_t>(requested.size());
   for (std::size_t i = 0; i < requested.size(); ++i) change->features[i] = {now->changeable[i], requested[i]};
   if (!device.ask(change)) return false;
+  // Read again: kernel and driver may drop a feature that depends on another, and say nothing.
   const auto then = read_features(device);
   return then && text_of(then->requested) == wanted;
 }
@@ -151,6 +156,7 @@ std::optional<std::string> read_spreading(Device& device) {
   ethtool_rxfh sizes{};
   sizes.cmd = ETHTOOL_GRSSH;
   if (!device.ask(&sizes)) return std::nullopt;
+  // The driver's numbers size a buffer here: larger ones are taken for nonsense.
   constexpr std::uint32_t kMost = 65536;
   if (sizes.indir_size > kMost || sizes.key_size > kMost) return std::nullopt;
   const std::size_t size = sizes.indir_size * sizeof(std::uint32_t) + sizes.key_size;

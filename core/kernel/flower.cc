@@ -43,6 +43,7 @@ std::vector<FlowerFilter> list_flower_filters(NlSocket& socket, int index) {
   tcmsg header{};
   header.tcm_family = AF_UNSPEC;
   header.tcm_ifindex = index;
+  // The parent under which Open vSwitch adds its filters. Source: lib/tc.h of Open vSwitch, TC_INGRESS_PARENT.
   header.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
   NlMessage message(RTM_GETTFILTER, 0);
   message.header(header);
@@ -51,6 +52,7 @@ std::vector<FlowerFilter> list_flower_filters(NlSocket& socket, int index) {
               [&](const nlmsghdr& answer) {
                 if (const auto filter = parse_filter(answer)) filters.push_back(*filter);
               },
+              // No queueing discipline on ingress, or no such link any more: it has no filters.
               {EINVAL, ENODEV, ENOENT});
   return filters;
 }

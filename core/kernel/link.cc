@@ -17,6 +17,7 @@ namespace barewire::kernel {
 namespace {
 
 constexpr std::size_t kLongestAltName = 127;  // ALTIFNAMSIZ, with its NUL 128: uapi/linux/if.h
+// A veth has its carrier at once, hardware after seconds: short enough for the first, and cheap for the second.
 constexpr auto kCarrierPoll = std::chrono::milliseconds(5);
 
 ifinfomsg link_header(int index) {
@@ -65,6 +66,7 @@ void parse_numbers(Link& link, const NlAttributes& attributes) {
   link.parent = attributes.value_or<int>(IFLA_LINK, 0);
   link.tx_queue_length = attributes.value_or<std::uint32_t>(IFLA_TXQLEN, 0);
   link.promiscuity = attributes.value_or<std::uint32_t>(IFLA_PROMISCUITY, 0);
+  // The counter is new in Linux 6.0; before, the flag alone tells of one user or none.
   link.allmulti = attributes.value_or<std::uint32_t>(IFLA_ALLMULTI, link.is_allmulti() ? 1 : 0);
 }
 
@@ -75,6 +77,7 @@ void put_name(NlMessage& message, const std::string& name) {
 
 std::optional<Link> find_link_by(NlSocket& socket, int index, const std::string& name) {
   NlMessage message(RTM_GETLINK, 0);
+  // Without the IPv6 counters of each link, which the kernel has to sum up over all CPUs.
   message.header(link_header(index)).put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   if (index == 0) put_name(message, name);
   std::optional<Link> found;
@@ -86,6 +89,7 @@ std::optional<Link> find_link_by(NlSocket& socket, int index, const std::string&
 
 void put_flag_change(ifinfomsg& header, unsigned flag, std::optional<bool> wanted) {
   if (!wanted) return;
+  // Only flags named in ifi_change are touched; the rest of the word may have changed since it was read.
   header.ifi_change |= flag;
   if (*wanted) header.ifi_flags |= flag;
 }
@@ -109,6 +113,7 @@ Fd netns_of(NlSocket& socket) {
 /// The kernel moved `link` and then could not name it: brings it back. Its index may have changed on the way.
 void undo_move(NlSocket& home, NlSocket& away, const Link& link) {
   const auto stray = find_link(away, link.name);
+  // By its address, and only where the name is missing at home: a link of the pod's own may be called the same.
   const bool ours = stray && stray->hardware_address == link.hardware_address && !find_link(home, link.name);
   if (!ours) return;
   const Fd home_netns = netns_of(home);
@@ -176,6 +181,7 @@ void change_link(NlSocket& socket, int index, const LinkChange& change, std::str
   put_flag_change(header, IFF_ALLMULTI, change.allmulti);
   NlMessage message(RTM_NEWLINK, 0);
   message.header(header);
+  // The order here is of no account: do_setlink has its own (see LinkChange). A failure leaves what came before it.
   if (change.netns_fd) message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(*change.netns_fd));
   if (change.name) message.put_string(IFLA_IFNAME, *change.name);
   if (change.mac) message.put(IFLA_ADDRESS, change.mac->data(), change.mac->bytes().size());
@@ -208,6 +214,8 @@ void rename_link(NlSocket& socket, const Link& link, const std::string& new_name
 }
 
 void move_link(NlSocket& socket, const Link& link, const NetNs& target, const std::string& new_name) {
+  // Asked beforehand, for the kernel would move the link and then fail to name it. A race is left, which undo_move
+  // mends.
   const std::string doing = fmt::format("moving {} into {} as {}", link.name, target.path(), new_name);
   NlSocket away = NlSocket::in(target);
   if (const auto taken = find_link(away, new_name))

@@ -22,6 +22,8 @@ namespace barewire::kernel {
 
 namespace {
 
+// What a user may set and nothing else resets. IFF_UP, PROMISC and ALLMULTI are link.h's; the rest are the kernel's
+// own.
 constexpr std::uint32_t kKeptFlags =
     IFF_DEBUG | IFF_NOTRAILERS | IFF_NOARP | IFF_DYNAMIC | IFF_MULTICAST | IFF_PORTSEL | IFF_AUTOMEDIA;
 
@@ -67,7 +69,9 @@ LinkTraits parse_traits(const nlmsghdr& message) {
   return traits;
 }
 
-/// How many programs are at one end of tc; none before Linux 6.6. Source: include/uapi/linux/bpf.h, BPF_PROG_QUERY.
+// How many programs are at one end of tc; none before Linux 6.6. The index is looked up in the netns of the calling
+// thread, unlike everything else here. Any failure counts as none: without CAP_NET_ADMIN nothing is told. Source:
+// include/uapi/linux/bpf.h, BPF_PROG_QUERY.
 std::uint32_t count_tcx(int index, std::uint32_t end) {
   bpf_attr query{};
   query.query.target_fd = static_cast<std::uint32_t>(index);
@@ -107,6 +111,7 @@ void set_flags(NlSocket& socket, const Link& link, std::uint32_t flags, std::uin
 void detach_program(NlSocket& socket, const Link& link, const Mode& mode) {
   NlMessage message = change_of(link);
   message.nest(IFLA_XDP, [&](NlMessage& xdp) {
+    // File descriptor -1 takes the program off. Source: net/core/dev.c dev_change_xdp_fd.
     xdp.put_u32(IFLA_XDP_FD, static_cast<std::uint32_t>(-1)).put_u32(IFLA_XDP_FLAGS, mode.flag);
   });
   try_to(socket, std::move(message), fmt::format("taking the {} XDP program off {}", mode.name, link.name));
@@ -177,6 +182,7 @@ std::vector<Candidate> list_candidates(NlSocket& socket, int parent) {
     std::memcpy(&header, nlmsg_data(&answer), sizeof header);
     const NlAttributes attributes(answer, sizeof header);
     if (attributes.value<std::int32_t>(IFLA_LINK) != parent) return;
+    // Without it the parent is in this very netns, and so another interface that has the same number by chance.
     const auto netns = attributes.value<std::int32_t>(IFLA_LINK_NETNSID);
     if (netns && is_stacking(attributes.nest(IFLA_LINKINFO).text(IFLA_INFO_KIND)))
       found.push_back({{header.ifi_index, attributes.text(IFLA_IFNAME)}, *netns});
@@ -214,6 +220,8 @@ std::set<std::int32_t> list_netns_numbers(NlSocket& socket) {
 
 bool has_hidden_neighbour(const NetNs& netns, const std::vector<NetNs>& known) {
   NlSocket socket = NlSocket::in(netns);
+  // Moving a link, or a veth with one end there, gives the other netns a number here. One that is none of the known has
+  // exchanged a link with this one and cannot be looked into.
   std::set<std::int32_t> numbers = list_netns_numbers(socket);
   for (const NetNs& other : known) {
     if (numbers.empty()) break;

@@ -15,6 +15,7 @@ fib_rule_hdr rule_header(const RuleInfo& rule) {
   fib_rule_hdr header{};
   header.family = static_cast<std::uint8_t>(rule.source ? rule.source->address.family() : rule.family);
   header.src_len = rule.source ? rule.source->length : std::uint8_t{0};
+  // The header has 8 bits for the table; the attribute FRA_TABLE has all of it, and counts where both are given.
   header.table = rule.table < 256 ? static_cast<std::uint8_t>(rule.table) : std::uint8_t{RT_TABLE_UNSPEC};
   header.action = FR_ACT_TO_TBL;
   return header;
@@ -77,6 +78,7 @@ void set_neighbour(NlSocket& socket, int index, const IpAddress& address, const 
   ndmsg header{};
   header.ndm_family = static_cast<std::uint8_t>(address.family());
   header.ndm_ifindex = index;
+  // Permanent: no probe may replace it, and it does not age.
   header.ndm_state = NUD_PERMANENT;
   NlMessage message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
   message.header(header).put(NDA_DST, address.data(), address.size());

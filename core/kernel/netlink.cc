@@ -28,6 +28,7 @@ constexpr std::size_t kFirstReceiveSize = 32 * 1024;
 constexpr int kSocketBuffer = 1024 * 1024;
 // The kernel answers while it is being asked, so a wait means that an answer was lost.
 constexpr timeval kAnswerTimeout = {10, 0};
+// Any change of the list interrupts a dump: on a busy node that happens many times in a row.
 constexpr int kDumpTries = 100;
 
 /// The kernel's verdict on one request.
@@ -84,6 +85,7 @@ std::optional<Verdict> find_verdict(const nlmsghdr& message) {
 
 NlMessage::NlMessage(int type, int flags) : message_(nlmsg_alloc_size(kFirstMessageSize)) {
   if (!message_) throw std::bad_alloc();
+  // NLM_F_ACK on everything: even a question ends in a verdict then, so an answer that is missing is noticed.
   nlmsghdr* header = nlmsg_put(message_.get(), NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, flags | NLM_F_REQUEST | NLM_F_ACK);
   if (header == nullptr) throw std::bad_alloc();
 }
@@ -172,8 +174,10 @@ std::size_t NlSocket::State::receive_once(std::string_view doing, int flags, boo
 std::size_t NlSocket::State::receive(std::string_view doing) {
   bool from_kernel = false;
   std::size_t size = 0;
+  // Any process with the rights may send to this socket; the kernel's port is 0. Source: netlink(7), "Address formats".
   while (!from_kernel) {
     size = receive_once(doing, MSG_PEEK | MSG_TRUNC, from_kernel);
+    // MSG_TRUNC makes recvmsg tell the datagram's whole size, also of what does not fit.
     if (size > buffer.size()) buffer.resize(size);
     size = receive_once(doing, 0, from_kernel);
   }
@@ -261,6 +265,7 @@ void NlSocket::dump(NlMessage message, std::string_view doing, const Visit& visi
     const Verdict verdict = state_->exchange(message, doing, keep);
     if (verdict.err != 0 && contains(benign, verdict.err)) return;
     if (verdict.err != 0) throw_refusal(verdict, doing);
+    // NLM_F_DUMP_INTR: the list has changed while the kernel was writing it out, so an entry may be missing or doubled.
     if (verdict.interrupted) continue;
     int left = static_cast<int>(answer.size());
     auto* part = reinterpret_cast<nlmsghdr*>(answer.data());

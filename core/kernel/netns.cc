@@ -31,6 +31,7 @@ bool is_netns(int fd) {
 }
 
 /// Of the calling thread's netns; 0 when the kernel knows none. Source: net/core/sock.c sk_getsockopt.
+/// The socket has to be made inside: the option tells the cookie of the netns a socket is in.
 std::uint64_t current_cookie() {
   const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   std::uint64_t cookie = 0;
@@ -66,6 +67,7 @@ class Homecoming {
   ~Homecoming() {
     const int err = return_to(home_.fd());
     if (err == 0) return;
+    // _exit and not exit: no destructor or handler may run either, for it would run in the pod's netns.
     last_words(errno_error(err, "returning to the node's network namespace").what());
     ::_exit(1);
   }
@@ -112,12 +114,14 @@ std::optional<NetNs> NetNs::try_open(const std::string& path) {
 }
 
 NetNs NetNs::again() const {
+  // By the descriptor and not by the path, which may lead to another netns by now.
   Fd fd(::fcntl(this->fd(), F_DUPFD_CLOEXEC, 0));
   if (!fd) throw sys_error("opening {} again", path_);
   return NetNs(std::move(fd), path_);
 }
 
 NetNs NetNs::current() {
+  // Of the thread: /proc/self is the main thread's, which may be in another netns.
   return open("/proc/thread-self/ns/net");
 }
 

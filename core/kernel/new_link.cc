@@ -77,6 +77,7 @@ std::optional<int> find_netns_id(NlSocket& socket, const NetNs& other) {
 }  // namespace
 
 int peer_netns_id(NlSocket& socket, const NetNs& other) {
+  // Two callers may ask at once: EEXIST means that the other one was first, and the number is there to be read.
   if (const auto known = find_netns_id(socket, other)) return *known;
   NlMessage message = netns_id_message(RTM_NEWNSID, other);
   message.put_u32(NETNSA_NSID, static_cast<std::uint32_t>(NETNSA_NSID_NOT_ASSIGNED));
@@ -112,6 +113,7 @@ void create_link(NlSocket& socket, std::string_view kind, const NewLink& link,
   try {
     request_link(socket, kind, link, fill);
   } catch (const KernelError& error) {
+    // EEXIST may mean a name of the pod, which is an error, or one of the parent's netns, which is only in the way.
     const bool may_be_of_the_parents_netns = link.parent_netns && !link.transit_name.empty();
     if (error.err() != EEXIST || !may_be_of_the_parents_netns || find_link(socket, link.name)) throw;
     create_in_transit(socket, kind, link, fill);

@@ -13,14 +13,18 @@ namespace barewire::kernel::nft {
 
 namespace {
 
+// Each loss means that another process got its batch through, so all of them together get on.
 constexpr int kTries = 8;
 
 bool is_whole(NlSocket& socket, const Fixture& fixture) {
   return std::all_of(fixture.chains.begin(), fixture.chains.end(), [&](const Chain& chain) {
+    // The number of users tells a chain whose rules were flushed or doubled; their text is not read, which would take
+    // long.
     return chain_use(socket, fixture.table, chain.name) == fixture.uses_of(chain);
   });
 }
 
+/// Emptied before they are filled, all in one batch: packets see the old rules or the new ones.
 /// Makes every part that is missing and writes the rules anew: right whatever was there before.
 void build(Batch& batch, const Fixture& fixture) {
   batch.add_table("Barewire: made by its CNI plugins");
@@ -40,6 +44,7 @@ void add_parts(NlSocket& socket, const std::vector<Part>& parts, bool build_all,
   }
   for (const Part& part : parts) {
     batch.set_table(part.fixture.table);
+    // Removing comes first: an element cannot change its comment, and a map refuses another datum under a key it has.
     for (const Element& element : part.replaced) batch.delete_element(element);
     for (const Element& element : part.elements) batch.add_element(element);
   }
@@ -77,11 +82,13 @@ bool has_empty_sets(const Fixture& fixture) {
 
 /// False when the ruleset changed underneath: look again.
 bool try_remove_fixture(NlSocket& socket, const Fixture& fixture, std::string_view doing) {
+  // Read before anything is looked at: what others change after this makes the batch fail, and not take their element.
   const std::uint32_t seen = generation(socket);
   const auto use = table_use(socket, fixture.table);
   if (!use || !chain_use(socket, fixture.table, fixture.chains.front().name) || !has_empty_sets(fixture)) return true;
   Batch batch(fixture.table);
   batch.require_generation(seen);
+  // The table holds nothing but this fixture: the last one takes the table with it.
   if (*use <= fixture.chains.size() + fixture.sets.size()) {
     batch.delete_table();
   } else {

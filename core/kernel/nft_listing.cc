@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Dumps of whole sets and chains, for garbage collection and for what other programs have made. Answers of nf_tables
+// are in network byte order, and in host order where a rule's author has written user data.
 #include "core/kernel/nft_listing.h"
 
 #include <endian.h>

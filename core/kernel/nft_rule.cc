@@ -69,6 +69,7 @@ std::uint32_t size_of(Type type) {
 }
 
 std::uint32_t type_number(const std::vector<Type>& types) {
+  // As nftables packs them, or `nft list` cannot print the elements. Source: nftables' include/datatype.h, TYPE_BITS.
   constexpr int kTypeBits = 6;
   std::uint32_t number = 0;
   for (const Type type : types) number = (number << kTypeBits) | static_cast<std::uint32_t>(type);
@@ -95,6 +96,7 @@ std::string Key::bytes() const {
   return bytes;
 }
 
+// As if it were a concatenation: those come padded from the kernel, and bytes() then leaves them as they are.
 Key Key::of_bytes(std::string bytes) {
   Key key;
   key.bytes_ = std::move(bytes);

@@ -42,6 +42,7 @@ NlMessage batch_border(int type, const std::optional<std::uint32_t>& generation 
 }
 
 void append(std::string& buffer, const NlMessage& message, std::uint32_t sequence, bool with_ack) {
+  // Messages of a batch count up from one number: a refusal carries the number of the message it is about.
   nlmsghdr header = *nlmsg_hdr(message.get());
   header.nlmsg_seq = sequence;
   header.nlmsg_flags = static_cast<std::uint16_t>((header.nlmsg_flags | NLM_F_REQUEST) & ~(with_ack ? 0 : NLM_F_ACK));
@@ -73,6 +74,7 @@ int read_answers(int fd, std::size_t& answers) {
   while (true) {
     const ssize_t size = ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (size < 0 && errno == EINTR) continue;
+    // Nothing more is queued. A recv that waits would wait for ever, since most messages of a batch get no answer.
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return refusal;
     if (size < 0) return errno;
     const int err = first_refusal(buffer.data(), static_cast<std::size_t>(size), answers);
@@ -99,6 +101,7 @@ void make_room(int fd, std::size_t size) {
   int have = 0;
   socklen_t length = sizeof have;
   if (::getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &have, &length) == 0 && have >= wanted) return;
+  // Beyond net.core.wmem_max, which CAP_NET_ADMIN allows. Where it does not, sending fails with EMSGSIZE and says so.
   ::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted);
 }
 
@@ -108,6 +111,7 @@ std::string why(int err) {
 }
 
 std::string hint_for(int err) {
+  // ENOENT comes from a missing expression too: the module that has it could not be loaded.
   if (err == EOPNOTSUPP || err == ENOENT || err == EPROTONOSUPPORT)
     return "does this kernel have nf_tables with nat, masquerade and fib (CONFIG_NF_TABLES, NFT_NAT, NFT_MASQ, "
            "NFT_FIB)?";
@@ -276,6 +280,7 @@ void Batch::commit(NlSocket& socket, std::string_view doing) {
   send_all(fd, bytes, doing);
   std::size_t answers = 0;
   int err = read_answers(fd, answers);
+  // No word at all, not even the last message's acknowledgement: nothing is known of the batch, which is no success.
   if (err == 0 && answers == 0) err = EPROTO;
   if (err != 0) throw KernelError(err, fmt::format("{} failed: {}", doing, why(err)), hint_for(err));
 }
@@ -387,6 +392,7 @@ bool is_empty_set(const Table& table, const std::string& set) {
   const int fd = nl_socket_get_fd(socket.raw());
   send_all(fd, bytes, doing);
   std::string answer(1U << 16U, '\0');
+  // The first datagram of the dump tells: either it lists an element, or the set has none.
   const ssize_t size = ::recv(fd, answer.data(), answer.size(), 0);
   if (size < 0) throw sys_error("{}", doing);
   answer.resize(static_cast<std::size_t>(size));

@@ -61,7 +61,7 @@ bool is_uplink_port_name(std::string_view name) {
   return name.starts_with('p') && parse_number(name.substr(1), 10).has_value();
 }
 
-/// Source: Documentation/ABI/testing/sysfs-bus-pci, "driver_override"; the kernel prints "(null)" where there is none.
+// Source: Documentation/ABI/testing/sysfs-bus-pci, "driver_override"; the kernel prints "(null)" where there is none.
 std::optional<std::string> override_of(const Sysfs& sysfs, const std::string& address) {
   const std::string name = sysfs.read(device_path(address, "driver_override")).value_or("");
   return name.empty() || name == "(null)" ? std::nullopt : std::optional(name);
@@ -160,6 +160,8 @@ void unbind_driver(const Sysfs& sysfs, const std::string& address) {
 
 void bind_driver(const Sysfs& sysfs, const std::string& address, const std::string& driver) {
   const bool to_kernel = !is_userspace_driver(driver);
+  // A driver's own "bind" refuses a device whose override names another driver. Source: drivers/pci/pci-driver.c
+  // pci_match_device.
   const bool chosen_by_id = to_kernel && override_of(sysfs, address).value_or(driver) == driver;
   if (sysfs.link_name(device_path(address, "driver")) != driver) {
     unbind_driver(sysfs, address);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// RDMA devices have a netlink family of their own (NETLINK_RDMA), in which a device is known by its index; where a
+// device may live depends on a mode of the whole system.
 #include "core/kernel/rdma.h"
 
 #include <linux/netlink.h>
@@ -42,6 +44,7 @@ std::optional<NlSocket> open_rdma_socket(const NetNs& netns) {
 }
 
 RdmaNetnsMode rdma_netns_mode(NlSocket& socket) {
+  // Kernels before 5.2 do not tell, and share every device with all netns.
   std::uint8_t shared = 1;
   socket.get(message_of(RDMA_NLDEV_CMD_SYS_GET), "reading the netns mode of RDMA", [&](const nlmsghdr& answer) {
     shared = NlAttributes(answer, 0).value_or<std::uint8_t>(RDMA_NLDEV_SYS_ATTR_NETNS_MODE, 1);

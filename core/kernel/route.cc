@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Routes are added in three ways (IfExists), because the kernel knows a route by destination, metric and table alone,
+// and two interfaces of one pod may lead to the same destination.
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
@@ -20,6 +22,7 @@ std::string via_bytes(const IpAddress& gateway) {
 }
 
 std::uint8_t default_scope(const RouteInfo& route) {
+  // As ip-route(8) chooses it. IPv6 has no scopes of routes, and the kernel ignores the field there.
   return route.destination.address.is_v4() && !route.gateway ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 }
 
@@ -41,6 +44,7 @@ void put_gateway(NlMessage& message, const RouteInfo& route) {
   }
 }
 
+/// The destination's host bits go, since the kernel refuses an IPv4 route that has any.
 /// What tells one route from another, and so what both adding and removing send.
 void put_identity(NlMessage& message, const RouteInfo& route) {
   const IpPrefix network = route.destination.network();
@@ -122,6 +126,7 @@ std::vector<RouteInfo> parse_routes(const nlmsghdr& message) {
   if (message.nlmsg_len < NLMSG_HDRLEN + sizeof(rtmsg)) return routes;
   rtmsg header{};
   std::memcpy(&header, nlmsg_data(&message), sizeof header);
+  // Local and broadcast routes come and go with addresses and are nobody's to restore.
   if (header.rtm_type != RTN_UNICAST) return routes;
   const NlAttributes attributes(message, sizeof header);
   const RouteInfo common = parse_common(header, attributes);
@@ -194,6 +199,7 @@ void add_beside(NlSocket& socket, RouteInfo route) {
   if (try_send_route(socket, route, NLM_F_EXCL)) return;
   if (is_among(rivals_of(socket, route), route)) return;
   const std::uint32_t first = route.destination.address.is_v4() ? 0 : kDefaultMetricV6;
+  // A metric that the configuration names is kept; only one that nobody chose is counted up.
   if (route.priority.value_or(first) != first) {
     try_send_route(socket, route, NLM_F_APPEND);
     return;
@@ -215,6 +221,7 @@ void add_route(NlSocket& socket, const RouteInfo& route, IfExists if_exists) {
 
 bool remove_route(NlSocket& socket, const RouteInfo& route) {
   rtmsg header = route_header(route);
+  // ESRCH: no such route, or table. ENODEV: the interface has gone, and has taken its routes along.
   header.rtm_scope = route.scope.value_or(RT_SCOPE_NOWHERE);  // any
   NlMessage message(RTM_DELROUTE, 0);
   message.header(header);

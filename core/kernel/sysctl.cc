@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Sysctls are files of /proc/sys; writing and reading them is what Sysfs does, and the netns is what this file adds.
 #include "core/kernel/sysctl.h"
 
 #include <algorithm>

@@ -43,6 +43,7 @@ std::optional<std::string> Sysfs::read(std::string_view relative) const {
   if (!fd) return std::nullopt;
   std::array<char, kLargestAttribute> buffer;
   ssize_t size = -1;
+  // One read is enough: an attribute has a page at most.
   do size = ::read(fd->get(), buffer.data(), buffer.size());
   while (size < 0 && errno == EINTR);
   if (size < 0 && is_no_answer(errno)) return std::nullopt;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A rate is a token bucket (tbf) on the way out. What comes in is redirected to an ifb device, to be limited on its way
+// out there: the kernel can only delay what it sends.
 #include "core/kernel/tc.h"
 
 #include <arpa/inet.h>
@@ -23,6 +25,7 @@ namespace {
 
 constexpr std::uint32_t kRootHandle = 0x10000;        // 1:
 constexpr std::uint32_t kIngressHandle = 0xffff0000;  // ffff:
+// The number by which the one filter here is known; any would do.
 constexpr std::uint32_t kPriority = 1;
 constexpr std::uint64_t kNanosecondsPerTick = 64;  // include/net/pkt_sched.h, PSCHED_SHIFT
 constexpr std::uint64_t kNanoseconds = 1000000000;
@@ -52,6 +55,7 @@ std::uint64_t ticks_of(const TokenBucket& bucket) {
 
 tc_tbf_qopt parameters_of(const TokenBucket& bucket) {
   tc_tbf_qopt parameters{};
+  // A rate of 4 GiB a second and more goes in TCA_TBF_RATE64; here its highest value then stands for it.
   parameters.rate.rate = at_most_32_bits(bucket.rate);
   parameters.rate.linklayer = TC_LINKLAYER_ETHERNET;  // no rate table is needed then
   parameters.limit = bucket.limit;
@@ -171,12 +175,15 @@ std::optional<std::string> explain_rate(NlSocket& socket, int index, const std::
 bool remove_root_qdisc(NlSocket& socket, int index) {
   return socket.request_unless(removal(index, TC_H_ROOT, 0),
                                fmt::format("removing the rate of interface number {}", index),
+                               // ENOENT or EINVAL: there is nothing but the kernel's default qdisc, which cannot be
+                               // removed.
                                {ENOENT, EINVAL, ENODEV});
 }
 
 void redirect_ingress(NlSocket& socket, int index, int to) {
   const std::string doing = fmt::format("redirecting what arrives on interface number {}", index);
   NlMessage qdisc(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
+  // NLM_F_EXCL: an ingress qdisc that is there is another program's, with filters of its own.
   qdisc.header(qdisc_header(index, TC_H_INGRESS, kIngressHandle)).put_string(TCA_KIND, "ingress");
   socket.request(std::move(qdisc), doing);
   NlMessage filter(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One dump of all links, since the kernel keeps no list of upper devices that rtnetlink would tell.
 #include "core/kernel/upper_links.h"
 
 #include <linux/if_link.h>
@@ -14,6 +15,7 @@ namespace barewire::kernel {
 
 namespace {
 
+// IFLA_LINK alone does not tell: tunnels, the peer of a veth and others have one and get no frames from it.
 constexpr std::array<std::string_view, 7> kKinds = {"vlan",   "macvlan", "macvtap", "ipvlan",
                                                     "ipvtap", "macsec",  "ipoib"};
 
@@ -22,6 +24,7 @@ std::optional<UpperLink> parse_upper(const nlmsghdr& message, int lower) {
   ifinfomsg header{};
   std::memcpy(&header, nlmsg_data(&message), sizeof header);
   const NlAttributes attributes(message, sizeof header);
+  // IFLA_LINK_NETNSID is there only when the lower link is in another netns.
   if (attributes.value_or<int>(IFLA_LINK, 0) != lower || attributes.has(IFLA_LINK_NETNSID)) return std::nullopt;
   UpperLink upper{header.ifi_index, attributes.text(IFLA_IFNAME), attributes.nest(IFLA_LINKINFO).text(IFLA_INFO_KIND)};
   if (std::find(kKinds.begin(), kKinds.end(), upper.kind) == kKinds.end()) return std::nullopt;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Both ends in one request: a pair made on the host and then moved would show the pod's name there for a moment.
 #include "core/kernel/veth.h"
 
 #include <linux/rtnetlink.h>
@@ -11,6 +12,8 @@ namespace barewire::kernel {
 namespace {
 
 void put_pod_end(NlMessage& data, const NetNs& pod, const VethPair& pair) {
+  // The peer's attributes follow a link header of its own, and may name another netns than the first end's: so no end
+  // is ever seen under a wrong name or in a wrong place. Source: drivers/net/veth.c veth_newlink.
   data.nest(VETH_INFO_PEER, [&](NlMessage& peer) {
     peer.header(ifinfomsg{}).put_string(IFLA_IFNAME, pair.pod.name);
     peer.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(pod.fd()));

@@ -40,6 +40,7 @@ void parse_vlan(VfInfo& info, const NlAttributes& vf) {
 }
 
 void parse_rates(VfInfo& info, const NlAttributes& vf) {
+  // The older attribute has the upper rate alone; kernels send both.
   if (const auto rate = vf.value<ifla_vf_rate>(IFLA_VF_RATE)) {
     info.min_tx_rate = rate->min_tx_rate;
     info.max_tx_rate = rate->max_tx_rate;
@@ -51,6 +52,7 @@ void parse_rates(VfInfo& info, const NlAttributes& vf) {
 /// nullopt when the entry has no number. Every attribute of a VF carries it; IFLA_VF_MAC is always there.
 std::optional<VfInfo> parse_vf(const nlattr& entry, bool ethernet) {
   const NlAttributes vf(&entry);
+  // The place in the list is not the number: drivers leave out VFs they cannot tell of.
   const auto mac = vf.value<ifla_vf_mac>(IFLA_VF_MAC);
   if (!mac) return std::nullopt;
   VfInfo info;
@@ -113,6 +115,8 @@ class Setter {
   }
 
   void set_rates(std::optional<std::uint32_t> min_rate, std::optional<std::uint32_t> max_rate) {
+    // One attribute carries both rates, so the one not asked for is sent as it is. Source: net/core/rtnetlink.c
+    // do_setvfinfo.
     if (!min_rate || !max_rate) {
       const auto current = find_vf(socket_, pf_index_, id_);
       if (!current) throw Error(Error::Code::device, fmt::format("{} reports no vf {}", pf_name_, id_));
