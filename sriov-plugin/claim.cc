@@ -70,6 +70,7 @@ std::optional<vf::Reservation> reserve_from(vf::Host& host, const vf::VfRange& r
   const auto pf = find_pool_pf(host, range, why_not);
   if (!pf) return std::nullopt;
   state::FileLock lock = vf::lock_pf(host, pf->pci.address);
+  // The first look was for the PF's address, which the lock's name needs; its VFs may be others by now.
   const auto present = find_pool_pf(host, range, why_not);  // as it is under the lock
   auto target = present ? first_free(host, *present, range, config, why_not) : std::nullopt;
   if (!target) return std::nullopt;
@@ -77,6 +78,8 @@ std::optional<vf::Reservation> reserve_from(vf::Host& host, const vf::VfRange& r
 }
 
 [[noreturn]] void refuse_pool(vf::Host& host, const Config& config, const std::vector<std::string>& why_not) {
+  // A pool without any PF is another lack than one whose VFs are all in use: a fallback may answer one and not the
+  // other.
   const bool any_pf = std::any_of(config.pool.begin(), config.pool.end(), [&](const vf::VfRange& range) {
     return vf::find_pf(host.sysfs, host.socket, range.pf).has_value();
   });
@@ -90,6 +93,7 @@ std::optional<vf::Reservation> reserve_from(vf::Host& host, const vf::VfRange& r
 vf::Reservation reserve(vf::Host& host, const Config& config) {
   if (config.device) return vf::reserve_device(host, *config.device);
   std::vector<std::string> why_not;
+  // In the order of the configuration, one PF's lock at a time: two locks held at once could wait for each other.
   for (const vf::VfRange& range : config.pool)
     if (auto reservation = reserve_from(host, range, config, why_not)) return std::move(*reservation);
   refuse_pool(host, config, why_not);
@@ -115,6 +119,7 @@ vf::VfOfPf peek(vf::Host& host, const Config& config) {
   if (config.device) return vf::find_free_device(host, *config.device);
   std::vector<std::string> why_not;
   for (const vf::VfRange& range : config.pool)
+    // Without the lock: this is a forecast, and an ADD may be in the middle of its own.
     if (const auto pf = find_pool_pf(host, range, why_not))
       if (auto target = first_free(host, *pf, range, config, why_not)) return std::move(*target);
   refuse_pool(host, config, why_not);

@@ -41,12 +41,14 @@ void require_device_or_pool(const Config& config) {
 
 std::optional<kernel::VfChange::Vlan> parse_vlan(const JsonView& root) {
   const auto id = root.find("vlan"), qos = root.find("vlanQoS"), proto = root.find("vlanProto");
+  // A key that would be without effect is refused: its author expects one.
   if (!id && qos) qos->reject("a key \"vlan\" beside it");
   if (!id && proto) proto->reject("a key \"vlan\" beside it");
   if (!id) return std::nullopt;
   kernel::VfChange::Vlan vlan;
   vlan.id = static_cast<std::uint16_t>(id->integer(0, 4094, "an 802.1Q VLAN id"));
   if (qos) vlan.qos = static_cast<std::uint8_t>(qos->integer(0, 7, "a VLAN priority"));
+  // VLAN 0 is "no VLAN" to the kernel, where a priority or a protocol has nothing to stand in.
   if (qos && vlan.id == 0 && vlan.qos != 0) qos->reject("0, because \"vlan\" is 0");
   if (!proto) return vlan;
   const auto parsed = vf::parse_vlan_proto(proto->string());
@@ -85,6 +87,7 @@ void parse_rates(const JsonView& root, vf::Settings& settings) {
   settings.max_tx_rate = parse_rate(root, "max_tx_rate");
   const std::uint32_t max = settings.max_tx_rate.value_or(0);
   if (settings.min_tx_rate && max != 0 && *settings.min_tx_rate > max)
+    // 0 is "no limit", and no minimum exceeds that.
     root.at("min_tx_rate").reject(fmt::format("at most {}, as \"max_tx_rate\" says", max));
 }
 
@@ -131,6 +134,8 @@ Config Config::parse(const cni::Request& request, const std::optional<std::strin
   if (const auto file = request.conf.runtime_config("CNIDeviceInfoFile")) config.device_info_file = file->string();
   if (!config.device_info_file.empty() && config.device_info_file[0] != '/')
     request.conf.runtime_config("CNIDeviceInfoFile")->reject("an absolute path");
+  // An argument that nobody reads is an error unless IgnoreUnknown is given. Source: LoadArgs of CNI's
+  // pkg/types/args.go.
   request.args.require_known({"MAC", "IP", "GATEWAY"});
   return config;
 }

@@ -81,6 +81,7 @@ class Examination {
     if (function->driver == record_.driver) return true;
     add(fmt::format("VF {} is on driver {}, was on {} at ADD", record_.device,
                     function->driver.empty() ? "none" : function->driver, record_.driver));
+    // Looking further makes sense only while it is still the same sort of device: a netdev, or none.
     return kernel::is_userspace_driver(function->driver) == record_.userspace && !function->driver.empty();
   }
 
@@ -90,6 +91,7 @@ class Examination {
     const auto now = pf ? kernel::find_vf(host_.socket, pf->index, record_.id) : std::nullopt;
     if (!now) return add(fmt::format("PF {} does not tell of VF {} any more", record_.pf, record_.id));
     kernel::VfInfo expected = *record_.expected;
+    // What a later plugin of the chain did is no drift: its MAC and its rate count, not the ones ADD set.
     if (has_other_mac()) expected.mac = now->mac;
     if (const auto limit = vf::find_rate_limit(host_.store, attachment_.id)) expected.max_tx_rate = limit->limit;
     for (const vf::Difference& difference : vf::compare_admin(*now, expected, record_.settings)) {
@@ -118,6 +120,7 @@ class Examination {
       add(fmt::format("the netdev of VF {} is nowhere to be found", record_.device));
       return false;
     }
+    // Its own netns by identity: the path of a pod may lead to another one by now.
     if (located_->netns.id() == pod_->id()) return true;
     add(fmt::format("interface {} is not in the pod but {} as {}", attachment_.id.ifname,
                     located_->on_host ? "on the host" : "in another netns", located_->link.name),
@@ -141,6 +144,7 @@ class Examination {
     if (link.name != attachment_.id.ifname)
       add(fmt::format("interface {} is called {}", attachment_.id.ifname, link.name),
           fmt::format("rename it to {}", attachment_.id.ifname), [this] { rename(); });
+    // A bond gives its ports its own MAC, MTU and flags; the bond's plugin answers for those.
     if (!cni::is_bonded(located_->socket, link)) {
       examine_mac_and_mtu(link);
       examine_flags(link);
@@ -249,6 +253,7 @@ std::vector<std::string> repair(const state::Attachment& attachment, Node& node,
     const std::vector<Drift> drifts = examination.run(habits);
     if (drifts.empty()) return done;
     if (!dry_run && look + 1 == kLooks) report(attachment, texts_of(drifts));
+    // Under the lock of the PF, as ADD and DEL of its other VFs: drivers take one change at a time.
     const state::FileLock pf_lock = vf::lock_pf(host, examination.record().pf);
     bool repaired = false;
     for (const Drift& drift : drifts) {

@@ -97,6 +97,7 @@ std::vector<std::string> explain_vf(const cni::Request& request, const Config& c
 
 std::vector<std::string> explain_fallback(const cni::Request& request, const cni::LackError& lack) {
   const auto fallback = cni::Fallback::parse(request);
+  // As add_by_fallback decides: a configuration whose fallback does not serve this lack fails.
   if (!fallback || !fallback->serves(lack.lack())) throw lack;
   return {fmt::format("preflight: {} ({})", lack.what(), cni::word(lack.lack())),
           fmt::format("fallback: call ADD of {} with what \"fallback\" says", fallback->type)};

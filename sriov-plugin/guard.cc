@@ -49,6 +49,7 @@ void ask_vlan(const JsonView& root, Asks& asks) {
   const auto vlan = root.find("vlan");
   const std::int64_t id = vlan ? vlan->integer(0, static_cast<std::int64_t>(kLastVlan), "an 802.1Q VLAN id") : 0;
   if (id == 0)
+    // Without a VLAN the VF is on the switch as it is, and may tag its frames itself.
     asks.push_back(policy::ask_range(Subject::vlans, "vlan", {0, kLastVlan}, "every VLAN, since none is set"));
   else
     asks.push_back(policy::ask_number(Subject::vlans, "vlan", static_cast<std::uint64_t>(id)));
@@ -66,6 +67,7 @@ void ask_switches(const JsonView& root, Asks& asks) {
 }
 
 void ask_rate(const JsonView& root, Asks& asks) {
+  // 0 and no key mean the same to the kernel: unlimited. So both ask for that.
   const std::int64_t rate = root.integer_or("max_tx_rate", 0, UINT32_MAX, "Mb/s, 0 = no limit", 0);
   asks.push_back(rate == 0 ? policy::ask_number(Subject::rate, "max_tx_rate", policy::kUnlimited, "no limit")
                            : policy::ask_number(Subject::rate, "max_tx_rate", static_cast<std::uint64_t>(rate)));
@@ -101,6 +103,7 @@ void ask_host_device(const cni::Request& request, const Node& node, Asks& asks) 
   if (query.mac) {
     kernel::NlSocket socket;
     bool found = false;
+    // An address is no name: several interfaces may have it (a bond's ports), and each of them is asked for.
     for (const kernel::Link& link : kernel::list_links(socket)) {
       if (link.mac != query.mac) continue;
       vf::ask_device(node, "hwaddr", link.name, asks);

@@ -32,6 +32,7 @@ struct Work {
         query(DeviceQuery::parse(from)),
         host(on),
         attachment(state::make_attachment(from, kPlugin)),
+        // A descriptor of its own: the netns stays the same one, and alive, for the whole ADD.
         pod(from.pod_netns().again()) {}
 
   const cni::Request& request;
@@ -73,6 +74,8 @@ void refuse_if_in_a_pod(Work& work) {
 /// The device as it is now; a holder whose pod is dead is undone first, since its device may be the one asked for.
 Device find(Work& work) {
   for (const state::Attachment& other : work.host.store.list()) {
+    // Looked at twice, since between the two looks its own DEL may have come: the second time under the attachment's
+    // lock.
     if (other.id.plugin != kPlugin || other.id == work.attachment.id || !is_dead(other).is_yes()) continue;
     const state::FileLock lock = work.host.store.lock_attachment(other.id);
     const auto existing = work.host.store.find(other.id);
@@ -106,8 +109,10 @@ void preflight(Work& work, const Device& device) {
 void claim(Work& work, const Device& device) {
   const std::string name = device.claim_name();
   const state::FileLock lock = vf::lock_device(work.host.store, work.host.sysfs, name);
+  // Before the record is written: an earlier holder's device must not be captured as it is in use.
   if (const auto holder = work.host.store.holder(name); holder && *holder != work.attachment.id)
     refuse_held(name, *holder);
+  // On record before the claim, and the claim before anything changes: killed at any point, DEL finds what to do.
   work.record = capture(work.host, device);
   work.save();
   if (work.host.store.claim(name, work.attachment.id)) return;
@@ -125,6 +130,7 @@ std::optional<Link> move(Work& work, const Device& device) {
 }
 
 cni::Result address(Work& work, const std::optional<Link>& link) {
+  // After the move, as the reference does it: the dhcp plugin sends from the pod's interface.
   cni::Result result = cni::ipam_add(work.request, work.node);  // when it fails it has released what it took
   work.addressed = true;
   cni::Interface interface {
@@ -172,6 +178,7 @@ void del(const cni::Request& request, Node& node) {
   if (const auto attachment = host.store.find(id))
     return detach(host, *attachment, true, request.environment.path, node);
   Collector undo;
+  // No record of ours: the pod may have been attached by the reference plugin before this node changed over.
   undo.run("restoring what the reference host-device attached", [&] { detach_reference(host, request); });
   undo.run("releasing addresses", [&] { cni::ipam_del(request, node); });
   undo.finish();

@@ -94,6 +94,7 @@ Device from_link(vf::Host& host, kernel::Link link) {
 
 /// Of a PF's several netdevs its uplink.
 std::optional<kernel::Link> find_netdev_of(vf::Host& host, const std::string& address, const std::string& path) {
+  // In switchdev mode representors are in the PF's directory too.
   if (const auto uplink = kernel::find_uplink(host.sysfs, address))
     if (auto link = kernel::find_link(host.socket, *uplink)) return link;
   return find_below(host, path);
@@ -104,6 +105,7 @@ std::optional<Device> find_on_bus(vf::Host& host, const std::string& address) {
   const std::string path = fmt::format("bus/{}/devices/{}", bus, address);
   if (!host.sysfs.exists(path)) return std::nullopt;
   const std::string driver = host.sysfs.link_name(path + "/driver").value_or("");
+  // No netdev to move: the device is claimed, and a device plugin hands its file to the container.
   if (kernel::is_userspace_driver(driver)) return Device{std::nullopt, address, driver, address};
   auto link = find_netdev_of(host, address, path);
   if (!link)
@@ -149,6 +151,7 @@ DeviceQuery DeviceQuery::parse(const cni::Request& request) {
 DeviceQuery DeviceQuery::parse_leniently(const cni::Request& request) {
   const JsonView root = request.conf.root();
   DeviceQuery query;
+  // DEL must work with a configuration that was edited into something wrong after ADD.
   query.name = leniently([&] { return parse_name(root); });
   query.mac = leniently([&] { return parse_hwaddr(root); });
   query.kernel_path = leniently([&] { return parse_kernel_path(root); });
@@ -166,6 +169,7 @@ std::string Device::claim_name() const {
 std::optional<Device> find_device(vf::Host& host, const DeviceQuery& query) {
   std::optional<kernel::Link> link;
   if (!query.name.empty()) {
+    // In the order of the reference plugin, where several keys are given: the first one wins.
     link = kernel::find_link(host.socket, query.name);
   } else if (query.mac) {
     link = find_by_mac(host, *query.mac);

@@ -71,9 +71,11 @@ std::optional<vf::Located> find_netdev(vf::Host& host, const DeviceRecord& recor
   const vf::Identity identity = identity_of(record, attachment.id.ifname);
   const vf::PodNetns pod{attachment.netns, attachment.netns_id};
   if (record.parent.empty()) {
+    // A virtual netdev has no parent device to be known by: outside its pod it has to be told by kind, MAC and name.
     auto located = vf::locate(host, identity, pod);
     return located ? std::move(located) : find_moved_on(host, identity);
   }
+  // First of all: without its driver there is no netdev to wait for.
   if (kernel::normalise_pci_address(record.parent)) vf::restore_driver(host, record.parent, record.driver);
   const std::string driver = driver_now(host, record);
   if (driver.empty() || kernel::is_userspace_driver(driver)) return std::nullopt;
@@ -129,6 +131,7 @@ void bring_home(vf::Host& host, vf::Located& located, const DeviceRecord& record
 void restore(vf::Host& host, const state::Attachment& attachment) {
   if (!attachment.data.contains("device")) return;  // it never came to a claim
   const DeviceRecord record = parse_record(attachment);
+  // A late DEL must not touch what another pod has by now.
   if (host.store.holder(record.claim) != attachment.id) return;
   const bool is_here = is_of_this_boot(attachment);
   if (!record.netdev && is_here && kernel::find_pci_function(host.sysfs, record.parent))
@@ -139,6 +142,7 @@ void restore(vf::Host& host, const state::Attachment& attachment) {
 }
 
 /// Source: net/core/dev.c dev_valid_name.
+/// The alias is free text, which a pod can write: it becomes a name only if the kernel would take it for one.
 bool is_valid_name(const std::string& name) {
   if (name.empty() || name.size() > 15 || name == "." || name == "..") return false;
   return std::none_of(name.begin(), name.end(),
@@ -241,6 +245,8 @@ void detach(vf::Host& host, const state::Attachment& attachment, bool addressed,
 void detach_reference(vf::Host& host, const cni::Request& request) {
   const DeviceQuery query = DeviceQuery::parse_leniently(request);
   auto located = find_in_pod(host, request);
+  // The reference writes the former name into the alias as it moves a device in; where there is none it was not the
+  // one.
   if (located && located->link.alias.empty()) return;  // somebody else's interface
   if (!located) located = find_stranded(host, query);
   if (!located) return;

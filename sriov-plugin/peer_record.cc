@@ -75,6 +75,7 @@ bool is_recorded_elsewhere(const vf::Host& host, const std::string& own, const s
   const auto entries = try_list_entries(host.peer_state_dir);
   if (!entries) return false;
   for (const auto& [name, type] : *entries) {
+    // Some file systems do not tell the type while listing; reading decides then.
     if ((type != DT_REG && type != DT_UNKNOWN) || name == own) continue;
     const auto bytes = read_roots_file(host.peer_state_dir + "/" + name);
     if (bytes && bytes->find('"' + device + '"') != std::string::npos) return true;
@@ -85,6 +86,7 @@ bool is_recorded_elsewhere(const vf::Host& host, const std::string& own, const s
 /// Is the VF still what sriov-cni left? Another attachment may have it by now: one of ours, or another of sriov-cni's.
 bool is_still_theirs(const vf::Host& host, const cni::Request& request, const std::string& cache_name,
                      const std::string& device) {
+  // By the claim and not by the file's age: runtimes repeat a DEL, and the VF may have gone to another pod in between.
   if (host.store.holder(device)) return false;
   const auto netns = read_roots_file(fmt::format("{}/pci/{}", host.peer_state_dir, device));
   if (!netns || *netns == request.netns || !kernel::NetNs::try_open(*netns)) return true;
@@ -114,6 +116,7 @@ bool detach_peer(vf::Host& host, const cni::Request& request, Node& node) {
                      hw::find_habits(node, host, record->pf));
     remove_file(fmt::format("{}/pci/{}", host.peer_state_dir, *device));
   }
+  // Last: while it is there, a DEL that was killed here is repeated from it.
   remove_file(path);
   return true;
 }

@@ -59,6 +59,7 @@ void check_pf(const hw::Nic& nic, const vf::VfOfPf& target, const vf::Settings& 
                             target.vf.pci.address, pf, nic.profile.description()),
                 "remove mac, vlan, spoofchk, trust, link_state and the rates from the network config");
   const hw::Profile& profile = nic.profile;
+  // Only where it was seen on such a NIC: a guess must not refuse what might work.
   if (profile.pf_must_be_up.value && profile.pf_must_be_up.verified && !target.pf.link->is_up())
     throw Error(
         Error::Code::device,
@@ -108,6 +109,7 @@ bool is_offered(vf::Host& host, const vf::VfOfPf& target, Attribute attribute) {
   try {
     kernel::change_vf(host.socket, target.pf.link->index, target.pf.link->name, info.id, *change);
   } catch (const kernel::KernelError& error) {
+    // Any other refusal is about this value or this moment, and tells nothing of the attribute.
     return error.err() != EOPNOTSUPP && error.err() != ENOSYS;
   }
   return true;
@@ -148,6 +150,7 @@ std::vector<hw::Requested> requested_attributes(const vf::Settings& settings) {
 
 vf::Settings without_what_is(vf::Settings settings, const std::optional<kernel::VfInfo>& info) {
   if (!info) return settings;
+  // What is so already needs no support: "vlan": 0 is in many configurations for NICs that know no VLAN.
   if (settings.vlan && settings.vlan->id == 0 && info->vlan == 0) settings.vlan.reset();
   if (settings.spoof_check && settings.spoof_check == info->spoof_check) settings.spoof_check.reset();
   if (settings.trust == info->trust.value_or(false)) settings.trust.reset();
@@ -168,6 +171,7 @@ void probe_vf(vf::Host& host, const hw::Nic& nic, const vf::VfOfPf& target, cons
   std::vector<std::string> missing;
   for (const hw::Requested& wanted : requested_attributes(without_what_is(settings, target.vf.info))) {
     const hw::Capability& capability = nic.profile.capability(wanted.attribute);
+    // A question costs a request to the driver, so only what the profile is not sure of is asked.
     const bool known = capability.verified && capability.support != hw::Capability::Support::unknown;
     if (!known && !is_offered(host, target, wanted.attribute)) missing.push_back(wanted.key);
   }

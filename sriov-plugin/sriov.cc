@@ -34,6 +34,7 @@ void clear_leftovers(Work& work) {
     if (const auto holder = work.host.store.holder(*work.config.device)) clear_leftover_of(work, *holder);
     return;
   }
+  // A dead pod's VF is taken back only when it is needed: looking for the dead takes a census of all netns.
   if (inspect_pool(work.host, work.config).free > 0) return;
   for (const state::Attachment& attachment : work.host.store.list()) clear_leftover_of(work, attachment.id);
 }
@@ -46,6 +47,8 @@ cni::Result add_vf(const cni::Request& request, Node& node) {
   clear_leftovers(work);
   Rollback rollback;
   {
+    // The reservation holds the PF's lock, and ends with this block: moving and IPAM may take seconds, and other pods
+    // wait.
     const vf::Reservation reservation = reserve(work.host, work.config);
     cni::lacking(cni::Lack::unsupported, Error::Code::unsupported_by_nic, [&] { preflight(work, reservation); });
     rollback.add("attachment", [&work] {
@@ -67,6 +70,7 @@ cni::Result add(const cni::Request& request, Node& node) {
   try {
     return add_vf(request, node);
   } catch (const cni::LackError& lack) {
+    // After everything of ours is undone, since the fallback may ask for the same interface name and addresses.
     return cni::add_by_fallback(request, node, kPlugin, lack);
   }
 }
@@ -79,6 +83,7 @@ void del(const cni::Request& request, Node& node) {
     return detach(host, *attachment, Addresses::release, request.environment.path, node);
   Collector undo;
   undo.run("restoring what has no record of ours", [&] {
+    // Attached by sriov-cni before this node changed over; else by us, with a record that was lost.
     if (!detach_peer(host, request, node)) detach_unrecorded(host, request, node);
   });
   undo.run("releasing addresses", [&] { cni::ipam_del(request, node); });
@@ -130,6 +135,8 @@ void require_pool(vf::Host& host, const Config& config) {
     lack(cni::Lack::device,
          fmt::format("PF {} of pool \"{}\" is gone", fmt::join(state.missing, ", "), config.pool_text),
          "`barewire list` shows the PFs there are, and who holds their VFs");
+  // The pod would start and reach nobody; the CNI specification has an error of its own for it (51), which runtimes may
+  // put up with.
   if (!state.carrier)
     throw Error(Error::Code::limited_connectivity, fmt::format("no PF of pool \"{}\" has a carrier", config.pool_text),
                 "look at the cable or the switch port, and whether the PF is up");

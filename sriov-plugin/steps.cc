@@ -87,6 +87,7 @@ Work::Work(const cni::Request& from, Node& on)
       pod(from.pod_netns().again()) {
   if (config.device_info_file.empty()) return;
   device_info_ = boost::json::object{{"path", config.device_info_file}};
+  // Kept as it was: the device plugin has written it, and DEL must give it back so.
   if (const auto before = cni::read_device_info(config.device_info_file)) (*device_info_)["before"] = *before;
 }
 
@@ -100,6 +101,7 @@ void Work::save(const cni::Result* result) {
 void preflight(Work& work, const vf::Reservation& reservation) {
   const hw::Nic nic = hw::find_nic(work.node, reservation.target.pf);
   check_vf(nic, reservation.target, work.config.settings);
+  // Cheap and before anything is touched. The kernel would say so too, after the VF is configured.
   kernel::NlSocket pod_socket = kernel::NlSocket::in(work.pod);
   if (kernel::find_link(pod_socket, work.request.ifname))
     throw Error(Error::Code::held,
@@ -142,6 +144,7 @@ void conclude(Work& work, const std::optional<kernel::Link>& link, const cni::Re
   if (!file.empty()) vf::write_device_info(work.host.sysfs, file, cni::read_device_info(file), work.record);
   if (work.record.admin) {
     const vf::PfPort pf = pf_port(work);
+    // Read back: drivers round rates and report some settings otherwise, and CHECK compares with what they report.
     work.record.expected = kernel::find_vf(work.host.socket, pf.index, work.record.id);
   }
   if (link) require_present(work, *link);

@@ -57,6 +57,7 @@ vf::NetdevState netdev_state(const kernel::Link& link, const vf::Settings& setti
   vf::NetdevState netdev;
   netdev.name = fmt::format("{}v{}", pf, id);
   if (netdev.name.size() > 15) netdev.name = link.name;  // IFNAMSIZ - 1
+  // An MTU of the configuration's goes; one that nobody asked for was there before.
   netdev.mtu = settings.mtu ? kEthernetMtu : link.mtu;
   netdev.tx_queue_length = link.tx_queue_length;
   return netdev;
@@ -82,6 +83,7 @@ bool detach_unrecorded(vf::Host& host, const cni::Request& request, Node& node) 
   const auto link = find_in_pod(host, request);
   if (!link) return false;
   const auto device = kernel::normalise_pci_address(link->parent_device);
+  // A VF that somebody's record claims is theirs, wherever its netdev is.
   if (!device || host.store.holder(*device)) return false;
   const auto target = vf::find_vf(host.sysfs, host.socket, *device);
   if (!target) return false;

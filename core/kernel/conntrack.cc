@@ -41,8 +41,7 @@ NlMessage dump_message(const UdpFlows& flows) {
   return message;
 }
 
-/// The kernel filters since 5.8; both filter words are sent, since only the original direction is to be compared.
-/// Kernels before 5.8 send every flow.
+/// Kernels before 5.8 know no filter and send every flow, so each is looked at here once more.
 bool is_among(const NlAttributes& tuple, const UdpFlows& flows) {
   const NlAttributes protocol = tuple.nest(CTA_TUPLE_PROTO);
   if (protocol.value_or<std::uint8_t>(CTA_PROTO_NUM, 0) != IPPROTO_UDP) return false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The records of promised devices: one JSON file each.
+/// The records of promised devices, one JSON file each. They are written durably, unlike attachments: kubelet remembers
+/// its containers over a reboot, and so a promise must.
 #include "core/state/allocation.h"
 
 #include <time.h>
@@ -36,6 +37,8 @@ json::object to_json(const Allocation& allocation) {
 Allocation parse(std::string_view bytes, const std::string& path) {
   const json::value document = parse_json(bytes, "record " + path);
   const JsonView view(document, fmt::format("record {}: key", path), Error::Code::state);
+  // Only what names the device and who promised it has to be there. A record of a later version has more, and an old
+  // one less: neither makes the device free.
   Allocation allocation;
   allocation.device = view.at("device").string();
   allocation.by = view.at("by").string();
@@ -60,6 +63,7 @@ Allocation parse_record(std::string_view bytes, const std::string& path) {
 }
 
 std::string file_name(std::string device) {
+  // A device of another bus than PCI may have a slash in its name. Nobody turns it back: the record names the device.
   std::replace(device.begin(), device.end(), '/', '!');
   return device;
 }

@@ -19,6 +19,7 @@ constexpr int kFormat = 1;  ///< of the record; a reader refuses a newer one
 std::optional<kernel::NetNsId> parse_netns_id(const JsonView& view) {
   const auto found = view.find("netnsId");
   if (!found) return std::nullopt;
+  // Signed 64 bits hold what the kernel counts up from small numbers.
   constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
   return kernel::NetNsId{static_cast<dev_t>(found->at("device").integer(0, kMax, "a device number")),
                          static_cast<ino_t>(found->at("inode").integer(0, kMax, "an inode number")),
@@ -106,6 +107,7 @@ Attachment parse_attachment(std::string_view bytes, const std::string& path) {
   try {
     const json::value document = parse_json(bytes, "record " + path);
     const JsonView view(document, fmt::format("record {}: key", path), Error::Code::state);
+    // A newer format may mean something else by the same keys: it is refused, and the device stays with its holder.
     view.at("format").integer(1, kFormat, "a record format this version knows");
     Attachment attachment;
     attachment.id = {view.at("network").string(), view.at("containerID").string(), view.at("ifname").string(),
@@ -121,6 +123,7 @@ Attachment parse_attachment(std::string_view bytes, const std::string& path) {
     attachment.netns_override = view.string_or("netnsOverride", "");
     attachment.ipam_type = view.string_or("ipamType", "");
     attachment.config = view.string_or("config", "");
+    // The plugin's own part, which the plugin alone can judge.
     if (const auto data = view.find("data"); data && data->is_object()) attachment.data = data->value().get_object();
     return attachment;
   } catch (const Error& error) {

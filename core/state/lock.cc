@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A lock's file may be removed by its holder while others wait for it, so who gets the lock looks whether the name
 // still leads to it.
+// flock(2) belongs to the open file: the kernel gives it back when the holder ends, however it ends, so no lock is ever
+// stale.
 #include "core/state/lock.h"
 
 #include <fcntl.h>
@@ -22,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 /// False when another process holds it.
 bool try_lock(int fd, const std::string& path) {
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+  // EINTR counts as "not yet": the caller asks again until its time is up.
   if (errno != EWOULDBLOCK && errno != EINTR) throw sys_error("locking {}", path);
   return false;
 }
@@ -42,6 +45,7 @@ FileLock FileLock::acquire(const std::string& path, const std::string& what, std
                            File file) {
   // Locks are held for milliseconds; a short pause keeps a queue of callers moving without burning a core.
   constexpr auto kPause = std::chrono::milliseconds(2);
+  // The parent holds it and waits for this process: to wait for the lock here would be to wait for ever.
   if (!path.empty() && path == inherited()) return FileLock(Fd(), path, File::stays);
   const auto deadline = Clock::now() + timeout;
   Fd fd = open_regular_for_writing(path, O_RDWR, 0600);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each record is a file of its own and each claim a symbolic link to one, so that a single system call makes or removes
+// either: a call that is killed leaves one of two whole states behind.
 #include "core/state/store.h"
 
 #include <sys/stat.h>
@@ -68,6 +70,7 @@ std::optional<Attachment> Store::find(const AttachmentId& id) const {
 void Store::save(const Attachment& attachment) {
   const std::string text = boost::json::serialize(to_json(attachment)) + "\n";
   if (!is_utf8(text))
+    // JSON is UTF-8, and a record that cannot be parsed again would hold its device for good.
     throw Error(Error::Code::state,
                 fmt::format("writing the record of attachment {} failed: it is not UTF-8 text", attachment.id.text()),
                 "a name in it, of a link, a file or a device, has bytes that no text has: " + escape_line(text));
@@ -86,6 +89,7 @@ void Store::list_into(std::vector<Attachment>& found, const std::string& network
     try {
       work();
     } catch (const Error& error) {
+      // One damaged record must not hide the others; who has to know of it asks for the list.
       if (unreadable != nullptr) unreadable->emplace_back(path, error.what());
     }
   };
@@ -116,6 +120,7 @@ std::optional<std::string> Store::find_other(const AttachmentId& id, const kerne
     if (is_same || !other.netns_id || *other.netns_id != netns) continue;
     if (link.empty() ? other.id.container_id != id.container_id : other.has_link(link)) return other.id.text();
   }
+  // It may be of this very netns, and "unknown" is never "nobody".
   if (!unreadable.empty()) return "a record that cannot be read: " + unreadable.front().first;
   return std::nullopt;
 }
@@ -130,6 +135,7 @@ std::vector<Attachment> Store::list(const std::string& network, Unreadable* unre
 
 bool Store::claim(const std::string& device, const AttachmentId& id) {
   make_run_directory(root_, "devices");
+  // Look, remove and make are three calls, and two ADDs that find the same dead claim would both take it.
   const FileLock lock = lock_claims();
   const std::string link = fmt::format("{}/devices/{}", root_, file_name(device));
   const std::string target = path_of(id);
@@ -144,6 +150,7 @@ bool Store::claim(const std::string& device, const AttachmentId& id) {
 
 void Store::release(const std::string& device, const AttachmentId& id) {
   const std::string link = fmt::format("{}/devices/{}", root_, file_name(device));
+  // Looked at twice: without the lock, to spare it where nothing is to be done, and under it, before the claim goes.
   if (read_symlink(link) != path_of(id)) return;
   const FileLock lock = lock_claims();
   if (read_symlink(link) == path_of(id)) remove_file(link);
@@ -176,6 +183,7 @@ std::vector<Claim> Store::claims() const {
 bool Store::release_stale(const Claim& claim) {
   const FileLock lock = lock_claims();
   const std::string link = fmt::format("{}/devices/{}", root_, file_name(claim.device));
+  // It may have been claimed anew, or its record saved, since claims() looked.
   if (read_symlink(link) != claim.record || is_there(claim.record)) return false;
   return remove_file(link);
 }

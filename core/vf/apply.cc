@@ -21,6 +21,7 @@ void set_sysctls(const kernel::NetNs& pod, const std::string& name) {
   for (const char* key :
        {"net/ipv4/conf/{}/arp_notify", "net/ipv6/conf/{}/ndisc_notify", "net/ipv6/conf/{}/optimistic_dad"}) {
     const std::string path = fmt::format(fmt::runtime(key), name);
+    // A kernel without IPv6, or without optimistic DAD, has no such file.
     if (kernel::read_sysctl(pod, path)) kernel::write_sysctl(pod, path, "1");
   }
 }
@@ -48,6 +49,7 @@ struct Entry {
     const Link moved = move_in(host, std::move(link), pod, socket, name);
     set_sysctls(pod, moved.name);
     apply_netdev_settings(socket, moved, record.settings);
+    // Up before the MAC is looked at: some drivers take the PF's address only as they are opened.
     with_retries(habits, [&] { kernel::set_up(socket, moved); });
     return moved;
   }
@@ -82,6 +84,7 @@ void configure_vf(Host& host, const VfRecord& record, const Habits& habits) {
   if (!record.admin) return;
   const auto pf = find_pf_port(host, record.pf);
   if (!pf) throw Error(Error::Code::device, fmt::format("PF {} has no netdev on the host any more", record.pf));
+  // MAC first: some PFs reset the VF for it (i40e), and what is set afterwards cannot be lost by that.
   if (record.settings.mac) {
     const auto link = record.netdev ? kernel::find_link(host.socket, record.netdev->name) : std::nullopt;
     set_mac(host, *pf, record.id, &host.socket, link ? &*link : nullptr, *record.settings.mac, habits);

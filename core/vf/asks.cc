@@ -16,6 +16,7 @@ using policy::Ask;
 using policy::Asks;
 using policy::Subject;
 
+// The SR-IOV capability counts VFs in 16 bits.
 constexpr std::uint32_t kLastVf = UINT16_MAX;
 constexpr std::size_t kLongestName = 127;  // ALTIFNAMSIZ - 1: a longer one is no interface's
 
@@ -31,6 +32,7 @@ struct Found {
 };
 
 void add_link_names(const std::string& name, std::vector<std::string>& names) {
+  // A text of a configuration becomes part of a path below /sys here: what cannot be an interface's name must not.
   if (name.size() > kLongestName || name.find('/') != std::string::npos) return;
   kernel::NlSocket socket;
   const auto link = kernel::find_link(socket, name);
@@ -95,6 +97,7 @@ void ask_pool(const Node& node, const std::string& key, const VfRange& range, As
   const Found found = find(sysfs, range.pf);
   Ask ask{.subject = Subject::pfs, .key = key, .shown = range.pf, .names = found.names};
   for (const auto& [first, last] : range.ranges) ask.numbers.emplace_back(first, last);
+  // A PF without numbers means all its VFs, those included that are made later.
   if (range.ranges.empty()) ask.numbers.emplace_back(0, kLastVf);
   asks.push_back(std::move(ask));
   if (!found.address) return;

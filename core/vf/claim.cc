@@ -13,6 +13,7 @@ namespace {
 /// The netns that sriov-cni recorded as the VF's, if that still lives.
 std::optional<std::string> find_peer_claim(const Host& host, const std::string& device) {
   const auto netns = read_roots_file(fmt::format("{}/pci/{}", host.peer_state_dir, device));
+  // A path that leads to no netns is left over from a pod that is gone: sriov-cni takes such a VF too.
   if (!netns || !kernel::NetNs::try_open(*netns)) return std::nullopt;
   return netns;
 }
@@ -72,6 +73,7 @@ void require_available(const VfOfPf& target) {
         Error::Code::device, fmt::format("the netdev of VF {} is not on the host", pci.address),
         fmt::format("driver {} is bound to it, so its netdev is in another netns, or the driver failed to make one",
                     pci.driver));
+  // A port of a bridge or bond would take the host's connection along when it is moved.
   if (target.vf.link->master != 0)
     throw Error(Error::Code::held,
                 fmt::format("VF {} belongs to the host: its netdev {} is part of a bridge or bond", pci.address,
@@ -95,6 +97,7 @@ VfRecord capture(Host& host, const VfOfPf& target, const Settings& settings) {
 
 void claim(Host& host, const state::Attachment& attachment, const std::string& device) {
   if (host.store.claim(device, attachment.id)) return;
+  // Our record was written before the claim, as DEL needs it, and would tell of a VF that is another's.
   host.store.remove(attachment.id);
   refuse_held(host, device);
   throw Error(Error::Code::held, fmt::format("VF {} is held by another attachment", device), "try again");
@@ -104,6 +107,8 @@ std::optional<std::string> requested_device(const cni::Request& request) {
   const JsonView root = request.conf.root();
   std::optional<std::string> device;
   std::string from;
+  // Three keys for one thing: the runtime's, and the two that Multus fills in, for sriov-cni and for host-device. Two
+  // that differ are a mistake.
   for (const auto& key : {request.conf.runtime_config("deviceID"), root.find("deviceID"), root.find("pciBusID")}) {
     const auto found = find_device(key);
     if (!found) continue;

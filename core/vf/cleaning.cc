@@ -51,6 +51,7 @@ void read_queues(const kernel::Sysfs& sysfs, const std::string& directory, std::
 std::map<std::string, std::string> read_files(const kernel::Sysfs& sysfs, const kernel::Link& link) {
   std::map<std::string, std::string> files;
   const std::string directory = directory_of(link);
+  // Files that a pod with its own mount of sysfs can write, and that stay with the netdev when it is moved.
   for (const char* file : {"threaded", "gro_flush_timeout", "napi_defer_hard_irqs"})
     if (const auto value = read_told(sysfs, directory + file)) files[file] = *value;
   read_queues(sysfs, directory, files);
@@ -146,6 +147,7 @@ DeviceState capture_device_state(Host& host, const kernel::Link& link) {
 DeviceState without_traces(DeviceState now) {
   now.link.programs.clear();
   now.link.tcx_programs = 0;
+  // How every Ethernet netdev begins. Source: net/ethernet/eth.c ether_setup.
   now.link.flags = (now.link.flags & ~std::uint32_t{IFF_NOARP}) | IFF_MULTICAST;
   return now;
 }
@@ -173,6 +175,7 @@ DeviceState parse_device_state(const JsonView& json) {
 }
 
 std::vector<std::string> remove_stacked_links(Host& host, const kernel::NetNs& pod, const kernel::Link& link) {
+  // The pod's netns and every other one: a stacked link can be moved on, and stays stacked.
   constexpr int kLooks = 3;  // a pod that lives can stack a link on one that is about to go
   std::vector<kernel::NetNs> others = list_netns();
   others.push_back(kernel::NetNs::current());
@@ -190,6 +193,7 @@ std::vector<std::string> remove_stacked_links(Host& host, const kernel::NetNs& p
 }
 
 std::vector<std::string> restore_device_state(Host& host, const kernel::Link& link, const DeviceState& original) {
+  // Flags and programs first: some drivers refuse other channels while an XDP program is attached (virtio_net).
   std::vector<std::string> left = kernel::restore_link_traits(host.socket, link, original.link);
   for (const std::string& name : kernel::restore_ethtool_settings(link.name, original.ethtool))
     left.push_back(fmt::format("its {} are others", name));

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The device-info file of the Network Plumbing Working Group: the device plugin may have begun it, so its keys stay and
+// ours are put among them.
 #include "core/vf/device_info.h"
 
 #include <fmt/format.h>
@@ -13,6 +15,7 @@ void write_device_info(const kernel::Sysfs& sysfs, const std::string& path, cons
                        const VfRecord& record, const std::string& representor) {
   json::object info = cni::parse_device_info(path, before);
   info["type"] = "pci";
+  // Source: k8snetworkplumbingwg device-info-spec, version 1.1.0.
   info["version"] = "1.1.0";
   json::value& pci = info["pci"];
   if (!pci.is_object()) pci = json::object();

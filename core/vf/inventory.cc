@@ -30,6 +30,7 @@ std::optional<kernel::Link> find_netdev(kernel::NlSocket& socket, const std::vec
 std::optional<Pf> read_pf(const kernel::Sysfs& sysfs, kernel::NlSocket& socket, kernel::PciFunction function) {
   Pf pf;
   pf.total_vfs = total_vfs(sysfs, function.address);
+  // sriov_totalvfs and not sriov_numvfs: a PF without VFs now is a PF all the same.
   if (pf.total_vfs == 0) return std::nullopt;
   if (const auto uplink = kernel::find_uplink(sysfs, function.address)) pf.link = kernel::find_link(socket, *uplink);
   pf.pci = std::move(function);
@@ -50,6 +51,7 @@ void read_vfs(const kernel::Sysfs& sysfs, kernel::NlSocket& socket, Pf& pf) {
   const auto addresses = kernel::list_vf_addresses(sysfs, pf.pci.address);
   if (addresses.empty()) return;
   std::vector<kernel::VfInfo> infos;
+  // One question for all of them: the kernel answers it whole or not at all, and a PF may have 256.
   if (pf.link) infos = kernel::list_vfs(socket, pf.link->index);
   for (const auto& [id, address] : addresses) {
     Vf vf = read_vf(sysfs, socket, id, address);

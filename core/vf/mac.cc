@@ -9,6 +9,7 @@ namespace barewire::vf {
 
 namespace {
 
+// By rtnetlink each time: a Link that was read before says what the address was then.
 bool has_mac(kernel::NlSocket& socket, int index, const MacAddress& mac) {
   const auto link = kernel::find_link(socket, index);
   return link && link->mac == mac;
@@ -42,6 +43,7 @@ void reopen(kernel::NlSocket& socket, int index, const Habits& habits) {
   if (!link) return;
   const bool was_up = link->is_up();
   const auto up = [&] { with_retries(habits, [&] { kernel::set_up(socket, *link); }); };
+  // Opened and closed, or closed and opened: either way the driver passes through both, and the link ends as it was.
   if (!was_up) up();  // some drivers (igbvf) ask the PF for the address when they are closed
   kernel::set_down(socket, *link);
   if (was_up) up();
@@ -100,6 +102,7 @@ void restore_admin_mac(Host& host, const PfPort& pf, const VfRecord& record, con
 
 void set_mac(Host& host, const PfPort& pf, std::uint32_t id, kernel::NlSocket* socket, const kernel::Link* link,
              const MacAddress& mac, const Habits& habits) {
+  // The VF first, while it may still choose: once the PF has pinned an address, many drivers refuse the VF its own.
   if (link != nullptr) try_own(*socket, link->index, mac, habits);
   set_admin(host, pf, id, mac, habits);
 }

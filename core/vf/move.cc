@@ -32,6 +32,7 @@ bool is_child(const Link& link, const Identity& identity) {
 bool is_in_pod(const Link& link, const Identity& identity) {
   if (!identity.parent_device.empty()) return is_child(link, identity);
   if (link.kind != identity.kind) return false;
+  // A pod may rename its interface; the index stays as long as it is in that netns.
   if (identity.pod_index != 0) return link.index == identity.pod_index;
   return link.name == identity.pod_name && link.mac == identity.mac;
 }
@@ -70,6 +71,7 @@ std::optional<Located> find_in(kernel::NetNs netns, const Identity& identity) {
 
 std::optional<Located> find_in_pod(Host& host, const Identity& identity, const PodNetns& pod) {
   auto netns = find_netns(pod);
+  // A path that leads to the host's own netns is no pod's, whatever the record says.
   if (!netns || netns->id() == host.netns.id()) return std::nullopt;
   return find_in(std::move(*netns), identity);
 }
@@ -226,15 +228,19 @@ Link move_in(Host& host, Link link, const kernel::NetNs& pod, NlSocket& pod_sock
     throw Error(Error::Code::held,
                 fmt::format("moving {} into {} failed: interface {} exists there already", link.name, pod.path(), name),
                 "another network of this pod has the same interface name, or an earlier ADD was not followed by DEL");
+  // Alternative names share one space with names, and the kernel refuses a move into a netns where one is taken.
   remove_alt_names(host.socket, link, names_in_the_way(link, name, pod_socket));
   if (link.is_up()) kernel::set_down(host.socket, link);
   kernel::move_link(host.socket, link, pod, name);
   const auto moved = kernel::find_link(pod_socket, name);
+  // Between the request and this look somebody in the pod may have renamed it, or put another under its name.
   if (!moved || moved->parent_device != link.parent_device) report_lost(link.name, pod.path());
   return *moved;
 }
 
 Link move_home(Host& host, Located& located, const NetdevState& original) {
+  // The order matters: what stands on the netdev first, since the kernel leaves it behind; then down, since before
+  // Linux 6.2 a link must be down to be renamed; then its names, which the move home would trip over.
   remove_uppers(located);
   sanitise_and_close(located, original);
   remove_foreign_alt_names(host, located, original);

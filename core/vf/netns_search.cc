@@ -41,6 +41,7 @@ std::string unescaped(std::string_view text) {
 
 std::optional<NetNsMount> parse_mount(const std::string& line) {
   constexpr std::string_view kKind = "net:[";
+  // Most of a node's mounts are no netns: looked for as text before the line is taken apart.
   if (line.find(" - nsfs ") == std::string::npos) return std::nullopt;
   std::istringstream fields(line);
   std::string number, root, place;
@@ -78,6 +79,7 @@ NetNsCensus NetNsCensus::take(const std::string& proc) {
   NetNsCensus census;
   const auto names = try_list_directory(proc);
   if (!names) throw errno_error(ENOENT, "listing " + proc);
+  // This process's own mount namespace first: /run/netns is there, and its paths outlive any process.
   census.look_at_mounts(proc + "/self");
   bool any = false;
   for (const std::string& name : *names) {
@@ -111,6 +113,7 @@ bool NetNsCensus::note(const std::string& path, const std::string& process) {
 void NetNsCensus::look_at_process(const std::string& process) {
   if (!note(process + "/ns/net", process) && !shut_.contains(process)) return;
   try {
+    // Threads can be in netns of their own: setns(2) and unshare(2) move the calling thread alone.
     for (const std::string& thread : list_directory(process + "/task"))
       if (!process.ends_with("/" + thread)) note(fmt::format("{}/task/{}/ns/net", process, thread), process);
   } catch (const Error& error) {
@@ -121,6 +124,7 @@ void NetNsCensus::look_at_process(const std::string& process) {
 
 void NetNsCensus::look_at_mounts(const std::string& process) {
   const auto space = id_at(process + "/ns/mnt");  // not to be had of one that is shut; its mounts are
+  // Hundreds of processes share one mount namespace, whose mounts are read once.
   if (space && !mount_namespaces_.emplace(space->inode, true).second) return;
   try {
     std::istringstream mounts(read_file(process + "/mountinfo").value_or(""));
@@ -173,6 +177,7 @@ std::vector<kernel::NetNs> NetNsCensus::list() const {
   std::vector<kernel::NetNs> found;
   std::optional<ino_t> opened;
   for (const auto& [inode, path] : paths_) {
+    // paths_ is sorted by inode, and one way into each netns is enough.
     if (opened == inode) continue;
     try {
       auto netns = kernel::NetNs::try_open(path);

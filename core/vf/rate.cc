@@ -15,6 +15,7 @@ namespace {
 constexpr const char* kKey = "vfRate";
 constexpr std::int64_t kU32Max = std::numeric_limits<std::uint32_t>::max();
 
+// Of the same interface of the pod, whichever plugin's: bandwidth limits what another plugin of the chain attached.
 bool is_same_interface(const state::AttachmentId& left, const state::AttachmentId& right) {
   return std::tie(left.network, left.container_id, left.ifname) ==
          std::tie(right.network, right.container_id, right.ifname);
@@ -79,6 +80,7 @@ void lift_rate_limit(Host& host, const RateLimit& limit, const state::Attachment
   const state::FileLock lock = lock_pf(host, limit.pf);
   const auto holder = host.store.holder(limit.device);
   if (holder && !is_same_interface(*holder, id)) return;
+  // A rate that is another by now was set by somebody else, and stays.
   if (limit.before == limit.limit || find_tx_rate(host, limit) != limit.limit) return;
   if (const auto pf = find_pf_port(host, limit.pf)) set_rate(host, *pf, limit.id, limit.before, habits);
 }

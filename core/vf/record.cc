@@ -52,6 +52,7 @@ std::optional<kernel::VfChange::Vlan> find_vlan(const JsonView& json) {
   const auto id = json.find("vlan");
   if (!id) return std::nullopt;
   kernel::VfChange::Vlan vlan;
+  // 4095 is reserved and refused in configurations; here it is what a PF has told, which is put back as it was.
   vlan.id = static_cast<std::uint16_t>(id->integer(0, 4095, "a VLAN id"));
   vlan.qos = static_cast<std::uint8_t>(json.integer_or("vlanQoS", 0, 7, "a priority", 0));
   vlan.proto = parse_vlan_proto(json.string_or("vlanProto", "802.1q")).value_or(kernel::VlanProto::dot1q);
@@ -129,6 +130,8 @@ Settings parse_settings(const JsonView& json) {
 }  // namespace
 
 bool mac_is_own(const kernel::Sysfs& sysfs, const std::string& netdev) {
+  // Permanent, random, stolen or set: only the first means that the address is the hardware's, or the PF's. Source:
+  // include/uapi/linux/netdevice.h, NET_ADDR_*.
   return sysfs.read_integer("class/net/" + netdev + "/addr_assign_type").value_or(0) != 0;  // NET_ADDR_PERM is 0
 }
 

@@ -36,6 +36,7 @@ std::optional<Representor> find_by_devlink(const kernel::DevlinkHandle& handle, 
   std::erase_if(found, [&](const DevlinkPort& port) {
     return port.flavour != "pcivf" || port.vf != vf || port.netdev.empty() || !is_of_this_host(port);
   });
+  // The PF's number decides between several only: a port that alone fits is the one, however its firmware counts PFs.
   if (found.size() > 1) std::erase_if(found, [&](const DevlinkPort& port) { return port.pf && *port.pf != pf_number; });
   if (found.size() != 1) return std::nullopt;
   return Representor{found.front().netdev, Representor::FoundBy::devlink_port};
@@ -43,6 +44,7 @@ std::optional<Representor> find_by_devlink(const kernel::DevlinkHandle& handle, 
 
 std::optional<Representor> find_by_port_name(const kernel::Sysfs& sysfs, const std::string& uplink,
                                              std::uint16_t pf_number, std::uint32_t vf) {
+  // Representors of one card's PFs may have the same port names; the switch they belong to tells them apart.
   const auto own_switch = sysfs.read(fmt::format("class/net/{}/phys_switch_id", uplink));
   if (!own_switch || own_switch->empty()) return std::nullopt;
   std::optional<Representor> found;
@@ -50,6 +52,7 @@ std::optional<Representor> find_by_port_name(const kernel::Sysfs& sysfs, const s
     if (netdev == uplink || sysfs.read(fmt::format("class/net/{}/phys_switch_id", netdev)) != own_switch) continue;
     const auto name = sysfs.read(fmt::format("class/net/{}/phys_port_name", netdev));
     if (!name || parse_vf_port_name(*name, pf_number) != vf) continue;
+    // Two of them: neither can be trusted.
     if (found) return std::nullopt;
     found = Representor{netdev, Representor::FoundBy::phys_port_name};
   }
@@ -62,6 +65,7 @@ std::optional<std::uint32_t> parse_vf_port_name(std::string_view text, std::uint
   std::string_view rest = text;
   if (const auto plain = take_number(rest, ""); plain && rest.empty()) return plain;
   rest = text;
+  // "3" of older drivers, "pf0vf3", "c1pf0vf3". Source: net/devlink/port.c __devlink_port_phys_port_name_get.
   if (text.starts_with("c") && take_number(rest, "c") != 0U) return std::nullopt;
   const auto pf = take_number(rest, "pf");
   const auto vf = pf ? take_number(rest, "vf") : std::nullopt;

@@ -29,6 +29,7 @@ class Restoration {
     if (!function || !place || place->pf_address != record_.pf) return;  // the VF is gone, and its settings with it
     Collector undo;
     undo.run("finding the netdev of VF " + record_.device, [&] { find_netdev(function->driver); });
+    // Not before the search, which may wait for seconds for a netns to end: no other ADD of this PF waits that long.
     const state::FileLock lock = lock_pf(host_, record_.pf);
     undo.run("finding PF " + record_.pf, [&] { find_pf(); });
     if (kernel::is_userspace_driver(function->driver) && record_.userspace && habits_.reset_after_vfio)
@@ -59,6 +60,7 @@ class Restoration {
 
   void find_pf() {
     pf_ = find_pf_port(host_, record_.pf);
+    // Without its PF nothing can be set back. The record stays, so that a later DEL or GC can.
     if (!pf_ && record_.admin)
       throw Error(
           Error::Code::device,
@@ -99,6 +101,7 @@ class Restoration {
   }
 
   void bind_afresh() {
+    // A new netdev with another index, under whatever name udev or the kernel gives it.
     Located fresh{kernel::NetNs::current(), kernel::NlSocket(), rebind(host_, record_.device, record_.driver), true};
     home_ = move_home(host_, fresh, *record_.netdev);
   }
@@ -179,6 +182,7 @@ void restore_driver(Host& host, const std::string& device, const std::string& dr
   const auto function = kernel::find_pci_function(host.sysfs, device);
   if (!function || driver.empty() || function->driver == driver) return;
   const bool is_same_sort = kernel::is_userspace_driver(function->driver) == kernel::is_userspace_driver(driver);
+  // Another driver of the same sort was an administrator's choice meanwhile.
   if (is_same_sort && !function->driver.empty()) return;
   // Unbinding would wait for that process, inside the kernel, for as long as it lives.
   if (const auto why = find_vfio_user(*function, ForeignState().vfio_dir))
@@ -197,6 +201,7 @@ std::vector<std::string> clean_netdev(Host& host, const Located& was, const Link
 }
 
 kernel::Link rebind(Host& host, const std::string& device, const std::string& driver) {
+  // Some drivers make their netdev only after bind has returned, when their PF has answered (iavf).
   constexpr std::chrono::seconds kProbeTime{10};
   kernel::unbind_driver(host.sysfs, device);
   kernel::bind_driver(host.sysfs, device, driver);

@@ -21,6 +21,8 @@ std::vector<VfChange> one_by_one(const VfChange& change) {
   std::vector<VfChange> changes;
   const auto add = [&](auto member) {
     if (!(change.*member)) return;
+    // One request with several attributes would leave the first ones set when a later one is refused, and not say
+    // which.
     changes.emplace_back().*member = change.*member;
   };
   add(&VfChange::mac);
@@ -33,6 +35,7 @@ std::vector<VfChange> one_by_one(const VfChange& change) {
   }
   add(&VfChange::link_state);
   add(&VfChange::query_rss);
+  // Trust last: some PFs reset the VF for it (i40e, ice), and a setting that comes then meets a VF that is away.
   add(&VfChange::trust);
   return changes;
 }

@@ -44,6 +44,7 @@ std::optional<std::string> held_by_peer(const std::string& address, const std::s
   return fmt::format("sriov-cni recorded it for {}", *netns);
 }
 
+// Link-local addresses come by themselves when a link is up: they say nothing of use.
 std::optional<std::string> has_address(kernel::NlSocket& socket, const kernel::Link& link) {
   if (!link.is_up()) return std::nullopt;
   for (const kernel::AddressInfo& address : kernel::list_addresses(socket, link.index)) {
@@ -89,6 +90,7 @@ std::optional<std::string> used_elsewhere(const Vf& vf, kernel::NlSocket& socket
 std::optional<std::string> find_vfio_user(const kernel::PciFunction& pci, const std::string& vfio_dir) {
   if (!pci.iommu_group || pci.driver != "vfio-pci") return std::nullopt;
   const std::string path = fmt::format("{}/{}", vfio_dir, *pci.iommu_group);
+  // Closed again at once: a group is counted as in use only while it is open.
   const Fd group(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (group || errno != EBUSY) return std::nullopt;
   return fmt::format("a process has {} open", path);
