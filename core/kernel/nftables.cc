@@ -101,7 +101,6 @@ void make_room(int fd, std::size_t size) {
   int have = 0;
   socklen_t length = sizeof have;
   if (::getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &have, &length) == 0 && have >= wanted) return;
-  // Beyond net.core.wmem_max, which CAP_NET_ADMIN allows. Where it does not, sending fails with EMSGSIZE and says so.
   ::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted);
 }
 
@@ -392,7 +391,6 @@ bool is_empty_set(const Table& table, const std::string& set) {
   const int fd = nl_socket_get_fd(socket.raw());
   send_all(fd, bytes, doing);
   std::string answer(1U << 16U, '\0');
-  // The first datagram of the dump tells: either it lists an element, or the set has none.
   const ssize_t size = ::recv(fd, answer.data(), answer.size(), 0);
   if (size < 0) throw sys_error("{}", doing);
   answer.resize(static_cast<std::size_t>(size));
