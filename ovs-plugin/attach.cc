@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ADD of the plugins ovs and userspace, step by step.
+// The order is: look, write down what will be made, make it. What the switch refuses is found out before a veth is
+// there, and a call that is killed later left a record that DEL works from.
 #include "ovs-plugin/attach.h"
 
 #include <sys/random.h>
@@ -37,6 +39,7 @@ void Work::save(const cni::Result* result) {
 
 std::string random_name(std::string_view prefix) {
   std::uint32_t number = 0;
+  // Random and not derived from the pod: a name that is used again would meet the port of the pod that had it last.
   if (::getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number))
     throw sys_error("asking the kernel for a random name");
   return fmt::format("{}{:08x}", prefix, number);
@@ -55,6 +58,7 @@ void require_free_name(Work& work) {
 void plan_record(Work& work, const Bridge& bridge) {
   work.record = {work.config.endpoint, bridge.name, random_name(work.config.vhost ? "vhu" : "veth"), false, {}, {}};
   if (!work.config.vhost) return;
+  // Read once and used for both the plan and the making: what others have on record decides which file may be replaced.
   work.others = vhost_others(work.store, work.attachment.id);
   work.record.vhost = plan(*work.config.vhost, work.record.host_interface, work.others);
 }
@@ -72,6 +76,8 @@ Link connect(Work& work, const Bridge& bridge) {
   const Link host_end = kernel::create_veth(work.host, work.pod, pair);
   make_checksums(work, bridge);
   const Link pod_end = kernel::get_link(work.inside, work.request.ifname);
+  // The userspace datapath reads a veth's packets before the kernel would police them, so what the pod may send is
+  // limited at its own end.
   if (const auto rate = work.config.pod_rate(bridge.datapath_type))
     kernel::set_token_bucket(work.inside, pod_end.index, *rate);
   kernel::set_up(work.inside, pod_end);
@@ -102,7 +108,10 @@ AddedPort plug(Work& work, Connection& connection, const Bridge& bridge) {
   wanted.replaces = work.replaces;
   wanted.qos = work.config.qos.shaping;
   const AddedPort port = add_port(connection, wanted, soon());
+  // A port that has no number yet is in the database alone: no packet passes before ovs-vswitchd has taken it.
   require_ofport(work, wait_for_port(connection, port, soon()));
+  // After the port, whose external_ids refer to them: a DEL of another pod in between finds the reference and leaves
+  // them.
   ensure_tunnels(connection, bridge, work.config.tunnels);
   return port;
 }
@@ -124,6 +133,7 @@ std::optional<MacAddress> mac_for(const cni::Result& result) {
 
 cni::Result ask_ipam(Work& work) {
   if (work.request.conf.ipam_type.empty()) return {};
+  // On record before IPAM is asked: a call that is killed while it waits for the answer may have got an address.
   work.record.addressed = true;
   work.save();
   return cni::ipam_add(work.request, work.node);
@@ -195,6 +205,7 @@ cni::Result build(Work& work, Connection& connection, const Bridge& bridge) {
   const AddedPort port = with_switch([&] { return plug(work, connection, bridge); });
   cni::Result result = ask_ipam(work);
   const Link link = kernel::get_link(work.inside, work.request.ifname);
+  // Before the result is made up and before anything is announced: both tell the address that the pod keeps.
   if (const auto mac = mac_for(result); mac && !work.config.mac) kernel::set_mac(work.inside, link, *mac);
   // Read again, since the switch may have changed the node's end.
   describe(work, result, interface_of(kernel::get_link(work.host, work.record.host_interface), ""),
@@ -233,6 +244,7 @@ cni::Result attach_without_device(Work& work) {
   const Bridge bridge = with_switch([&] { return bridge_for(connection, work.config); });
   use_socket_directory(work, connection);
   require_datapath(work, connection, bridge);
+  // The database outlives a reboot, and with it the ports of pods that are gone; here somebody has it open anyway.
   sweep_earlier_boots(connection, soon());
   plan_record(work, bridge);
   Rollback rollback;

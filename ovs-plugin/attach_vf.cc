@@ -47,6 +47,7 @@ void require_mac(const Work& work, const vf::VfOfPf& target, const std::optional
                             target.vf.pci.address),
                 fmt::format("`vdpa dev add name {} mgmtdev pci/{} mac {}` gives it", vdpa->name, target.vf.pci.address,
                             work.config.mac->text()));
+  // Through the PF, or through the netdev in the pod: one of them is enough.
   if (target.vf.info || target.vf.link) return;
   throw cni::LackError(cni::Lack::unsupported,
                        Error(Error::Code::unsupported_by_nic,
@@ -67,6 +68,7 @@ bool wants_vdpa(const std::optional<std::string>& device_info, const std::string
 std::optional<Port> find_stale_port(Connection& connection, const std::string& name) {
   const auto port = find_port(connection, name, soon());
   if (!port) return std::nullopt;
+  // Replaced in the transaction that adds ours, so that the representor is never without a port in between.
   if (is_of_us(port->external_ids) || is_of_dead_peer(port->external_ids)) return port;
   throw Error(Error::Code::held, fmt::format("representor {} is a port of a bridge already, and not ours", name),
               fmt::format("`ovs-vsctl list Port {}` shows whose it is", name));
@@ -91,6 +93,7 @@ OffloadRecord make_record(const Work& work, vf::Host& host, const Plan& plan, co
   const Link representor = kernel::get_link(host.socket, plan.offload.representor);
   record.representor = representor.name;
   record.mtu = representor.mtu;
+  // What the representor was like, for DEL: it outlives the pod, unlike a veth.
   record.up = representor.is_up();
   record.devargs = work.config.devargs;
   return record;
@@ -101,6 +104,7 @@ Plan make_plan(Work& work, Connection& connection, vf::Host& host, const vf::VfO
   Plan plan{find_offload(host, target), hw::find_nic(work.node, target.pf).habits, {}};
   plan.bridge = with_switch(
       [&] { return find_target_bridge(connection, work.config, host.sysfs, plan.offload, target.pf.pci.address); });
+  // The bridge named is a VLAN of another one ("fake bridge"): bridge_for turns the configuration into that VLAN.
   if (!work.config.bridge.empty() && work.config.bridge != plan.bridge.name)
     with_switch([&] { return bridge_for(connection, work.config); });
   choose_driver(work, connection, host, plan, target);
@@ -118,6 +122,7 @@ void prepare_representor(Work& work) {
   if (!work.config.devargs.empty()) return;
   const Link link = kernel::get_link(work.host, work.record.offload->representor);
   if (work.config.mtu && *work.config.mtu != link.mtu) kernel::set_mtu(work.host, link, *work.config.mtu);
+  // Before the port is added: ovs-vswitchd tells the link's state as it finds it.
   if (!link.is_up()) kernel::set_up(work.host, link);
 }
 
@@ -168,6 +173,7 @@ cni::Result build(Work& work, Connection& connection, vf::Host& host, const Plan
   prepare_representor(work);
   const AddedPort port = with_switch([&] { return plug(work, connection, plan.bridge); });
   OffloadRecord& record = *work.record.offload;
+  // The port first: as soon as the VF is up in the pod, its first packet meets a switch that knows it.
   const auto link = vf::enter_pod(host, record.vf, work.pod, work.request.ifname, plan.habits);
   work.save();
   cni::Result result = ask_ipam(work);
@@ -192,6 +198,8 @@ cni::Result attach_vf(Work& work) {
     rollback.add("attachment",
                  [&work] { detach(work.store, work.attachment, work.request.environment.path, work.node); });
     work.save();
+    // The lock of the PF ends with this block: the switch may take its time, and the PF's other VFs must not wait for
+    // it.
     vf::claim(host, work.attachment, *work.config.device);
     vf::configure_vf(host, work.record.offload->vf, plan.habits);
   }

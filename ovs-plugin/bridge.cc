@@ -48,11 +48,15 @@ std::vector<Bridge> list_bridges(Connection& connection, Deadline deadline) {
 }
 
 bool switch_is_running(Connection& connection, Deadline deadline) {
+  // A running ovs-vswitchd holds this lock of the database, so that a second one does not start. Source:
+  // vswitchd/bridge.c.
   return ovsdb::is_locked_by_another(connection, "ovs_vswitchd", deadline);
 }
 
 // The table always holds one row, so no condition is needed. Source: ovs-vswitchd.conf.db(5), "Open_vSwitch TABLE".
 Transaction::Select count_change(Transaction& transaction) {
+  // Added to, not set: the number belongs to everybody who changes the database, and each gets one of its own.
+  // ovs-vswitchd copies it to cur_cfg when it has carried out all up to that.
   transaction.mutate("Open_vSwitch", {}, {{"next_cfg", "+=", 1}});
   return transaction.select("Open_vSwitch", {}, {"_uuid", "next_cfg"});
 }

@@ -59,6 +59,7 @@ void compare_row(Connection& connection, const std::string& table, const Uuid& r
 
 std::optional<Port> find_own_port(Connection& connection, const cni::Request& request) {
   auto ports = find_ports(connection, owner_of(state::attachment_id(request, kPlugin)), soon());
+  // A pod may have been attached by ovs-cni before the node changed over; its keys mean the same here.
   if (ports.empty()) ports = find_ports(connection, peer_owner_of(request), soon());
   if (ports.empty()) return std::nullopt;
   return std::move(ports.front());
@@ -76,6 +77,7 @@ void compare_interface_row(Connection& connection, const OvsConfig& config, cons
   if (!interface->error.empty()) {
     clauses.push_back("ovs-vswitchd reports: " + interface->error);
   } else if (interface->ofport.value_or(0) <= 0) {
+    // -1 is what ovs-vswitchd writes for a port it could not make. Source: ovs-vswitchd.conf.db(5), column ofport.
     clauses.emplace_back("ovs-vswitchd has not taken it");
   } else if (config.ofport_request && interface->ofport != config.ofport_request) {
     clauses.push_back(fmt::format("its OpenFlow port is {}, expected {}", *interface->ofport, *config.ofport_request));
@@ -152,6 +154,7 @@ void compare_host(const cni::Result& previous, const OvsConfig& config, Clauses&
       clauses.push_back(fmt::format("{} is missing on the node", expected.name));
       continue;
     }
+    // The MTU is compared where the configuration names one; ovs-vswitchd may lower that of its ports otherwise.
     cni::Interface alike;  // the switch may give it another address
     alike.mtu = config.mtu.value_or(0);
     compare_link(*link, alike, clauses);
@@ -208,6 +211,7 @@ std::optional<OffloadRecord> apply_record(const cni::Request& request,
   const OvsRecord record = parse_record(*attachment);
   if (!record.offload) return std::nullopt;
   if (config.bridge.empty()) config.bridge = record.bridge;
+  // ADD found out from the bridge that DPDK drives the representor; the configuration does not tell.
   if (!record.offload->devargs.empty()) config.use_dpdk(request, record.offload->devargs);
   return record.offload;
 }

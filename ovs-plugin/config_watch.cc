@@ -38,6 +38,8 @@ Progress seen(const Monitor& monitor, const Uuid& root, const Uuid* interface) {
   return progress;
 }
 
+// For servers without conditional monitoring (Open vSwitch before 2.6): a "wait" that blocks in the server until the
+// number is another, again and again.
 Progress by_repeated_waits(Connection& connection, const Uuid& root, const Uuid* interface,
                            const std::function<bool(const Progress&)>& enough, Deadline deadline) {
   Progress progress;
@@ -53,6 +55,7 @@ Progress by_repeated_waits(Connection& connection, const Uuid& root, const Uuid*
     if (interface)
       interface_row = read.select("Interface", ovsdb::row_is(*interface), {"ofport", "error", "link_state"});
     const auto result = try_transact(connection, read, deadline + kAnswerTime);
+    // The wait ran into its timeout: nothing has changed since the last look.
     if (std::holds_alternative<ovsdb::Refusal>(result)) return progress;
     const auto& outcome = std::get<ovsdb::Outcome>(result);
     progress = {};
@@ -70,6 +73,7 @@ Progress watch_progress(Connection& connection, const Uuid& root, const Uuid* in
                         const std::function<bool(const Progress&)>& enough, Deadline deadline) {
   for (;;) {  // once per session of the connection
     auto monitor = Monitor::start(connection, watches(root, interface), deadline);
+    // A server that restarts loses its monitors: then a new one is started, which begins with the state as it is now.
     if (!monitor) return by_repeated_waits(connection, root, interface, enough, deadline);
     Monitor::Event event = Monitor::Event::changed;
     while (event == Monitor::Event::changed) {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A "fake bridge" is a VLAN of a real one under a name of its own, which ovs-vsctl makes: the row of its port has
+// fake_bridge set, and pods go onto the real bridge with that VLAN. Source: ovs-vsctl(8), "add-br bridge parent vlan".
 #include "ovs-plugin/fake_bridge.h"
 
 #include "ovs-plugin/ready.h"
@@ -41,6 +43,7 @@ Bridge require_bridge_or_parent(Connection& connection, const std::string& name)
 }
 
 Bridge bridge_for(Connection& connection, OvsConfig& config) {
+  // The real one first: most configurations name one, and then one question is enough.
   if (auto bridge = find_bridge(connection, config.bridge, soon())) return *std::move(bridge);
   if (auto fake = find_fake_bridge(connection, config.bridge, soon())) {
     apply(*fake, config);

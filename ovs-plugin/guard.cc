@@ -90,6 +90,7 @@ void ask_vlans(const Vlan& vlan, Asks& asks) {
   if (trunk && vlan.trunks.empty())
     asks.push_back(policy::ask_range(Subject::vlans, "trunk", {0, kLastVlan}, "every VLAN, since none is named"));
   if (!trunk) return;
+  // A tunnel (dot1q-tunnel) carries inner VLANs as payload under its one outer tag: the outer one is what is asked for.
   for (const std::int64_t id : vlan.trunks)
     asks.push_back(policy::ask_number(Subject::vlans, "trunk", static_cast<std::uint64_t>(id)));
 }
@@ -100,6 +101,7 @@ void ask_columns(const char* column, const ovsdb::StringMap& map, Asks& asks) {
 }
 
 void ask_endpoint(const ovsdb::Endpoint& endpoint, Asks& asks) {
+  // The database of this node is what the plugin is there for; any other is a machine that a network's author names.
   if (endpoint.text() == ovsdb::Endpoint().text()) return;
   asks.push_back(policy::ask_name(Subject::endpoints, "socket_file", endpoint.text()));
 }
@@ -108,6 +110,7 @@ void ask_endpoint(const ovsdb::Endpoint& endpoint, Asks& asks) {
 void ask_rate(const Qos& qos, Asks& asks) {
   const auto kbps = static_cast<std::uint64_t>(qos.policing_kbps);
   asks.push_back(
+      // Rounded up, so that a limit of a few kilobits is not taken for none.
       kbps == 0 ? policy::ask_number(Subject::rate, "ingress_policing.rate", policy::kUnlimited, "no limit")
                 : policy::ask_number(Subject::rate, "ingress_policing.rate", (kbps + kKiloInMega - 1) / kKiloInMega));
 }

@@ -8,6 +8,7 @@ namespace barewire::ovs {
 
 namespace {
 
+// As ovs-cni looks for them, the first that exists.
 constexpr const char* kUsualPlaces[] = {"/etc/kubernetes/cni/net.d/ovs.d/ovs.conf", "/etc/cni/net.d/ovs.d/ovs.conf"};
 
 std::optional<JsonView> find_filled(const JsonView& view, std::string_view key) {
@@ -24,6 +25,7 @@ LayeredConfig LayeredConfig::read(const cni::Request& request) {
     return LayeredConfig(request.conf.document, std::move(file), path);
   };
   const std::string named = request.conf.root().string_or("configuration_path", "");
+  // A file that is named must be there; the usual places may be empty.
   if (!named.empty()) {
     if (const auto bytes = read_file(named)) return parse(named, *bytes);
     request.conf.root().at("configuration_path").reject("the path of a file that exists");
@@ -34,6 +36,7 @@ LayeredConfig LayeredConfig::read(const cni::Request& request) {
 }
 
 std::optional<JsonView> LayeredConfig::find(std::string_view key) const {
+  // The network's own configuration goes before the node's file.
   if (auto found = find_filled(JsonView(*network_), key)) return found;
   if (!file_) return std::nullopt;
   return find_filled(JsonView(*file_, path_ + ": key"), key);

@@ -51,6 +51,7 @@ Found look(Connection& connection, const Bridge& bridge, const std::string& name
   Found found;
   for (const Row& row : outcome.rows(bridges)) found.bridge_mirrors = row.at("mirrors");
   const std::vector<Uuid> of_bridge = found.bridge_mirrors.all<Uuid>();
+  // Another bridge may have a mirror of the same name.
   for (const Row& row : outcome.rows(mirrors)) {
     if (contains(of_bridge, row.get<Uuid>("_uuid"))) found.mirror = read_mirror(row);
   }
@@ -80,6 +81,8 @@ Row new_mirror(const MirrorRequest& request) {
 }
 
 void join_existing(Transaction& transaction, const MirrorRequest& request, const Mirror& mirror) {
+  // Looked at here and guarded in the transaction: the column holds one port, and an insert into a full one is refused
+  // by the server with an error that says nothing of mirrors.
   if (request.role.output && mirror.output_port && *mirror.output_port != request.port) {
     throw Error(Error::Code::held,
                 fmt::format("sending the copies of mirror {} to another port failed: they already go to "
@@ -96,6 +99,7 @@ void join_existing(Transaction& transaction, const MirrorRequest& request, const
 }
 
 void make_mirror(Transaction& transaction, const MirrorRequest& request, const Value& bridge_mirrors) {
+  // Two producers that find no mirror would both make one of the same name; the guard lets only the first through.
   guard_bridge(transaction, request.bridge, bridge_mirrors);
   transaction.insert("Mirror", new_mirror(request), kMirrorId);
   transaction.mutate("Bridge", row_is(request.bridge.row), {{"mirrors", "insert", NamedUuid{kMirrorId}}});
@@ -125,6 +129,7 @@ bool is_left_over(const Mirror& mirror, const MirrorRequest& request) {
 void leave(Transaction& transaction, const MirrorRequest& request, const Mirror& mirror) {
   guard_mirror(transaction, mirror);
   if (is_left_over(mirror, request)) {
+    // The row goes with the last reference to it.
     transaction.mutate("Bridge", row_is(request.bridge.row), {{"mirrors", "delete", mirror.row}});
     return;
   }
@@ -141,6 +146,7 @@ std::optional<Change> commit(Connection& connection, Transaction& transaction, s
   const auto result = try_transact(connection, transaction, deadline);
   if (const auto* outcome = std::get_if<ovsdb::Outcome>(&result)) return change_of(*outcome, counted);
   const auto& refusal = std::get<ovsdb::Refusal>(result);
+  // A guard is a "wait" of no time: "timed out" is its way to say that what was read is no longer so.
   if (refusal.error != "timed out") throw_refused(refusal, doing);
   return std::nullopt;
 }

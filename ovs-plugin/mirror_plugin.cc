@@ -33,6 +33,7 @@ const cni::Result& require_previous(const cni::Request& request) {
 /// The port that the ovs plugin, or the peer's, made for this attachment.
 std::optional<Port> find_own_port(Connection& connection, const cni::Request& request) {
   auto ports = find_ports(connection, owner_of(state::attachment_id(request, kPlugin)), soon());
+  // The peer's mark has the netns for a key: without it every port without one would match.
   if (ports.empty() && !request.netns.empty()) ports = find_ports(connection, peer_owner_of(request), soon());
   if (ports.empty()) return std::nullopt;
   return std::move(ports.front());
@@ -121,6 +122,7 @@ void join(Connection& connection, const MirrorConfig& config, const Bridge& brid
   Change change;
   for (const Membership& membership : config.memberships)
     change = join_mirror(connection, request_for(bridge, port, membership), soon());
+  // Of the last change: ovs-vswitchd carries them out in order, so the earlier ones are in force too.
   wait_until_carried_out(connection, change, soon());
 }
 
@@ -139,6 +141,7 @@ cni::Result add(const cni::Request& request, Node& node, std::string_view plugin
   rollback.add("mirrors", [&store, &attachment] { detach_mirrors(store, attachment); });
   store.save(attachment);
   join(connection, config, bridge, port.row);
+  // A chained plugin hands on what it got; CHECK needs none of it, but `barewire show` does.
   attachment.data["result"] = result.to_json(cni::kLatestVersion);
   store.save(attachment);
   rollback.keep();

@@ -38,6 +38,7 @@ bool is_in_switchdev(const Sysfs& sysfs, const std::string& pf, const std::strin
 
 /// The function of "0000:01:00.1": the PF's number on its switch.
 std::uint16_t function_of(const std::string& pf) {
+  // One digit: a PCI device has eight functions.
   return static_cast<std::uint16_t>(pf.back() - '0');
 }
 
@@ -91,6 +92,7 @@ void restore_representor(vf::Host& host, const OffloadRecord& record) {
 Vdpa require_vdpa(const Sysfs& sysfs, const std::string& vf) {
   std::vector<Vdpa> found;
   for (const std::string& name : sysfs.list("bus/vdpa/devices")) {
+    // A vDPA device is a child of its VF; the bus lists those of all VFs.
     if (!sysfs.exists(fmt::format("bus/pci/devices/{}/{}", vf, name))) continue;
     for (const std::string& child : sysfs.list("bus/vdpa/devices/" + name))
       if (child.starts_with("vhost-vdpa-")) found.push_back({name, "/dev/" + child});
@@ -118,6 +120,7 @@ Offload find_offload(vf::Host& host, const vf::VfOfPf& target) {
 
 std::vector<std::string> list_uplinks(const Sysfs& sysfs, const std::string& uplink) {
   std::vector<std::string> uplinks{uplink};
+  // Two PFs of one card in a bond share one switch, and then the bond is the bridge's port instead of the uplink.
   const auto master = sysfs.link_name(fmt::format("class/net/{}/master", uplink));
   const auto members = master ? sysfs.read(fmt::format("class/net/{}/bonding/slaves", *master)) : std::nullopt;
   if (!members) return uplinks;
@@ -131,6 +134,7 @@ std::vector<std::string> list_uplinks(const Sysfs& sysfs, const std::string& upl
 Bridge choose_bridge(Connection& connection, const std::vector<std::string>& uplinks, const std::string& pf) {
   for (const std::string& uplink : uplinks)
     if (auto bridge = find_bridge_of_interface(connection, {{"name", "==", uplink}})) return *std::move(bridge);
+  // DPDK drives the PF itself there: its port has any name, and the PCI address among its options.
   const ovsdb::StringMap by_dpdk{{"dpdk-devargs", pf}};
   if (auto bridge = find_bridge_of_interface(connection, {{"options", "includes", ovsdb::Value(by_dpdk)}}))
     return *std::move(bridge);
@@ -165,6 +169,8 @@ std::string representor_devargs(const Sysfs& sysfs, const Offload& offload, cons
   std::vector<std::string> addresses;
   for (const std::string& uplink : list_uplinks(sysfs, offload.uplink))
     if (std::string address = address_of(sysfs, uplink); !address.empty()) addresses.push_back(std::move(address));
+  // A bond is one device to DPDK, that of its first PF, so the VF's own PF is named in addition. Source: DPDK's
+  // programmer's guide, device argument "representor".
   if (addresses.size() < 2) return fmt::format("{},representor=vf{}", pf, vf);
   return fmt::format("{},representor=pf{}vf{}", *std::min_element(addresses.begin(), addresses.end()), function_of(pf),
                      vf);
@@ -198,6 +204,7 @@ OffloadRecord parse_offload_record(const JsonView& record, const std::string& su
 void give_back(const state::Attachment& attachment, const OffloadRecord& record, Node& node) {
   vf::Host host(node);
   const std::string& device = record.vf.device;
+  // A late DEL must not take the VF from the pod that has it by now.
   if (host.store.holder(device) != attachment.id) return;
   if (is_of_this_boot(attachment)) {
     Collector undo;

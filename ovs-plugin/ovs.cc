@@ -49,6 +49,7 @@ void gc(const cni::Request& request, Node& node, std::string_view plugin) {
       detach(store, attachment, request.environment.path, node);
     });
   });
+  // Without the list every port would be unlisted, and GC would cut off the whole node.
   if (request.conf.has_valid_attachments) undo.run("collecting ports", [&] { collect_ports(request); });
   undo.run("GC of the IPAM plugin", [&] { cni::ipam_gc(request, node); });
   undo.run("GC of the fallback", [&] { cni::gc_fallback(request, node); });
@@ -58,6 +59,7 @@ void gc(const cni::Request& request, Node& node, std::string_view plugin) {
 void status(const cni::Request& request, Node& node, std::string_view plugin) {
   const OvsConfig config = OvsConfig::parse(request, plugin);
   try {
+    // The switch before the device: a fallback serves either, but the first thing that is missing names the reason.
     require_switch(config.endpoint, config.bridge, config.dpdk_ports());
     if (config.device) require_offload(config, node);
   } catch (const cni::LackError& lack) {

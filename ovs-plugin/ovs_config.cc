@@ -59,6 +59,7 @@ ovsdb::StringMap parse_map(const LayeredConfig& config, std::string_view key) {
 ovsdb::StringMap parse_external_ids(const LayeredConfig& config) {
   ovsdb::StringMap map = parse_map(config, "external_ids");
   for (const auto& [name, value] : map)
+    // Whoever could set these could have a port taken for another pod's, and deleted with it.
     if (is_owner_key(name) || is_reference_key(name))
       config.find("external_ids")
           ->reject(fmt::format("keys of your own: \"{}\" tells whose the port is, and is set by the plugin", name));
@@ -69,6 +70,7 @@ std::chrono::milliseconds parse_link_patience(const LayeredConfig& config) {
   constexpr std::int64_t kLargest = 60000, kRetries = 5, kInterval = 600;
   const auto retries = config.integer_or("link_state_check_retries", 0, kLargest, "a number of tries", kRetries);
   const auto interval = config.integer_or("link_state_check_interval", 0, kLargest, "milliseconds", kInterval);
+  // 0 is "not given" to the peer, whose defaults these are.
   return std::chrono::milliseconds((retries == 0 ? kRetries : retries) * (interval == 0 ? kInterval : interval));
 }
 
@@ -106,6 +108,8 @@ ovsdb::Endpoint parse_socket(const LayeredConfig& config) {
 namespace {
 
 OvsConfig parse_ovs(const cni::Request& request) {
+  // RFC 791 for the least. 65279 (0xfeff) is the last port that ovs-vswitchd gives out on request. Source:
+  // ovs-vswitchd.conf.db(5), column ofport_request.
   constexpr std::int64_t kSmallestMtu = 68, kLargestMtu = 65535, kLargestPort = 65279;
   const LayeredConfig config = LayeredConfig::read(request);
   OvsConfig parsed;
@@ -127,6 +131,7 @@ OvsConfig parse_ovs(const cni::Request& request) {
   parsed.isolated = config.boolean_or("protected", false);
   parsed.external_ids = parse_external_ids(config);
   parsed.other_config = parse_map(config, "other_config");
+  // Where the switch expects it; a key of the same name in "other_config" gives way.
   if (!parsed.vlan.qinq_ethertype.empty()) parsed.other_config["qinq-ethtype"] = parsed.vlan.qinq_ethertype;
   parsed.link_patience = parse_link_patience(config);
   return parsed;

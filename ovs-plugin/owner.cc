@@ -21,6 +21,7 @@ constexpr const char* kPodKey = "pod";
 }  // namespace
 
 bool is_owner_key(std::string_view key) {
+  // Of the peer's keys too: a port that carries them is deleted by its DEL.
   static constexpr std::string_view kKeys[] = {kOwnerKey, kNetworkKey, kContainerKey, kInterfaceKey,
                                                kNetnsKey, kPodUidKey,  kPodKey,       kBootKey};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
@@ -57,6 +58,7 @@ std::optional<state::Attachment> attachment_of(const ovsdb::StringMap& external_
   attachment.id = {value(kNetworkKey), value(kContainerKey), value(kInterfaceKey),
                    is_of_us(external_ids) ? "ovs" : "ovs-cni"};
   attachment.netns = value(kNetnsKey);
+  // The peer writes no boot: whether its pod lives is told by the netns alone.
   attachment.boot_id = is_of_us(external_ids) ? value(kBootKey) : state::current_boot_id();
   const std::string pod = value(kPodKey);
   const std::size_t slash = pod.find('/');
@@ -75,6 +77,7 @@ ovsdb::StringMap peer_owner_of(const cni::Request& request) {
 bool is_of_another_pod(const ovsdb::StringMap& external_ids, const cni::Request& request) {
   const auto theirs = external_ids.find(kPodUidKey);
   const auto ours = request.args.find("K8S_POD_UID");
+  // A netns path is used again by later pods; where both sides know the pod's UID, that decides.
   return theirs != external_ids.end() && ours && !ours->empty() && *ours != theirs->second;
 }
 

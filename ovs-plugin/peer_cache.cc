@@ -36,11 +36,13 @@ void read_content(const std::string& bytes, PeerCache& cache) {
 }  // namespace
 
 std::optional<PeerCache> find_peer_cache(const cni::Request& request, const Node& node) {
+  // Newer versions of ovs-cni keep it in the first, older ones in the second.
   for (const std::string& directory : {node.cni_state_dir + "/ovs-cni/cache", std::string("/tmp/ovscache")}) {
     PeerCache cache;
     cache.path = fmt::format("{}/{}-{}", directory, request.container_id, request.ifname);
     const auto bytes = read_roots_file(cache.path);
     if (!bytes) continue;
+    // What it recorded goes before what the configuration says today: the port is where ADD made it.
     cache.endpoint = endpoint_leniently(request);
     read_content(*bytes, cache);
     return cache;
@@ -54,6 +56,7 @@ void undo_peer_link(const cni::Request& request, const PeerCache& cache, const N
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
   const auto link = kernel::find_link(inside, request.ifname);
   if (!link) return;
+  // Its other end, and with it the port's device, goes by itself.
   if (link->kind == "veth") {
     kernel::delete_link(inside, link->index, fmt::format("removing {} of {}", link->name, netns->path()));
   } else if (!cache.device_name.empty()) {
@@ -95,6 +98,7 @@ void undo_shared_directory(const cni::Request& request) {
     const std::string name = entry.path().filename();
     if (is_own_file(name, short_name(request)) && !entry.is_directory(failed)) remove_file(entry.path());
   }
+  // Other pods may share the directory: only an empty one goes.
   if (std::filesystem::is_empty(directory, failed) && !failed) std::filesystem::remove(directory, failed);
 }
 

@@ -63,6 +63,7 @@ std::optional<StringMap> find_own_qos(Connection& connection, const Port& port, 
   if (outcome.rows(selected).empty()) return std::nullopt;
   StringMap owner = outcome.rows(selected).front().string_map("external_ids");
   // The port may have got further keys since.
+  // QoS rows can be shared by ports; ours carries the owner of the one port it was made for.
   const bool is_own =
       !owner.empty() && std::includes(port.external_ids.begin(), port.external_ids.end(), owner.begin(), owner.end());
   return is_own ? std::optional(std::move(owner)) : std::nullopt;
@@ -108,6 +109,7 @@ class Addition {
       return;
     }
     const Where same_name{{"name", "==", request_.name}};
+    // A second row of that name would be refused at the commit, by an error that does not say which. This guard does.
     transaction_.wait("Port", same_name, {"name"}, Transaction::Until::equal, {});
     last_guard_ = transaction_.wait("Interface", same_name, {"name"}, Transaction::Until::equal, {});
   }
@@ -128,6 +130,7 @@ class Addition {
     const ovsdb::Value owner = request_.port.has("external_ids") ? request_.port.at("external_ids") : ovsdb::Value();
     ovsdb::Map queues;
     for (const auto& [number, columns] : request.queues) {
+      // Rows of one transaction refer to each other by such names before they have UUIDs. Source: RFC 7047, 5.1.
       const NamedUuid id{fmt::format("new_queue_{}", number)};
       Row queue = columns;
       queue.set("external_ids", owner);
@@ -178,6 +181,8 @@ std::int64_t wait_for_port(Connection& connection, const AddedPort& port, Deadli
     return progress.ofport || !progress.error.empty() || progress.carried_out >= port.change.number;
   };
   const Progress progress = watch_progress(connection, port.change.root, &port.interface, enough, deadline);
+  // In this order: a number says that all is well whatever else is there, an error says why it is not, and only then
+  // does the count of changes tell that ovs-vswitchd has not come to it.
   if (progress.ofport && *progress.ofport > 0) return *progress.ofport;
   if (!progress.error.empty()) throw_not_taken(port, "rejected it: " + progress.error, {});
   if (progress.ofport) throw_not_taken(port, "rejected it and did not say why", "its log tells");
@@ -243,6 +248,7 @@ std::optional<Change> delete_port(Connection& connection, const Port& port, Dead
   const Refusal& refusal = std::get<Refusal>(result);
   const std::string doing = fmt::format("deleting port {}", port.name);
   if (refusal.error != "timed out" || refusal.operation != owner_guard) throw_refused(refusal, doing);
+  // The guard fails for two reasons: the row is gone, which is what was wanted, or it is another's.
   if (select_ports(connection, row_is(port.row), deadline).empty()) return std::nullopt;
   throw Error(Error::Code::held, doing + " failed: it belongs to someone else now",
               fmt::format("its external_ids changed; `ovs-vsctl list Port {}` shows them", port.name));

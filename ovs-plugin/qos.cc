@@ -32,6 +32,8 @@ void put(ovsdb::StringMap& map, const char* key, std::int64_t value) {
 /// One rate for the whole port: a queue of htb that everything goes to, or DPDK's policer, which counts bytes.
 QosRequest shape(std::int64_t rate, std::int64_t burst, bool by_dpdk) {
   ovsdb::StringMap whole, queue;
+  // cir and cbs, in bytes. The bucket holds what passes in an eighth of a second at least: it must hold the largest
+  // packet. Source: ovs-vswitchd.conf.db(5), "Configuration for egress-policer QoS".
   if (by_dpdk) {
     put(whole, "cir", rate / kBitsPerByte);
     put(whole, "cbs", std::max<std::int64_t>(burst, rate / kBitsPerByte) / kBitsPerByte);
@@ -95,9 +97,12 @@ Qos parse_qos(const cni::Request& request, const LayeredConfig& config, bool by_
   const auto bandwidth = request.conf.runtime_config("bandwidth");
   if (!bandwidth) return qos;
   if (const auto rate = rate_of(*bandwidth, "egressRate"); rate != 0) {
+    // 0 would mean no limit, which a rate below 1 kbit/s did not ask for.
     qos.policing_kbps = std::max<std::int64_t>(rate / kKilo, 1);
     qos.policing_burst_kb = burst_of(*bandwidth, "egressBurst") / kKilo;
   }
+  // The runtime's bandwidth goes before the network's: it is the pod's own. Ingress is the pod's view, so it is what
+  // the switch sends (QoS), and egress what the switch polices.
   if (const auto rate = rate_of(*bandwidth, "ingressRate"); rate != 0)
     qos.shaping = shape(rate, burst_of(*bandwidth, "ingressBurst"), by_dpdk);
   return qos;

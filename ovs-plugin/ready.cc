@@ -24,6 +24,7 @@ void require_running(const ovsdb::Endpoint& endpoint, const std::string& name, s
     const Bridge bridge = require_bridge_or_parent(connection, name);
     if (!dpdk_ports.empty()) require_dpdk(connection, bridge, dpdk_ports);
   }
+  // The database answers without the daemon; then an ADD would wait for a port that nobody makes.
   if (switch_is_running(connection, soon())) return;
   throw Error(Error::Code::try_again, fmt::format("no ovs-vswitchd serves the database at {}", endpoint.text()),
               "`systemctl status openvswitch-switch` tells why");

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The directory of a vhost-user socket is one that a pod mounts, so a pod can put links into it. Paths are walked one
+// name at a time from descriptors, and a link is followed only where nobody but root could have made it.
 #include "ovs-plugin/socket_directory.h"
 
 #include <fcntl.h>
@@ -61,6 +63,7 @@ class Walk {
   }
   /// Enters directory `name`, through root's links; false when there is none.
   bool enter(const std::string& name) {
+    // O_PATH opens nothing: a FIFO or device under that name cannot block or be set off.
     Fd fd(::openat(at_.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     const std::string path = fmt::format("{}/{}", where_, name);
     if (!fd && errno == ENOENT) return false;
@@ -101,6 +104,7 @@ class Walk {
 
 MadeDirectory make_one(Walk& walk, const std::string& name, bool& made) {
   const std::string path = fmt::format("{}/{}", walk.where(), name);
+  // EEXIST: another ADD made it since it was looked for, and has it on its own record.
   made = ::mkdirat(walk.at().get(), name.c_str(), kDirectoryMode) == 0;
   if (!made && errno != EEXIST) throw sys_error("creating directory {}", path);
   Fd fd(::openat(walk.at().get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -184,8 +188,10 @@ std::vector<MadeDirectory> make_socket_directory(const std::string& path, std::o
 void remove_made_directory(const MadeDirectory& directory) {
   const auto place = find_place(directory.path);
   const auto id = place ? place->id() : std::nullopt;
+  // By inode: a directory that somebody made anew under this path is not ours to remove.
   if (!id || (directory.id && *directory.id != *id)) return;
   if (::unlinkat(place->directory.get(), place->name.c_str(), AT_REMOVEDIR) == 0) return;
+  // Not empty: other pods' sockets, or files of the pod's own. Those keep the directory.
   if (errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST && errno != EBUSY && errno != ENOTDIR)
     throw sys_error("removing {}", directory.path);
 }

@@ -74,6 +74,7 @@ bool add(Connection& connection, const Bridge& bridge, const Tunnel& tunnel) {
   wanted.port = {{"external_ids", ovsdb::Value(tunnel_mark())},
                  {"protected", true}};  // what comes out of one must not go into another: with three nodes, a loop
   wanted.interface = {{"type", tunnel.type}, {"options", ovsdb::Value(tunnel.options)}};
+  // The name holds a hash of all options, so a port of that name and of ours is the very same tunnel.
   const auto existing = find_port(connection, wanted.name, soon());
   if (existing && is_tunnel_of_ours(*existing)) return false;
   try {
@@ -120,6 +121,7 @@ std::vector<Tunnel> parse_tunnels(const LayeredConfig& config) {
   std::vector<Tunnel> tunnels;
   for (const JsonView& remote : remotes.array("a list of nodes' IP addresses")) {
     const IpAddress address = parse_address(remote);
+    // The same list of all nodes goes to every node, and none has a tunnel to itself.
     if (is_of_this_node(address)) continue;
     Tunnel tunnel{kind, common};
     tunnel.options["remote_ip"] = address.text();

@@ -28,6 +28,7 @@ void remove_veth(const std::string& name) {
   if (name.empty()) return;
   kernel::NlSocket host;
   const auto link = kernel::find_link(host, name);
+  // Only a veth: the name may belong to something else by now.
   if (link && link->kind == "veth") kernel::delete_link(host, link->index, "removing " + link->name);
 }
 
@@ -38,6 +39,7 @@ void remove_ports(Connection& connection, const std::vector<Port>& ports, ovsdb:
     undo.run("deleting port " + port.name, [&] { delete_port(connection, port, deadline); });
     undo.run("removing " + port.name, [&] { remove_veth(port.name); });
   }
+  // A switch has tunnels only where networks ask for them; the others are spared the question.
   const auto refers = [](const Port& port) { return refers_to_tunnel(port.external_ids); };
   if (std::any_of(ports.begin(), ports.end(), refers))
     undo.run("deleting tunnels", [&] { drop_unused_tunnels(connection, deadline); });
@@ -153,6 +155,7 @@ void detach(const state::Store& store, const state::Attachment& attachment, cons
       cni::undo_device_info(offload->device_info, offload->device_info_before);
   });
   undo.finish();
+  // finish() has thrown where a step failed, so the record goes only after all of them.
   state::Store(store).remove(attachment.id);
 }
 
@@ -172,6 +175,8 @@ void detach_unrecorded(const cni::Request& request, Node& node) {
       if (userspace) remove_userspace_port(*connection, userspace->port, deadline);
     });
   } else if (cached || userspace) {
+    // A peer's record proves that a port was made: a database that cannot be asked is an error here, and DEL is
+    // repeated.
     undo.run("asking the database", [&] { Connection::open(endpoint, deadline); });
   }
   if (cached) undo.run("bringing back what ovs-cni attached", [&] { undo_peer_link(request, *cached, node); });
@@ -206,6 +211,7 @@ void collect_ports(const cni::Request& request) {
   const ovsdb::Deadline deadline = soon();
   Connection connection = Connection::open(parse_socket(LayeredConfig::read(request)), deadline);
   std::vector<Port> unlisted = find_ports(connection, network_mark(request.conf.name), deadline);
+  // By what the ports themselves carry: an attachment whose record was lost is collected too.
   std::erase_if(unlisted, [&](const Port& port) { return is_listed(request, port.external_ids); });
   remove_ports(connection, unlisted, deadline);
   sweep_earlier_boots(connection, deadline);

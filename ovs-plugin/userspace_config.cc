@@ -8,6 +8,7 @@ namespace barewire::ovs {
 
 namespace {
 
+// Where userspace-cni puts sockets when no "sharedDir" is given.
 constexpr const char* kSharedDirectory = "/var/lib/cni/usrspcni";
 
 /// One of `accepted`; of the peer's others, `refused` says why not.
@@ -86,6 +87,7 @@ OvsConfig parse_userspace(const cni::Request& request) {
   parsed.mac = cni::requested_mac(request);
   parsed.interface_type = interface_type_of(vhost);
   parsed.vhost = vhost_of(request, vhost, parsed.interface_type);
+  // Every port of this plugin is DPDK's, whose policer counts otherwise than the kernel's.
   parsed.qos = parse_qos(request, config, true);
   return parsed;
 }

@@ -91,6 +91,7 @@ std::string default_directory(const cni::Request& request) {
 /// The socket of a program that died, if there is one: the next could not listen there. Throws Error{held} for anything
 /// else, for nothing else is ever removed.
 std::optional<Place> find_stale_socket(const std::string& path, const VhostOthers& others) {
+  // The record counts, not whether somebody listens: a pod's program may not have started yet.
   if (others.have_socket(path)) throw_taken(path, "another attachment has it");
   auto place = find_place(path);
   const auto status = place ? place->status() : std::nullopt;
@@ -120,6 +121,7 @@ void tell_device(const VhostUser& vhost, const VhostRecord& record) {
 }
 
 [[noreturn]] void throw_not_linked(const VhostUser& vhost, const std::string& made, const VhostRecord& record) {
+  // A hard link, since a pod that mounts the directory cannot follow a symbolic link out of it.
   if (errno != EXDEV) throw sys_error("linking the switch's socket {} to {}", made, record.socket);
   throw Error(Error::Code::device,
               fmt::format("linking the switch's socket {} to {} failed: they are on different file systems", made,
@@ -321,6 +323,7 @@ std::optional<kernel::NetNsId> netns_of_listener(const std::string& path) {
 bool is_own_socket(const VhostRecord& record, const Place& place, const std::optional<kernel::NetNsId>& pod) {
   const auto status = place.status();
   if (!status || !S_ISSOCK(status->st_mode)) return false;
+  // The inode of the socket we linked. Where the pod listens there is none on record: then the listener's netns tells.
   if (record.socket_id) return *record.socket_id == FileId{status->st_dev, status->st_ino};
   if (!has_listener(place.path())) return true;
   const auto listener = netns_of_listener(place.path());

@@ -32,6 +32,7 @@ std::vector<std::int64_t> parse_trunk(const JsonView& trunk) {
 }
 
 std::string default_mode(const Vlan& vlan, bool has_trunk) {
+  // As ovs-vswitchd chooses where vlan_mode is empty, but for a tag with trunks: there the peer means native-untagged.
   if (!vlan.tag) return "trunk";
   return has_trunk ? "native-untagged" : "access";
 }
@@ -79,6 +80,7 @@ void put_columns(const Vlan& vlan, ovsdb::Row& port) {
   const bool tunnel = vlan.mode == "dot1q-tunnel";
   port.set("vlan_mode", vlan.mode);
   port.set("tag", vlan.tag ? ovsdb::Value(*vlan.tag) : ovsdb::Value());
+  // Each column is written, empty ones too: CHECK compares all of them. A tunnel's list of inner VLANs is cvlans.
   port.set("trunks", tunnel ? ovsdb::Value() : set_of(vlan.trunks));
   port.set("cvlans", tunnel ? set_of(vlan.trunks) : ovsdb::Value());
 }

@@ -69,6 +69,7 @@ Connection Connection::open(Endpoint endpoint, Deadline deadline) {
 }
 
 void Connection::start_session(Deadline deadline) {
+  // The old session goes first: its updates and its monitors are of no use in the new one.
   rpc_.reset();
   Transport transport = connect_to(endpoint_, deadline);
   stream* connected = nullptr;
@@ -83,6 +84,7 @@ void Connection::start_session(Deadline deadline) {
   ++session_;
 }
 
+// A refusal of any other kind (a wrong certificate) will not pass by waiting.
 // A server that was there a moment ago is most likely restarting: unlike the first time, an unreachable one is tried
 // again until the deadline.
 void Connection::reopen(Deadline deadline) {
@@ -172,6 +174,7 @@ Connection::Message Connection::sort_out(Message message) {
 std::optional<Connection::Answer> Connection::await_answer(const json& id, const char* method, Deadline deadline) {
   for (;;) {
     Message message = receive(deadline);
+    // Closed while the answer was due. The caller knows whether asking again is safe.
     if (!message && !is_open()) return std::nullopt;
     if (message) message = sort_out(std::move(message));
     const bool is_it = message && json_equal(message->id, &id);
@@ -205,6 +208,7 @@ Connection::Answer Connection::call(const char* method, const JsonPtr& params, D
                               endpoint_.text(), method),
                   "ovsdb-server went down; what was asked may or may not have been carried out");
     }
+    // Only reads come here again: a change may have been carried out before the answer was lost.
     std::this_thread::sleep_for(kPauseBeforeReconnecting);
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Time left is rounded up: rounded down, the last millisecond would be spent asking poll(2) again and again.
 #include "ovs-plugin/ovsdb/deadline.h"
 
 #include <algorithm>

@@ -58,6 +58,7 @@ Endpoint parse_endpoint(std::string_view text, std::string_view key, TlsFiles tl
     return endpoint;
   }
   if (scheme != "tcp" && scheme != "ssl") reject(key, text, "unix:PATH, tcp:IP:PORT, ssl:IP:PORT or a path");
+  // The library logs what it cannot parse to stderr, which belongs to this program's own messages.
   quieten_libopenvswitch();
   if (!is_address(endpoint.address)) reject(key, text, "an IP address and a port, such as tcp:192.0.2.1:6640");
   endpoint.scheme = scheme == "tcp" ? Endpoint::Scheme::tcp : Endpoint::Scheme::tls;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Asking for a lock is the only question about it that the protocol has: the answer tells whether another session holds
+// it. Source: RFC 7047, 4.1.8.
 #include "ovs-plugin/ovsdb/lock.h"
 
 #include "ovs-plugin/ovsdb/libopenvswitch.h"

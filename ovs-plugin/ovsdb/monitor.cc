@@ -17,6 +17,7 @@ constexpr const char* kDatabase = "Open_vSwitch";
 JsonPtr requests_to_json(const std::vector<Monitor::Watch>& watches) {
   JsonPtr tables(json_object_create());
   for (const auto& [table, where, columns] : watches) {
+    // Without a condition a switch of thousands of ports would send them all.
     if (where.empty())
       throw Error(Error::Code::internal, fmt::format("watching all of table {} is not offered", table));
     JsonPtr request(json_object_create());
@@ -63,6 +64,7 @@ std::optional<Monitor> Monitor::start(Connection& connection, const std::vector<
   const JsonPtr params(
       json_array_create_3(json_string_create(kDatabase), json_string_create(monitor.id_.c_str()), requests.release()));
   const auto answer = connection.call("monitor_cond", params, deadline, Connection::Repeat::allowed);
+  // A server before Open vSwitch 2.6.
   if (answer.refusal() == "unknown method") return std::nullopt;
   if (answer.error) {
     throw Error(Error::Code::ovsdb, fmt::format("watching rows of the Open vSwitch database at {} failed: {}",
@@ -92,6 +94,7 @@ const Row* Monitor::row(const Uuid& uuid) const {
 }
 
 Monitor::Event Monitor::wait(Deadline deadline) {
+  // The connection was opened anew for another request, and monitors end with their session.
   if (session_ != connection_->session()) return Event::lost;
   const JsonPtr updates = connection_->next_update(id_, deadline);
   if (!updates) return connection_->is_open() ? Event::timed_out : Event::lost;

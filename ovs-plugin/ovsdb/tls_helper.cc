@@ -33,6 +33,7 @@ class LibraryLog {
   LibraryLog() : file_(memfd_create("log", MFD_CLOEXEC)) {
     dup2(file_.get(), STDERR_FILENO);
     vlog_set_pattern(VLF_CONSOLE, "%m");
+    // Otherwise it writes to syslog too.
     vlog_set_levels(nullptr, VLF_ANY_DESTINATION, VLL_OFF);
     vlog_set_levels(nullptr, VLF_CONSOLE, VLL_WARN);
   }
@@ -138,6 +139,7 @@ int main(int argc, char** argv) {
     const std::string reason = log.first_line();
     return say(reason.empty() ? std::strerror(err) : reason);
   }
+  // The plugin has gone meanwhile: nobody is left to relay for.
   if (say("") != EXIT_SUCCESS) return EXIT_FAILURE;
   relay(server);
   stream_close(server);

@@ -49,6 +49,7 @@ json* Transaction::add(const char* op, const std::string& table, bool changes) {
   json* borrowed = object.get();
   put(borrowed, "op", string_to_json(op));
   if (!table.empty()) put(borrowed, "table", string_to_json(table));
+  // The title is kept for messages: the server's answer names an operation by its place alone.
   operations_.push_back({table.empty() ? op : fmt::format("{} in table {}", op, table), std::move(object)});
   if (changes) only_reads_ = false;
   return borrowed;
@@ -180,6 +181,7 @@ std::variant<Outcome, Refusal> try_transact(Connection& connection, const Transa
     json_array_add(params.get(), json_clone(operation.object.get()));
     titles.push_back(operation.title);
   }
+  // A change whose answer was lost may have been carried out: sent again, it would be made twice.
   const auto repeat = transaction.only_reads() ? Connection::Repeat::allowed : Connection::Repeat::forbidden;
   const Connection::Answer answer = connection.call("transact", params, deadline, repeat);
   if (answer.error) {

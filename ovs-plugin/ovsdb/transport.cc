@@ -120,6 +120,8 @@ std::string tls_helper_of(const Endpoint& endpoint) {
 }
 
 Helper spawn_helper(const Endpoint& endpoint, int its_socket, Deadline deadline) {
+  // TLS is a program of its own: OpenSSL would add its start-up to every call of every plugin, and most switches are
+  // reached by a socket.
   const std::string program = tls_helper_of(endpoint);
   const TlsFiles& tls = endpoint.tls;
   const std::string patience = fmt::to_string(milliseconds_left(deadline));
@@ -150,6 +152,7 @@ std::string read_first_line(int socket, Deadline deadline) {
   while (line.size() < kLongestHelperLine) {
     if (!wait_until_ready(socket, POLLIN, deadline)) return std::strerror(ETIMEDOUT);
     char byte = 0;
+    // Byte by byte, because what follows the line is the server's and must stay in the socket.
     const ssize_t got = recv(socket, &byte, 1, 0);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return line + " (the TLS helper ended)";
     if (got < 0) continue;
@@ -190,6 +193,7 @@ Helper& Helper::operator=(Helper&& other) noexcept {
 
 Helper::~Helper() {
   if (pid_ <= 0) return;
+  // It has nothing to tidy up, and a call must not end later because of it.
   kill(pid_, SIGKILL);
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }

@@ -53,6 +53,7 @@ auto in_column(std::string_view column, Read read) {
 
 Value::Value(Set atoms) {
   std::sort(atoms.begin(), atoms.end());
+  // Sorted and without repetition, as a set of OVSDB has no order: then equal sets compare as equal.
   atoms.erase(std::unique(atoms.begin(), atoms.end()), atoms.end());
   content_ = std::move(atoms);
 }

@@ -11,6 +11,7 @@
 namespace barewire::ovsdb {
 namespace {
 
+// Bytes of a malformed value that a message shows: enough to recognise it, not a screen full.
 constexpr std::size_t kLongestQuote = 200;
 
 JsonPtr pair(const char* tag, JsonPtr content) {
