@@ -76,7 +76,7 @@ write_network() { # write_network NAME [BRIDGE SUBNET]
   {"type": "portmap", "capabilities": {"portMappings": true}},
   {"type": "firewall"},
   {"type": "bandwidth", "ingressRate": 800000000, "ingressBurst": 80000000},
-  {"type": "tuning", "sysctl": {"net.ipv4.conf.eth0.rp_filter": "2"}}
+  {"type": "tuning", "sysctl": {"net.ipv4.conf.IFNAME.rp_filter": "2"}}
 ]}
 JSON
 }
