@@ -32,6 +32,7 @@ void drain_inotify(int fd) {
 /// Overrun (ENOBUFS) too only says that something changed.
 void drain_socket(int fd) {
   std::array<char, 65536> buffer{};
+  // ENOBUFS means that messages were lost, once; reading goes on behind it.
   while (::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT) > 0 || errno == ENOBUFS) {
   }
 }
@@ -48,6 +49,9 @@ ChangeWatcher::ChangeWatcher(std::string run_dir, std::string netns_dir)
   watch_directories();
 }
 
+/// Called again before each wait: directories come and go, and a network's first attachment makes a new one. One that
+/// is
+/// not there is no error; the watch on what holds it tells when it comes.
 /// A directory watched already keeps its one watch.
 void ChangeWatcher::watch_directories() {
   constexpr std::uint32_t kEvents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
@@ -67,6 +71,7 @@ ChangeWatcher::Event ChangeWatcher::poll_once(std::chrono::milliseconds timeout,
   const int ready = ::poll(watched.data(), watched.size(), static_cast<int>(timeout.count()));
   if (ready < 0 && errno != EINTR) throw sys_error("waiting for changes");
   if (ready <= 0) return Event::timeout;
+  // The caller's descriptor first: it is the one that stops the program.
   if (watched[2].revents != 0) return Event::readable;
   if (watched[0].revents != 0) drain_inotify(watched[0].fd);
   if (watched[1].revents != 0) drain_socket(watched[1].fd);
@@ -80,6 +85,7 @@ void ChangeWatcher::drain() {
 }
 
 void ChangeWatcher::settle() {
+  // An end of its own: on a node where something changes all the time it would never become quiet.
   const auto end = std::chrono::steady_clock::now() + kLongestBurst;
   while (std::chrono::steady_clock::now() < end && poll_once(kQuiet, -1) == Event::changed) {
   }

@@ -34,6 +34,7 @@ std::string check_config(const state::Attachment& attachment, const std::optiona
     throw Error(Error::Code::state,
                 fmt::format("the recorded configuration of {} is not a JSON object", attachment.id.text()));
   }
+  // The newest version, since CHECK is unknown before 0.4.0 and the result on record is written in it.
   replace_key(config.get_object(), "cniVersion", "1.1.0");
   if (result) replace_key(config.get_object(), "prevResult", *result);
   return json::serialize(config);
@@ -44,6 +45,7 @@ CheckOutcome check(const Node& node, const state::Attachment& attachment) {
   try {
     cni::Environment environment = attachment.del_environment();
     environment.command = "CHECK";
+    // The chain's result, as the runtime would hand it over: what later plugins changed is no difference.
     const auto result = cni::find_final_result(state::Store(node.run_dir), attachment);
     call_in_child(node, attachment.id.plugin, environment, check_config(attachment, result), kPluginTimeout);
   } catch (const Error& error) {

@@ -62,6 +62,7 @@ Snapshot apply(const Filter& filter, Snapshot snapshot) {
   for (PfEntry& pf : snapshot.pfs) {
     std::erase_if(pf.vfs, [&](const VfEntry& vf) { return !filter.matches(vf); });
   }
+  // A PF whose VFs all fell through is no answer either.
   if (filter.names_vfs()) {
     std::erase_if(snapshot.pfs, [](const PfEntry& pf) { return pf.vfs.empty(); });
   }

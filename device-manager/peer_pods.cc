@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Pods of other plugins that died without DEL, from the cache of results that libcni keeps of every attachment
+// (/var/lib/cni/results). DEL is called as the runtime would have, with what the cache has of the network.
 #include "device-manager/peer_pods.h"
 
 #include <boost/archive/iterators/binary_from_base64.hpp>
@@ -87,6 +89,7 @@ void read_list(PeerPod& pod, const JsonView& entry) {
     for (const JsonView& plugin : several->array()) plugins.push_back(plugin.value());
   else
     plugins.push_back(document);
+  // DEL goes through a chain backwards. Source: CNI spec 1.1.0, section 3 "Deleting an attachment".
   for (auto plugin = plugins.rbegin(); plugin != plugins.rend(); ++plugin) {
     pod.types.push_back(JsonView(*plugin, "config key").at("type").string());
     pod.configs.push_back(execution_config(plugin->as_object(), list, entry));
@@ -104,6 +107,7 @@ PeerPod read_pod(const std::string& file) {
   pod.netns = netns_of(entry);
   pod.environment = {.command = "DEL",
                      .container_id = pod.container_id,
+                     // Empty, since it is gone: plugins must do with that.
                      .netns = "",
                      .ifname = pod.ifname,
                      .path = kUsualPluginDirectory,
@@ -152,6 +156,7 @@ Reaped reap(const Node& node, const PeerPod& pod) {
   Reaped reaped{name_of(pod), std::nullopt};
   Collector collector;
   for (std::size_t i = 0; i < pod.types.size(); ++i) {
+    // Only plugins of this program: another's binary is its runtime's to call.
     if (node.plugins == nullptr || node.plugins->find(pod.types[i]) == nullptr) continue;
     collector.run("DEL by " + pod.types[i],
                   [&] { call_in_child(node, pod.types[i], pod.environment, pod.configs[i], kPluginTimeout); });

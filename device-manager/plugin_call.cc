@@ -115,6 +115,7 @@ class SpawnAttributes {
     std::vector<char*> pointers;
     for (std::string& variable : variables) pointers.push_back(variable.data());
     pointers.push_back(nullptr);
+    // By this link and not by its path: after an upgrade the path is another program.
     std::string program = "/proc/self/exe", option = kCallPlugin, argument = type, lock = held;
     std::array<char*, 5> arguments = {program.data(), option.data(), argument.data(), lock.data(), nullptr};
     pid_t pid = 0;
@@ -189,10 +190,12 @@ std::string call_in_child(const Node& node, const std::string& type, const cni::
   if (::pipe2(ends.data(), O_CLOEXEC) < 0) throw sys_error("creating a pipe for plugin {}", type);
   const Fd answer(ends[0]);
   Fd childs_end(ends[1]);
+  // fork spares the start of a program, and `barewire check` calls a plugin for each attachment.
   const auto start = has_threads() ? spawn_child : fork_child;
   const pid_t pid = start(node, type, environment, stdin_bytes, childs_end.get(), held);
   childs_end.reset();
   const auto printed = read_until(answer.get(), Clock::now() + timeout);
+  // The group: an IPAM plugin or iptables that it started would go on without it.
   if (!printed) ::kill(-pid, SIGKILL);
   const int status = wait_for(pid);
   if (!printed) {

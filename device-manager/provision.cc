@@ -36,6 +36,7 @@ std::optional<std::string> find_default_route(kernel::NlSocket& socket, const vf
   if (!pf.link) return std::nullopt;
   const auto links = kernel::list_links(socket);
   const auto stack = stacked_on(links, pf.link->index);
+  // Any table: policy routing may send the node's traffic by another than main.
   constexpr std::uint32_t kAllTables = 0;
   for (const kernel::RouteInfo& route : kernel::list_routes(socket, 0, kAllTables)) {
     if (!route.destination.is_default() || !stack.contains(route.index)) continue;
@@ -77,6 +78,7 @@ std::uint32_t count_vfs(const Work& work) {
 /// The write returns when the driver has made every VF, which takes seconds: done aside, so that progress can be told.
 void set_count(Work& work, std::uint32_t count) {
   const std::uint32_t before = count_vfs(work);
+  // Nothing is read of `work` there that is changed here.
   auto writing = std::async(std::launch::async, [&] { work.sysfs.write(count_file(work), fmt::format("{}", count)); });
   do {
     const std::uint32_t there = count_vfs(work);
@@ -161,6 +163,7 @@ void run_step(Work& work, const ProvisionStep& step) {
 /// The VFs of before cannot be the same functions again, but the node has as many as it had.
 void put_back(Work& work, std::uint32_t count) noexcept {
   try {
+    // Only where none are left: a count that is not 0 cannot be changed, and VFs that were made stay.
     if (count_vfs(work) == 0 && count > 0) work.sysfs.write(count_file(work), fmt::format("{}", count));
   } catch (const std::exception&) {  // the failure being reported is the one that matters
   }
@@ -192,6 +195,7 @@ bool provision(const Node& node, const ProvisionRequest& request, const OnProgre
                std::chrono::milliseconds timeout) {
   Work work{kernel::Sysfs(node.sysfs), kernel::NlSocket(), {}, Clock::now(), timeout, on_progress, {}};
   const std::string address = read_pf_facts(node, work.socket, request.pf).pf.pci.address;
+  // The lock of every ADD and DEL on this PF. What was read before it is read again.
   const auto lock = state::Store(node.run_dir).lock_device(address);
   const PfFacts facts = read_pf_facts(node, work.socket, address);
   const auto before = static_cast<std::uint32_t>(facts.pf.vfs.size());

@@ -46,6 +46,7 @@ void plan_count(const ProvisionRequest& request, const PfFacts& facts, std::vect
   if (request.vfs == facts.pf.vfs.size()) return;
   require_replaceable(facts);
   // The kernel changes a count only from or to zero (EBUSY).
+  // Source: drivers/pci/iov.c sriov_numvfs_store.
   if (!facts.pf.vfs.empty()) steps.push_back(step_of(StepKind::set_count, 0));
   if (request.vfs == 0) return;
   steps.push_back(step_of(StepKind::set_count, request.vfs));
@@ -132,9 +133,11 @@ std::vector<ProvisionStep> plan_provision(const ProvisionRequest& request, const
   require_possible(request, facts);
   std::vector<ProvisionStep> steps;
   plan_count(request, facts, steps);
+  // Before the VFs': some PFs refuse their VFs an MTU above their own.
   plan_pf_mtu(request, facts, steps);
   plan_driver(request, facts, steps);
   plan_vf_mtu(request, facts, steps);
+  // Last: each step before may have restarted the link.
   plan_carrier(facts, steps);
   return steps;
 }

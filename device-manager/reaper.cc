@@ -20,6 +20,7 @@ WallTime time_of(const state::Attachment& attachment) {
 }
 
 bool is_ripe(WallTime since, WallTime now, std::chrono::seconds guard) {
+  // A guard of 0 means "all of them", also those with a time in the future.
   return since <= now - guard || guard == std::chrono::seconds::zero();
 }
 
@@ -72,6 +73,7 @@ ReapPlan plan_reaping(const std::vector<state::Attachment>& attachments, const s
       plan.unseen.push_back({fmt::format("attachment {} ({})", attachment.id.text(), attachment.id.plugin),
                              fmt::format("whether its netns is dead cannot be told: {}", dead.why())});
   }
+  // The youngest first: chained plugins were added after the one whose interface they work on.
   std::stable_sort(plan.attachments.begin(), plan.attachments.end(),
                    [](const auto& a, const auto& b) { return time_of(a.attachment) > time_of(b.attachment); });
   std::copy_if(claims.begin(), claims.end(), std::back_inserter(plan.claims),
@@ -106,6 +108,8 @@ Reaped reap(const Node& node, const state::Attachment& attachment) {
     if (!is_inside) lock.reset();  // a program of its own takes its own
     call_in_child(node, attachment.id.plugin, attachment.del_environment(), attachment.config, kPluginTimeout,
                   lock ? &*lock : nullptr);
+    // DEL of a plugin that is not ours may end well and leave our record: then it would come again at every look,
+    // unsaid.
     if (is_recorded(store, attachment)) reaped.error = "its plugin reported success and left the record";
   } catch (const Error& error) {
     reaped.error = describe(error);
@@ -138,6 +142,7 @@ ReapPlan GraceWatch::due(const ReapPlan& plan, SteadyTime now) {
     if (is_due(key_of(dead.attachment)) && dead.ripe) result.attachments.push_back(dead);
   for (const state::Claim& claim : plan.claims)
     if (is_due(key_of(claim))) result.claims.push_back(claim);
+  // What is no longer dead is forgotten, and begins anew if it dies again.
   result.unseen = plan.unseen;
   first_seen_ = std::move(seen);
   return result;

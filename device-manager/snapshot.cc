@@ -37,6 +37,7 @@ void compare_pods(VfEntry& entry) {
     return;
   const state::Pod& promised = entry.allocation->pod;
   const state::Pod& holder = entry.holder->pod;
+  // By name: kubelet's list of pods has no UID.
   if (promised.name == holder.name && promised.name_space == holder.name_space) return;
   entry.drift.push_back(fmt::format("kubelet gave it to pod {}/{}", promised.name_space, promised.name));
   entry.state = VfState::drifted;
@@ -165,6 +166,7 @@ Snapshot take_snapshot(const Node& node, const DriftFinders& find_drift) {
   for (vf::Pf& pf : vf::list_pfs(sysfs, socket)) {
     snapshot.pfs.push_back(describe_pf(node, socket, std::move(pf), find_drift.of_vf));
   }
+  // After the VFs: an attachment made in between is shown as one without a VF, and is right on the next look.
   const auto attachments = store.list(&snapshot.unreadable);
   snapshot.others = find_others(snapshot, store, attachments, find_drift.of_other);
   std::set<std::string> problems;

@@ -54,6 +54,7 @@ json::value link_json(const std::optional<kernel::Link>& link) {
                       {"carrier", link->carrier}};
 }
 
+/// A program that reads them need not ask first whether they are there.
 /// The keys are there always: null where the driver does not report the attribute, or no VF at all.
 json::object attributes_json(const std::optional<kernel::VfInfo>& info) {
   if (!info) {

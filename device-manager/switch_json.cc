@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// `barewire ovs -o json`. Its keys are a promise to programs, as in snapshot_json.cc: added, never renamed; what is not
+// known is null.
 #include <boost/json/array.hpp>
 
 #include "device-manager/snapshot_json.h"

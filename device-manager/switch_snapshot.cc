@@ -82,6 +82,7 @@ Look is_of_dead_pod(const state::Attachment& owner) {
 }
 
 PortState state_of(const PortEntry& port, const std::string& link_state) {
+  // First: a dead pod's port may well be "up".
   if (port.owner && is_of_dead_pod(*port.owner).is_yes()) return PortState::stale;
   if (!port.error.empty()) return PortState::failed;
   if (port.ofport.value_or(0) <= 0) return PortState::pending;
@@ -95,6 +96,7 @@ std::string read_interfaces(const Tables& tables, const std::vector<Uuid>& uuids
     const Row* row = tables.interface(uuid);
     if (row == nullptr) continue;
     port.interfaces.push_back(row->get<std::string>("name"));
+    // Of a bond the first stands for all: they have one purpose, and the table one row.
     if (port.interfaces.size() > 1) continue;
     port.type = row->get<std::string>("type");
     port.ofport = row->find<std::int64_t>("ofport");
@@ -198,6 +200,7 @@ SwitchSnapshot take_switch_snapshot(const ovsdb::Endpoint& endpoint) {
   kernel::NlSocket socket;
   for (const Row& row : tables.bridges()) {
     BridgeEntry bridge = read_bridge(tables, row);
+    // Elsewhere the switch puts no filters into the kernel.
     if (snapshot.hw_offload && bridge.datapath == "system")
       for (PortEntry& port : bridge.ports) read_offload(socket, port);
     snapshot.bridges.push_back(std::move(bridge));

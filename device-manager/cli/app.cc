@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The command line of `barewire` as a whole.
+/// Each command adds itself with its options and its examples, so that help, completion and manual page tell the same.
 #include "device-manager/cli/session.h"
 
 namespace barewire::cli {
@@ -17,6 +18,7 @@ std::unique_ptr<CLI::App> make_app(Session& session) {
   app->set_version_flag("--version", fmt::format("barewire {}", BAREWIRE_VERSION), "Print the version and exit");
   app->set_help_flag("-h,--help", "Print this help and exit");
   app->footer(kFooter);
+  // Exactly one: two commands in one call would have two exit statuses.
   app->require_subcommand(1);
   add_list_command(*app, session);
   add_show_command(*app, session);

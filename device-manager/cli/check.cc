@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire check`.
+/// Calls CHECK of each attachment as a runtime would. One that cannot be checked is told like one that has drifted:
+/// what monitoring needs to know is that it is not "ok".
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -71,6 +73,7 @@ void run(Session& session, const Options& options) {
     if (options.filter.matches(attachment)) outcomes.push_back(manager::check(session.node, attachment));
   }
   const auto bad = std::count_if(outcomes.begin(), outcomes.end(), [](const auto& each) { return each.error; });
+  // A record that cannot be read is a problem by itself: nobody knows whether its attachment is as it was made.
   if (bad > 0 || !unreadable.empty()) session.exit = Exit::problems;
   if (options.output == "json") return session.print_json(document(outcomes, unreadable));
   session.print(table(outcomes, session.terminal));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire completion` and the hidden `barewire complete-words`, which the scripts of the former call.
+/// Words are asked of the node at the moment of the key press: a list written into the script would be that of another
+/// day.
 #include <set>
 
 #include "device-manager/cli/completion.h"
@@ -37,6 +39,8 @@ void print_words(const Session& session, const std::string& kind) {
   } else {
     add_holders(words, session.node, kind);
   }
+  // One word a line, each without control characters: a name of sysfs must not be able to end a word in the user's
+  // shell.
   for (const std::string& word : words) session.print(printable(word) + "\n");
 }
 

@@ -101,6 +101,7 @@ std::string bash_command_cases(const std::vector<CommandWords>& commands) {
 }
 
 std::string zsh_text(std::string text) {
+  // _arguments takes brackets for a description and colons for a separator. Source: zshcompsys(1).
   for (const std::string special : {"[", "]", ":"}) {
     for (std::size_t at = 0; (at = text.find(special, at)) != std::string::npos; at += 2) text.insert(at, "\\");
   }
@@ -135,6 +136,7 @@ std::string fish_values(const Completable& word) {
 std::vector<CommandWords> words_of(const CLI::App& app) {
   std::vector<CommandWords> commands;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    // CLI11 hides what has no group.
     if (command->get_group().empty()) continue;  // hidden
     CommandWords words{command->get_name(), help_line(command->get_description()), {}, {}};
     for (const CLI::Option* option : command->get_options()) {

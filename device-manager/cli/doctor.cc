@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire doctor`.
+/// Shows what device-manager/doctor/ finds. The exit status tells only of parts in use that cannot work: on a node that
+/// offloads nothing, missing modules are notes.
 #include "device-manager/doctor/doctor.h"
 
 #include <algorithm>

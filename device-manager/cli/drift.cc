@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// How the commands that show VFs compare them with what ADD left: those of sriov in this process, which is fast enough
+// for a list that is redrawn; everything else through its plugin's CHECK, in a process each.
 #include "device-manager/cli/drift.h"
 
 #include "device-manager/checker.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire explain`: whether the node's policy allows what a configuration asks for, and the steps of sriov's ADD.
+/// Nothing is opened for writing and no lock is taken: what is foretold holds for this moment.
 #include "sriov-plugin/explain.h"
 
 #include <unistd.h>
@@ -62,6 +63,7 @@ std::string type_of(const json::object& config) {
 
 /// The device given on the command line is what a runtime would give.
 cni::Request request_for(json::object config, const Options& options) {
+  // Multus puts the device there. Other plugins of the list are given the configuration as it stands.
   if (options.device && type_of(config) == "sriov") config["deviceID"] = *options.device;
   cni::Request request;
   request.command = cni::Command::add;
@@ -113,6 +115,7 @@ Explanation explain(const Session& session, const Options& options) {
   } catch (const Error& error) {
     explanation.refusal = error;
   }
+  // A list without sriov can still be explained where the node has a policy.
   const bool told = !explanation.steps.empty() || explanation.refusal;
   if (!told && sriov == configs.end()) refuse_to_explain(configs);
   return explanation;

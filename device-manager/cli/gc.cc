@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire gc`.
+/// Works from one plan: what is shown by --dry-run is what a run without it would try. Each of them is decided again,
+/// under its lock, before it is touched.
 #include <algorithm>
 
 #include "device-manager/cli/session.h"
@@ -12,6 +14,7 @@ namespace {
 
 struct Options {
   bool dry_run = false;
+  // Old enough that an ADD which was recorded and not yet finished is not taken for a leftover.
   std::int64_t min_age = 60;  ///< seconds
   bool own_pid_namespace = false;
 };
@@ -54,6 +57,7 @@ void report(Session& session, const manager::Reaped& reaped) {
 }
 
 void run(Session& session, const Options& options) {
+  // First of all: in a container with a PID namespace of its own every pod's netns would look dead.
   if (!options.own_pid_namespace) manager::require_every_process();
   const auto plan =
       manager::plan_reaping(session.node, std::chrono::system_clock::now(), std::chrono::seconds(options.min_age));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire list`.
+/// Read-only. Without --all only VFs are compared with the kernel, which costs little; comparing everything calls a
+/// plugin for each attachment.
 #include <unistd.h>
 
 #include <boost/json/serialize.hpp>
@@ -41,6 +43,7 @@ std::string nothing_text(const Options& options) {
 std::string render(const manager::Snapshot& snapshot, const Options& options, const Terminal& terminal) {
   if (options.output == "json") {
     const auto document = manager::to_json(snapshot);
+    // One document a line, so that a program that follows can read line by line.
     return options.watch ? replace_bytes(boost::json::serialize(document)) + "\n" : manager::pretty(document);
   }
   const std::string text =
@@ -64,6 +67,7 @@ void watch(const Session& session, const Options& options) {
     const std::string text = render(look(session, options), options, terminal);
     if (text != shown) {
       if (redraw)
+        // Home, then clear. Source: console_codes(4).
         session.print("\033[H\033[2J");
       else if (!shown.empty() && options.output != "json")
         session.print("\n");

@@ -77,6 +77,7 @@ Cell of_holder(const VfEntry& entry, Member member) {
 }
 
 /// Expendable in the order in which an admin can do without: what the VF is set to goes before who has it.
+/// The number behind the alignment says how early a column gives way on a narrow terminal: 0 never, the highest first.
 std::vector<VfColumn> vf_columns() {
   constexpr auto kRight = Align::right;
   return {

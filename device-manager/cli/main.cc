@@ -12,6 +12,7 @@ namespace {
 
 /// CLI11 throws for --help and --version too.
 int report(const CLI::App& app, const CLI::ParseError& outcome) {
+  // CLI11's own numbers are not shown: every wrong command line is 2 (Exit::usage).
   if (outcome.get_exit_code() == 0) return app.exit(outcome);
   const auto chosen = app.get_subcommands();
   const auto rest = app.remaining();
@@ -25,6 +26,8 @@ int report(const CLI::App& app, const CLI::ParseError& outcome) {
 
 int run(int argc, char** argv) {
   const cni::PluginTable plugins = plugin_table();
+  // All plugins are in this program too: `check`, `gc` and `repair` call them without a binary of theirs being
+  // installed.
   Session session{.node = {.plugins = &plugins}, .terminal = Terminal::of(STDOUT_FILENO)};
   const auto app = make_app(session);
   try {

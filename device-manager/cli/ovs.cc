@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire ovs`.
+/// Read-only: one transaction of the database, and the kernel's filters where the switch offloads.
 #include "device-manager/cli/ovs_view.h"
 #include "device-manager/cli/session.h"
 

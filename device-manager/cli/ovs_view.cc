@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The table of `barewire ovs`: a bridge is a heading, its ports are rows, its mirrors notes below. Words are Open
+// vSwitch's own, so that they can be looked up in ovs-vswitchd.conf.db(5).
 #include "device-manager/cli/ovs_view.h"
 
 #include <fmt/ranges.h>
@@ -145,6 +147,7 @@ std::string summary(const manager::SwitchSnapshot& snapshot) {
 
 std::string vlan_text(const PortEntry& port) {
   const std::string trunks = port.trunks.empty() ? "all" : ranges_text(port.trunks);
+  // In trunk mode the switch ignores the tag. Source: ovs-vswitchd.conf.db(5), column vlan_mode.
   const bool tagged = port.tag && port.vlan_mode != "trunk";
   if (!tagged) return trunks;
   if (port.vlan_mode.empty() || port.vlan_mode == "access") return fmt::format("{}", *port.tag);

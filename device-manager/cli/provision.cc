@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire provision`.
+/// Plans and shows; the work is device-manager/provision.cc. The facts are read twice: here for what is shown, and
+/// again under the PF's lock for what is done.
 #include "device-manager/provision.h"
 
 #include <unistd.h>
@@ -31,6 +33,7 @@ class ProgressLines {
       line_ += fmt::format("  {:.1f} s", static_cast<double>(progress.elapsed.count()) / 1000);
     }
     if (live)
+      // Back to the beginning and clear the line: progress is drawn over. Source: console_codes(4).
       session_.print("\r\033[K" + line_);
     else if (is_new)
       session_.print(progress.step->describe(pf_) + "\n");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire repair`.
+/// An attachment that is as it was made is passed over in silence. Filters are those of `barewire check`, so that what
+/// the one shows the other can put right.
 #include "standard-plugins/repair.h"
 
 #include <boost/json/array.hpp>
@@ -43,6 +45,7 @@ void repair_rules(Outcome& outcome, const Session& session, bool dry_run) {
 Outcome repair(const Session& session, const state::Attachment& attachment, bool dry_run) {
   Outcome outcome{attachment, {}, std::nullopt};
   if (standard::makes_rules(attachment.id.plugin)) repair_rules(outcome, session, dry_run);
+  // In a dry run the rules are still wrong, and CHECK would only say so once more.
   if (outcome.error || (dry_run && !outcome.done.empty())) return outcome;
   if (attachment.id.plugin != "sriov" || cni::is_by_fallback(attachment)) {
     outcome.error = manager::check(session.node, attachment).error;

@@ -28,11 +28,13 @@ void reserve(const Session& session, const Options& options) {
                                .owner = options.reason,
                                .since = state::now_text()};
       const bool anew = !host.allocations.find(wanted.device);
+      // Refused where a pod holds the device, where kubelet was promised it, or where the host uses it.
       inventory::allocate(host, wanted);
       if (anew) done.push_back(wanted.device);
       session.print(fmt::format("{} is kept back\n", wanted.device));
     }
   } catch (const Error&) {
+    // Only what this call reserved: a device that was kept back before stays so.
     for (const std::string& device : done) inventory::release(host, device, state::Allocation::kAdmin, "");
     throw;
   }

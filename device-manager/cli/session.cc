@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// What every command needs: where it prints, what its exit status will be, and which errors mean that nothing was
+// touched.
 #include "device-manager/cli/session.h"
 
 #include <unistd.h>
@@ -23,6 +25,7 @@ std::string error_text(const Error& error) {
 }
 
 Exit exit_of(const Error& error) {
+  // These four are thrown before anything is changed. Everything else may have been interrupted half-way.
   for (const Error::Code code :
        {Error::Code::held, Error::Code::unsupported_by_nic, Error::Code::config, Error::Code::environment}) {
     if (error.is(code)) return Exit::refused;

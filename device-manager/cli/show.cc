@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire show`.
+/// One argument of several kinds, tried in an order in which none hides another: a VF, a PF, and last NAMESPACE/NAME,
+/// which no device is called.
 #include <boost/json/object.hpp>
 
 #include "core/cni/life.h"
@@ -18,6 +20,7 @@ struct Options {
 };
 
 boost::json::value alive_json(const manager::VfEntry& vf, const Look& dead) {
+  // null is "nobody knows", in JSON as everywhere: a program must not take it for dead.
   if (!vf.holder || dead.is_unknown()) return nullptr;
   return dead.is_no();
 }
@@ -74,6 +77,7 @@ void show_pod(Session& session, const Options& options) {
 /// A VF by its address, or by its netdev while that is on the host.
 std::optional<vf::VfOfPf> find_vf(const kernel::Sysfs& sysfs, kernel::NlSocket& socket, const std::string& name) {
   if (auto vf = vf::find_vf(sysfs, socket, name)) return vf;
+  // It becomes a part of a path below /sys.
   if (name.find('/') != std::string::npos) return std::nullopt;
   const auto address = sysfs.link_name(fmt::format("class/net/{}/device", name));
   return address ? vf::find_vf(sysfs, socket, *address) : std::nullopt;

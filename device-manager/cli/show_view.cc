@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names of sysfs and records are somebody else's words, and are shown as such.
+// Every value goes through printable(): a link's alias or a record's key could hold escapes that act on the terminal.
 #include "device-manager/cli/show_view.h"
 
 #include <algorithm>
@@ -90,6 +91,7 @@ void flatten(const json::value& value, const std::string& path, Section& section
 Section kept_section(const state::Attachment& attachment) {
   Section section{"Kept for DEL and CHECK", {}};
   json::object kept = attachment.data;
+  // The result is what the pod was told; its addresses are shown above in their own line.
   kept.erase("result");
   flatten(kept, "", section);
   return section;

@@ -64,6 +64,7 @@ Table::Layout Table::fit(const Terminal& terminal) const {
   layout.indent = has_headings_ ? kGap : 0;
   std::iota(layout.columns.begin(), layout.columns.end(), 0U);
   if (!terminal.width) return layout;
+  // Whole columns go first, in the order their makers gave; only then are the widest cut.
   while (layout.total() > *terminal.width) {
     const auto least = std::max_element(layout.columns.begin(), layout.columns.end(), [&](auto a, auto b) {
       return columns_[a].expendable < columns_[b].expendable;

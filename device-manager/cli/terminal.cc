@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// What the terminal can do, and text that is safe to print there. Nothing is looked up in terminfo: the few escapes
+// that are used are the same on every terminal in use.
 #include "device-manager/cli/terminal.h"
 
 #include <fmt/format.h>
@@ -51,12 +53,15 @@ std::string_view code_of(Style style) {
 }
 
 bool starts_character(char byte) {
+  // Continuation bytes of UTF-8 are 10xxxxxx. Wide characters (CJK) count as one, which misplaces a column and loses
+  // nothing.
   return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
 }
 
 }  // namespace
 
 Terminal Terminal::of(int fd) {
+  // A pipe gets no colours and no width: a program that reads wants every column, whole.
   if (::isatty(fd) == 0) return {.colours = false, .utf8 = locale_is_utf8(), .width = std::nullopt};
   const bool colours = environment("NO_COLOR").empty() && environment("TERM") != "dumb";
   return {.colours = colours, .utf8 = locale_is_utf8(), .width = width_of(fd)};

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// sd-event behind C++ callbacks.
+/// One thread runs it; post() alone may be called from others. Callbacks must not throw through the C library, so they
+/// are called within call().
 #include "device-manager/daemon/event_loop.h"
 
 #include <sys/eventfd.h>
@@ -45,6 +47,7 @@ void EventLoop::watch(int fd, Callback callback) {
 EventLoop::Timer& EventLoop::add_timer(Callback callback) {
   Source& source = sources_.emplace_back(Source{this, std::move(callback)});
   require(::sd_event_add_time(event_, &source.source, CLOCK_MONOTONIC, 0, 0, on_time, &source), "making a timer");
+  // A new timer is armed (SD_EVENT_ONESHOT), for the time 0: it would fire at once.
   ::sd_event_source_set_enabled(source.source, SD_EVENT_OFF);
   source.timer.source_ = source.source;
   return source.timer;
@@ -74,6 +77,7 @@ void EventLoop::post(Callback work) {
 void EventLoop::run_posted() {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t size = ::read(wake_.get(), &count, sizeof count);
+  // Taken out under the lock and run without it: work may post more.
   std::vector<Callback> work;
   {
     const std::lock_guard lock(mutex_);

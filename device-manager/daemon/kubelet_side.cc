@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// When kubelet's side of the daemon looks at the node, and when at kubelet.
+/// Everything that asks the node or kubelet runs on one worker thread, and comes back to the loop by post(): a kubelet
+/// that hangs does not hold up the reaper.
 #include "device-manager/daemon/kubelet_side.h"
 
 namespace barewire::daemon {
@@ -10,6 +12,7 @@ constexpr std::chrono::milliseconds kSoon{1000};  ///< kubelet names a pod's dev
 
 kubelet::Settings settings_of(const Options& options) {
   kubelet::Settings settings = options.kubelet;
+  // Never longer than the reaper's: a promise that outlives its attachment would keep the device from the next pod.
   settings.grace = std::min<std::chrono::milliseconds>(settings.grace, std::chrono::seconds(options.grace));
   return settings;
 }
@@ -53,6 +56,7 @@ std::vector<std::string> KubeletSide::directories() const {
 }
 
 void KubeletSide::update() {
+  // One at a time; what changed meanwhile is looked at afterwards.
   if (updating_) return settle_.set(kQuiet);
   updating_ = true;
   events_.watch(directories());
@@ -86,6 +90,7 @@ void KubeletSide::reconcile() {
 }
 
 void KubeletSide::stop() {
+  // The worker first: what it does uses the plugins.
   worker_.stop();
   plugins_.reset();
 }

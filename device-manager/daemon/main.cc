@@ -68,7 +68,9 @@ int run(int argc, char** argv, StopSignals& stop) {
 int main(int argc, char** argv) {
   try {
     const barewire::cni::PluginTable plugins = barewire::plugin_table();
+    // The daemon executes itself to call a plugin: that comes before options, signals and threads of its own.
     if (const auto status = barewire::manager::perform_plugin_call(argc, argv, {.plugins = &plugins})) return *status;
+    // Before any thread is started, since each inherits the mask of signals of the one that makes it.
     barewire::StopSignals stop;
     return barewire::daemon::run(argc, argv, stop);
   } catch (const barewire::Error& error) {

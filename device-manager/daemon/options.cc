@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The daemon's command line. It has no file of settings: a unit or a pod's manifest is where its options stand, and
+// there an administrator sees them.
 #include "device-manager/daemon/options.h"
 
 #include <fmt/format.h>

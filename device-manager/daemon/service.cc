@@ -48,6 +48,7 @@ bool reap_all(const Node& node, const Options& options, spdlog::logger& log, con
   bool fine = plan.unseen.empty();
   for (const manager::Unseen& unseen : plan.unseen) log.error("could not look at {}: {}", unseen.what, unseen.why);
   for (const manager::DeadAttachment& dead : plan.attachments) {
+    // Between two, never within one: an undo that has begun is finished.
     if (stop != nullptr && stop->is_asked()) return fine;
     if (!dead.ripe) continue;
     if (options.dry_run)
@@ -87,10 +88,12 @@ void Service::run() {
   for (const int fd : watcher_.descriptors()) loop_.watch(fd, [this] { on_change(); });
   ask_for_look();
   on_watchdog();
+  // After the first look was asked for: units that wait for the daemon wait for it to be watching, no longer.
   ::sd_notify(0, "READY=1\nSTATUS=Watching attachments");
   loop_.run();
   log_->info("stopping as asked");
   ::sd_notify(0, "STOPPING=1");
+  // The reaper first: it may be in an undo, which the loop does not take part in.
   reaper_.stop();
   if (kubelet_) kubelet_->stop();
 }
@@ -116,6 +119,7 @@ void Service::on_watchdog() {
 }
 
 void Service::ask_for_look() {
+  // A change that comes while the reaper looks may be one it has passed by already.
   look_again_ = looking_;
   if (looking_) return;
   looking_ = true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// A queue and the thread that empties it.
+/// Work that waits when stop() comes is dropped; work that runs is waited for, so that nothing is left half-done.
 #include "device-manager/daemon/worker.h"
 
 #include <pthread.h>
@@ -8,6 +9,7 @@ namespace barewire::daemon {
 
 Worker::Worker(std::string name, std::function<void(std::string_view)> on_failure)
     : on_failure_(std::move(on_failure)), thread_([this] { run(); }) {
+  // The kernel keeps 15 characters and refuses more. Source: pthread_setname_np(3).
   ::pthread_setname_np(thread_.native_handle(), name.substr(0, 15).c_str());
 }
 

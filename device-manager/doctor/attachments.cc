@@ -6,6 +6,7 @@
 namespace barewire::manager {
 
 void examine_attachments(const Node& node, Findings& findings) {
+  // No least age: the doctor only tells, and shows what gc would still leave alone.
   const ReapPlan plan = plan_reaping(node, std::chrono::system_clock::now(), std::chrono::seconds(0));
   constexpr const char* kPart = "attachments";
   for (const Unseen& unseen : plan.unseen)

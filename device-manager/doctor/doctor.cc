@@ -47,6 +47,7 @@ std::string running_modules_dir() {
 
 Findings examine(const Node& node, const DoctorOptions& options) {
   const SwitchState state = ask_switch(options.switch_endpoint);
+  // What the node shows an intention of: only that decides whether something missing is broken, or a note.
   const ChainInUse use{any_in_switchdev(node), state.hw_offload, state.dpdk_wanted};
   Findings findings;
   examine_kernel(node, options.modules_dir, use, findings);

@@ -33,6 +33,7 @@ Finding judge(const kernel::Link& port, const std::vector<kernel::FlowerFilter>&
       std::count_if(filters.begin(), filters.end(), [](const auto& each) { return each.skip_hardware; });
   const auto total = static_cast<std::ptrdiff_t>(filters.size());
   const std::string text = fmt::format("{} of {} offloaded flows are in hardware", in_hardware, total);
+  // A port that is none of the chip's (a veth) cannot be offloaded from, and that is no fault.
   if (in_hardware == total) return {Verdict::good, port.name, text, ""};
   if (!is_of_a_switch_chip(port)) return {Verdict::note, port.name, text + ": it is no port of a switching NIC", ""};
   if (kept_away > 0) return {Verdict::warning, port.name, text + ": they are marked skip_hw", "look at tc-policy"};
@@ -55,6 +56,8 @@ void examine_flows(const ChainInUse& use, Findings& findings) {
   }
   if (!any)
     findings.push_back({Verdict::note, "flows", "none are offloaded at this moment",
+                        // Idle flows are taken out after ten seconds. Source: ovs-vswitchd.conf.db(5),
+                        // other_config:max-idle.
                         "send traffic through the bridge and look again within ten seconds"});
 }
 

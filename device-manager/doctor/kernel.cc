@@ -23,6 +23,7 @@ constexpr std::array kOffload = {
 
 bool is_listed(const std::string& file, const std::string& module) {
   const auto text = read_file(file);
+  // Also compressed ones: ".ko.xz", ".ko.zst".
   return text && text->find("/" + module + ".ko") != std::string::npos;
 }
 

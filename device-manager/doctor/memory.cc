@@ -11,6 +11,7 @@ void examine_memory(const Node& node, const ChainInUse& use, Findings& findings)
   if (!use.dpdk) return;
   const kernel::Sysfs sysfs(node.sysfs);
   std::int64_t total = 0, free = 0;
+  // All sizes together: DPDK takes any. Source: Documentation/ABI/testing/sysfs-kernel-mm-hugepages.
   for (const std::string& size : sysfs.list("kernel/mm/hugepages")) {
     total += sysfs.read_integer("kernel/mm/hugepages/" + size + "/nr_hugepages").value_or(0);
     free += sysfs.read_integer("kernel/mm/hugepages/" + size + "/free_hugepages").value_or(0);

@@ -68,6 +68,7 @@ class NicExamination {
 
   void examine_feature(const std::string& netdev) {
     const auto on = kernel::find_feature(netdev, "hw-tc-offload");
+    // Both the uplink and each representor: the switch adds its filters to every port by itself.
     if (on == true) return;
     add(Verdict::broken, fmt::format("{} takes no filters: hw-tc-offload is {}", netdev, on ? "off" : "unknown to it"),
         on ? fmt::format("ethtool -K {} hw-tc-offload on", netdev) : "");
@@ -75,6 +76,7 @@ class NicExamination {
 
   void examine_mtu(const std::string& representor) {
     const auto link = kernel::find_link(socket_, representor);
+    // Nobody on that path sends "fragmentation needed": it is a switch, so a packet that does not fit is dropped.
     if (!link || link->mtu <= pf_.link->mtu) return;
     add(Verdict::warning,
         fmt::format("the MTU of {} is {}, that of the uplink {}: large packets are lost", representor, link->mtu,

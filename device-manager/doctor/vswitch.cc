@@ -10,6 +10,7 @@ namespace barewire::manager {
 namespace {
 
 constexpr const char* kPart = "Open vSwitch";
+// A database that is there answers in milliseconds; this is for one that is restarting.
 constexpr std::chrono::seconds kPatience{5};
 
 std::string value_or_empty(const ovsdb::StringMap& map, const char* key) {
@@ -22,6 +23,7 @@ void read_database(ovsdb::Connection& connection, SwitchState& state) {
   const auto deadline = ovsdb::Clock::now() + kPatience;
   ovsdb::Transaction transaction;
   const auto root = transaction.select("Open_vSwitch", {}, {"other_config", "ovs_version", "dpdk_initialized"});
+  // Only interfaces with an error: a switch may have thousands.
   const auto broken = transaction.select("Interface", {{"error", "!=", ovsdb::Value()}}, {"name", "error"});
   const auto outcome = ovsdb::transact(connection, transaction, deadline, "reading what the switch says of itself");
   for (const ovsdb::Row& row : outcome.rows(root)) {

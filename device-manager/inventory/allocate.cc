@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Promises under the device's lock.
+/// The same lock as ADD takes: between the look at a device and its record nobody else can get it.
 #include "device-manager/inventory/allocate.h"
 
 #include "core/state/lock_names.h"
@@ -16,6 +17,7 @@ state::FileLock lock_device(const vf::Host& host, const std::string& device, std
 }
 
 bool is_same_promiser(const state::Allocation& a, const state::Allocation& b) {
+  // The reason an administrator gave is no identity: unreserve does not repeat it.
   return a.by == b.by && (a.owner == b.owner || a.by == state::Allocation::kAdmin);
 }
 
@@ -46,6 +48,7 @@ void allocate(vf::Host& host, const state::Allocation& wanted, std::chrono::mill
                 "`barewire list` shows the VFs there are");
   const auto lock = lock_device(host, wanted.device, patience);
   const auto existing = host.allocations.find(wanted.device);
+  // kubelet may ask again for what it has (a container that is restarted): then the promise is only written anew.
   if (existing && !is_same_promiser(*existing, wanted)) refuse(wanted.device, existing->text());
   if (!existing) require_unused(host, wanted.device);
   host.allocations.save(wanted);
@@ -63,6 +66,7 @@ bool release(vf::Host& host, const std::string& device, const std::string& by, c
 bool record_given(vf::Host& host, const state::Allocation& given) {
   const auto lock = lock_device(host, given.device, std::chrono::seconds(5));
   const auto existing = host.allocations.find(given.device);
+  // No look at whether it is in use: kubelet says that it has given the device away, and that is how it is.
   if (existing) return is_same_promiser(*existing, given);
   host.allocations.save(given);
   return true;

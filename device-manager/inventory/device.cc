@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Reading devices from sysfs.
+/// A node may have a thousand functions, so what VFs share (their PF's names and numbers, vDPA devices, links) is read
+/// once for all of them.
 #include "device-manager/inventory/device.h"
 
 #include <fmt/format.h>
@@ -71,6 +73,7 @@ int number_of(const std::string& text, int fallback) {
 }
 
 std::optional<std::string> real_path(const std::string& path) {
+  // Symbolic links of sysfs lead to where the device really hangs, which tells its parents.
   const std::unique_ptr<char, decltype(&::free)> resolved(::realpath(path.c_str(), nullptr), ::free);
   return resolved ? std::optional<std::string>(resolved.get()) : std::nullopt;
 }
@@ -134,6 +137,7 @@ std::string Reader::pcie_root(std::string_view bus, const std::string& id) const
 
 std::string Reader::partition_key(const Device& device) const {
   if (device.rdma.empty()) return {};
+  // Port 1: a VF has one.
   return sysfs_.read(fmt::format("class/infiniband/{}/ports/1/pkeys/0", device.rdma.front())).value_or("");
 }
 

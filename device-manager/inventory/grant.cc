@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Contents of an Allocate answer.
+/// Byte by byte what the SR-IOV network device plugin answers, since programs in containers parse it: names of
+/// variables, order of keys, escapes.
 #include "device-manager/inventory/grant.h"
 
 #include <fmt/format.h>
@@ -28,6 +30,7 @@ std::string go_string(std::string_view text) {
       result += "\\r";
     else if (c == '\t')
       result += "\\t";
+    // Source: Go's encoding/json, whose SetEscapeHTML is on by default.
     else if (byte < 0x20 || c == '<' || c == '>' || c == '&')
       result += fmt::format("\\u{:04x}", byte);
     else
@@ -165,6 +168,7 @@ std::vector<DeviceNode> nodes_of(const Member& member, const DevRoots& roots) {
   const auto add = [&](const std::string& path) { nodes.push_back({path, path}); };
   if (is_vfio(device)) add("/dev/vfio/vfio");
   if (is_vfio(device) && device.iommu_group)
+    // In the container without "noiommu-": programs look for the group's number alone.
     nodes.push_back({fmt::format("/dev/vfio/{}{}", device.noiommu ? "noiommu-" : "", *device.iommu_group),
                      "/dev/vfio/" + *device.iommu_group});
   if (is_uio(device) && !device.uio.empty()) add("/dev/" + device.uio);

@@ -34,6 +34,7 @@ bool is_vdpa(const std::string& type, const Device& device) {
 }
 
 const Selector* find_selector(const Pool& pool, const Device& device) {
+  // A PF that has VFs is no device to give away: its VFs would go with it.
   if (device.type != pool.type || device.has_vfs || device.driver.empty()) return nullptr;
   const auto found = std::find_if(pool.selectors.begin(), pool.selectors.end(),
                                   [&](const Selector& selector) { return matches(selector, device); });
@@ -71,12 +72,15 @@ Membership assign(const std::vector<Pool>& pools, const std::vector<Device>& dev
   Membership result;
   result.members.resize(pools.size());
   for (const Device& device : devices) {
+    // A device that is promised stays in the pool that promised it, whatever the configuration says today: a pod has
+    // it.
     const auto promise = promised.find(device.id);
     std::optional<std::size_t> chosen;
     for (std::size_t i = 0; i < pools.size(); ++i) {
       const Selector* selector = find_selector(pools[i], device);
       const bool has_it = promise != promised.end() && promise->second == pools[i].resource();
       if (promise != promised.end() ? !has_it : selector == nullptr) continue;
+      // The first pool of the file wins; kubelet counts a device once.
       if (chosen) {
         result.overlaps.push_back(fmt::format("{} matches {} and {}; {} has it", device.id, pools[*chosen].resource(),
                                               pools[i].resource(), pools[*chosen].resource()));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Reading pools: the device plugin's resourceList, and our own form.
+/// A pool that is wrong is left out and told, the others are offered: one slip must not take every device from a node.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -273,6 +274,7 @@ PoolConfig parse_pools(std::string_view bytes, const std::string& file, const st
   if (!resources && !pools)
     throw Error(Error::Code::config, fmt::format("{} declares no pools", file),
                 "it needs the key \"pools\", or \"resourceList\" as the SR-IOV network device plugin has it");
+  // Each form keeps the prefix its users know: intel.com is the peer's default.
   const auto prefix_or = [&](const char* own) {
     return parse_prefix(view, "prefix", default_prefix.empty() ? own : default_prefix);
   };

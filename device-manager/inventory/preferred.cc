@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Greedy choice, one device after another, each the best beside those chosen before.
+/// Not the best of all subsets, which would be too many to try; for one or two devices, as pods ask for, it is the
+/// same.
 #include "device-manager/inventory/preferred.h"
 
 #include <algorithm>
@@ -58,6 +60,7 @@ class Chooser {
     const int taken_cost = policy_ == Policy::pack ? -taken : taken;
     // Packing begins where just enough is left, else where most is.
     const bool enough = free + taken >= static_cast<int>(size_);
+    // The constant puts PFs where it fits before all those where it does not.
     const int free_cost = policy_ == Policy::pack && enough ? free - 1'000'000 : -free;
     return {first, node_cost(device), root_cost(device), taken_cost, free_cost, device.pf, device.number};
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Signs of use, gathered once.
+/// core/vf/use.h asks about one VF; a scan of all devices would ask the same of the kernel a thousand times.
 #include "device-manager/inventory/use.h"
 
 #include <fcntl.h>
@@ -116,6 +117,7 @@ std::optional<std::string> Use::find_obstacle(const Device& device, const std::s
 bool Use::has_carrier(const Device& device) const {
   const std::string uplink = device.pf.empty() && !device.netdevs.empty() ? device.netdevs.front() : device.pf_name();
   const kernel::Link* link = uplink.empty() ? nullptr : find_link(uplink);
+  // A PF that is not to be seen (on a user-space driver) is not held against its devices.
   return link == nullptr || (link->is_up() && link->carrier);
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Pools, their devices, and giving them away.
+/// Runs on the worker thread alone, requests of kubelet included (ResourceHandlers::post), so that nothing here needs a
+/// lock of its own.
 #include "device-manager/kubelet/device_plugins.h"
 
 #include <sys/stat.h>
@@ -130,6 +132,7 @@ void DevicePlugins::notice_new_kubelet() {
   struct stat status {};
   const bool is_there = ::stat(settings_.kubelet_socket().c_str(), &status) == 0;
   const auto now = is_there ? std::optional(status.st_ino) : std::nullopt;
+  // Another inode is another kubelet: it has forgotten every plugin and hears of each again.
   if (now == kubelet_) return;
   kubelet_ = now;
   for (const auto& served : served_) served->announced = false;
@@ -142,6 +145,7 @@ void DevicePlugins::load_pools() {
   const auto bytes = file.empty() ? std::nullopt : read_file(file);
   if (!bytes) return log_once("pools", settings_.pools.empty() ? "" : fmt::format("there is no file {}", file));
   if (*bytes == config_) return;
+  // Remembered also when it is wrong: the same text would only be told wrong once more.
   config_ = *bytes;
   try {
     const auto config = inventory::parse_pools(*bytes, file, settings_.prefix);
@@ -154,6 +158,7 @@ void DevicePlugins::load_pools() {
 }
 
 void DevicePlugins::apply_pools(const std::vector<Pool>& pools) {
+  // What goes on is kept with its socket and its streams: kubelet takes the end of a stream for the end of the plugin.
   std::vector<std::unique_ptr<Served>> before = std::move(served_);
   served_.clear();
   for (const Pool& pool : pools) {
@@ -197,6 +202,7 @@ void DevicePlugins::list(Served& served, const std::vector<Member>& members, con
     log_once("health " + device.id, line);
     listed.push_back({device.id, !why, served.pool.topology ? device.numa_node : -1});
   }
+  // A resource that never had a device is not announced: kubelet would show it with 0 on every node.
   if (!served.resource && listed.empty()) return;
   if (!served.resource) served.resource = std::make_unique<Resource>(endpoint_of(served.pool), handlers_for(served));
   if (served.resource->publish(std::move(listed)))
@@ -296,6 +302,7 @@ std::vector<inventory::Grant> DevicePlugins::allocate(const Served& served,
     for (const Member& member : members) write_device_info(served, member);
     grants.push_back(inventory::grant(served.pool, members, {host.sysfs, "/dev"}, settings_.use_cdi));
   }
+  // Last: an answer that is not sent must not leave promises behind.
   promises.keep();
   on_allocated_();
   return grants;
@@ -330,6 +337,7 @@ bool DevicePlugins::reconcile() {
   std::set<std::string> resources;
   for (const auto& served : served_) resources.insert(served->pool.resource());
   const auto allocations = host.allocations.list();
+  // A device in a pod's netns stays promised, whatever kubelet says: only DEL gives it back.
   const auto is_attached = [&](const std::string& device) { return is_held(host.store, device); };
   apply(reconciler_.plan(held, allocations, resources, is_attached, std::chrono::steady_clock::now()));
   const auto now = host.allocations.list();

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Messages of kubelet.
+/// Source: k8s.io/kubelet, deviceplugin/v1beta1/api.proto, pluginregistration/v1/api.proto, podresources/v1/api.proto.
+/// Unknown fields of newer versions are passed over, as protobuf does.
 #include "device-manager/kubelet/messages.h"
 
 #include "core/error.h"
@@ -31,6 +33,7 @@ std::string encode_list(const std::vector<ListedDevice>& devices) {
     v1beta1::Device* device = message.add_devices();
     device->set_id(each.id);
     device->set_health(each.healthy ? "Healthy" : "Unhealthy");
+    // No topology at all is "any node"; node 0 would be an answer.
     if (each.numa_node >= 0) device->mutable_topology()->add_nodes()->set_id(each.numa_node);
   }
   return message.SerializeAsString();

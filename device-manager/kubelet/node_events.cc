@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// inotify and the kernel's uevent socket.
+/// Both only say when to look: events may be lost, and what they say is not believed.
 #include "device-manager/kubelet/node_events.h"
 
 #include <linux/netlink.h>
@@ -22,6 +23,7 @@ Fd open_uevents() {
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kBuffer, sizeof kBuffer);
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
+  // udev sends its own in group 2, after its rules have run; on a node without udev there are none.
   address.nl_groups = 1;  // the kernel's own
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
     throw sys_error("listening to uevents");
@@ -50,6 +52,7 @@ void NodeEvents::watch(const std::vector<std::string>& directories) {
 bool NodeEvents::drain() {
   alignas(inotify_event) std::array<char, 8192> buffer{};
   bool relevant = false;
+  // Every event of a watched directory counts; of devices only those of these subsystems.
   while (::read(inotify_.get(), buffer.data(), buffer.size()) > 0) relevant = true;
   while (true) {
     const ssize_t size = ::recv(uevents_.get(), buffer.data(), buffer.size(), 0);

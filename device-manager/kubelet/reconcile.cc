@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Comparing two lists.
+/// kubelet tells nobody when a device is free again: it is free when the list of pods no longer has it, for long
+/// enough.
 #include "device-manager/kubelet/reconcile.h"
 
 namespace barewire::kubelet {
@@ -24,6 +26,7 @@ bool is_same_pod(const Allocation& allocation, const HeldDevice& held) {
 }  // namespace
 
 bool Reconciler::is_due(const Allocation& allocation, Time now) {
+  // Between Allocate and the container's start the device is in neither list: hence the grace.
   const auto [first, is_new] = missing_since_.try_emplace(allocation.device, now);
   return now - first->second >= grace_;
 }

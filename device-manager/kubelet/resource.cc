@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The device plugin service of one resource.
+/// Calls may come in after the resource is gone, from gRPC's thread: each holds a weak reference, and is dropped then.
 #include "device-manager/kubelet/resource.h"
 
 #include <algorithm>
@@ -33,6 +34,7 @@ RpcAnswer answer(const std::function<std::string()>& work) {
 }  // namespace
 
 bool Resource::serve() {
+  // kubelet empties the directory when it starts: then the socket is ours no more, though it still listens.
   if (server_ && server_->is_reachable()) return false;
   server_.reset();
   streams_.clear();
@@ -49,6 +51,7 @@ void Resource::announce(const std::string& kubelet_socket) const {
 
 bool Resource::publish(std::vector<ListedDevice> devices) {
   std::erase_if(streams_, [](const auto& stream) { return !stream->is_open(); });
+  // Each answer makes kubelet write its checkpoint: the same list is not sent twice.
   if (devices == devices_) return false;
   devices_ = std::move(devices);
   const std::string bytes = encode_list(devices_);

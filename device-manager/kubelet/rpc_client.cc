@@ -24,6 +24,7 @@ std::shared_ptr<grpc::Channel> connect(const std::string& socket_path) {
 
 std::string rpc_call(const std::string& socket_path, const std::string& method, const std::string& request,
                      std::chrono::milliseconds timeout) {
+  // Throws where the path is too long for a socket, which gRPC would tell less plainly.
   unix_address(socket_path);
   grpc::GenericStub stub(connect(socket_path));
   grpc::ClientContext context;

@@ -181,6 +181,7 @@ void Call::on(Tag::Event event, bool ok) {
 
 RpcServer::Impl::Impl(const std::string& socket_path, RpcMethods given) : methods(std::move(given)) {
   constexpr int kLargestMessage = 1 << 20;
+  // Anyone who can reach the socket can send: memory has a limit, and a message one of its own.
   constexpr std::size_t kMemory = 16U << 20U;
   grpc::ResourceQuota quota("kubelet");
   quota.Resize(kMemory);
@@ -190,6 +191,7 @@ RpcServer::Impl::Impl(const std::string& socket_path, RpcMethods given) : method
   builder.SetResourceQuota(quota);
   builder.RegisterAsyncGenericService(&service);
   queue = builder.AddCompletionQueue();
+  // The socket is made by gRPC with the process's mask: for root alone, from its first moment.
   const mode_t before = ::umask(0077);
   server_ = builder.BuildAndStart();
   ::umask(before);
@@ -211,6 +213,7 @@ RpcServer::Impl::~Impl() {
     const std::lock_guard lock(gate->mutex);
     gate->closed = true;
   }
+  // A deadline of now cancels calls that are open (ListAndWatch is always): without one it would wait for them.
   server_->Shutdown(std::chrono::system_clock::now());
   queue->Shutdown();
   thread_.join();
