@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Directories are read to their end or not at all: a list that broke off would make what it lacks look absent, and
+// absent things are deleted, released, given away.
 #include "core/directory.h"
 
 #include <dirent.h>
@@ -48,6 +50,7 @@ std::optional<std::vector<DirectoryEntry>> try_list_entries(const std::string& p
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..") entries.push_back({std::string(name), entry->d_type});
   }
+  // The order of a directory is that of a hash on most file systems; messages and choices must be the same each time.
   std::sort(entries.begin(), entries.end());
   return entries;
 }

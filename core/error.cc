@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Only what needs <cstring> is here; the rest of Error is in its header, since it is thrown everywhere.
 #include "core/error.h"
 
 #include <cstring>

@@ -74,6 +74,7 @@ std::string read_all(int fd, std::string_view name, std::size_t most) {
     if (count < 0) throw sys_error("reading {}", name);
     if (count == 0) return bytes;
     bytes.append(buffer, static_cast<std::size_t>(count));
+    // What is read comes from pods and other programs too: memory has a limit.
     if (bytes.size() > most)
       throw Error(Error::Code::io, fmt::format("reading {} failed: it holds more than {} bytes", name, most));
   }
@@ -106,6 +107,8 @@ void write_file_atomically(const std::string& path, std::string_view bytes, Dura
   const Fd fd = open_temporary(path, mode);  // to the end: until then it is ours
   try {
     write_all(fd.get(), bytes, temporary);
+    // Before the rename: else a power loss can leave the new name with nothing behind it. The directory is flushed
+    // afterwards, for the name itself. Source: rename(2), fsync(2).
     if (durability == Durability::durable) flush_to_disk(fd.get(), temporary);
     if (::rename(temporary.c_str(), path.c_str()) < 0) throw sys_error("renaming {} to {}", temporary, path);
   } catch (const Error&) {

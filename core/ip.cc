@@ -50,6 +50,7 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   std::array<std::uint8_t, 16> bytes{};
   if (::inet_pton(AF_INET, terminated.c_str(), bytes.data()) == 1) return from_bytes(bytes.data(), 4);
   if (::inet_pton(AF_INET6, terminated.c_str(), bytes.data()) != 1) return std::nullopt;
+  // ::ffff:10.0.0.1 is an IPv4 address to Go's net package, and so in the files of peers.
   if (std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), bytes.begin())) return from_bytes(bytes.data() + 12, 4);
   return from_bytes(bytes.data(), 16);
 }
@@ -75,6 +76,7 @@ bool IpAddress::is_link_local() const noexcept {
 
 IpAddress IpAddress::next() const noexcept {
   IpAddress result = *this;
+  // Carries from the last byte on; the last address is followed by the first.
   for (std::size_t i = size(); i-- > 0;)
     if (++result.bytes_[i] != 0) break;
   return result;

@@ -59,6 +59,7 @@ std::optional<JsonView> JsonView::find(std::string_view key) const {
   if (!value_->is_object()) reject("an object");
   const json::value* found = nullptr;
   for (const auto& member : value_->get_object())
+    // A null after a value does not take it away. Source: Go's encoding/json, Unmarshal.
     if (equal_ignoring_case(member.key(), key) && !member.value().is_null()) found = &member.value();
   if (found == nullptr) return std::nullopt;
   return child(*found, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
@@ -72,6 +73,7 @@ JsonView JsonView::at(std::string_view key) const {
 
 std::int64_t JsonView::integer(std::int64_t min, std::int64_t max, std::string_view meaning) const {
   json::error_code not_integer;
+  // to_number takes 10.0 for an integer; Go does not, hence the look at is_double.
   const auto number = value_->is_null() ? 0 : value_->to_number<std::int64_t>(not_integer);
   if (value_->is_double() || not_integer || number < min || number > max)
     reject(fmt::format("an integer from {} to {} ({})", min, max, meaning),

@@ -26,6 +26,8 @@ struct Log {
 };
 
 Log& process_log() {
+  // The one piece of global state beside stderr itself: a log that is handed through every function would be in all of
+  // them.
   static Log log;
   return log;
 }

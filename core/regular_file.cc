@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// What is opened is looked at first, through a handle that opens nothing (O_PATH): opening a FIFO waits for its other
+// end, opening a device may set it off, and a path of a configuration can lead to either.
 #include "core/regular_file.h"
 
 #include <fcntl.h>
@@ -16,6 +18,7 @@ namespace barewire {
 
 namespace {
 
+// Even so quietly, for what takes the place of a file between the look and the opening.
 constexpr int kQuiet = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 
 bool is_missing(int err) {
@@ -71,6 +74,7 @@ std::optional<Fd> walk_as_root(const std::string& path, int links_left = 8) {
     if (!next) throw sys_error("opening {}", so_far);
     const struct stat status = status_of(next.get(), so_far);
     require_roots(status, so_far, rest.find('/', 1) != std::string::npos);
+    // Eight links are more than any state directory has.
     if (S_ISLNK(status.st_mode) && links_left == 0) throw errno_error(ELOOP, "opening " + path);
     if (S_ISLNK(status.st_mode)) return walk_as_root(target_of(next.get(), so_far) + rest, links_left - 1);
     here = std::move(next);
@@ -97,6 +101,7 @@ std::optional<Fd> try_open_handle(const std::string& path) {
 }
 
 Fd open_handle(int handle, int flags, std::string_view name) {
+  // By the handle, so that it is the very file that was looked at.
   Fd fd(::open(fmt::format("/proc/self/fd/{}", handle).c_str(), flags | kQuiet));
   if (!fd) throw sys_error("opening {}", name);
   return fd;

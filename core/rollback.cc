@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Undo in two forms. A Rollback undoes the steps of an ADD that failed, in its destructor, which must not throw; a
+// Collector runs all parts of a DEL or GC and throws the first failure at the end.
 #include "core/rollback.h"
 
 #include <exception>
@@ -28,6 +30,7 @@ bool Collector::run(const std::string& name, const std::function<void()>& step) 
     return true;
   } catch (const std::exception& error) {
     log_error("{} failed, going on: {}", name, error.what());
+    // The first: those after it are often its consequences.
     if (!first_) first_ = std::current_exception();
     return false;
   }

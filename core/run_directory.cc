@@ -28,6 +28,7 @@ void make_passable(const std::string& path) {
   if (errno == EEXIST) return;
   const auto slash = path.rfind('/');
   if (errno != ENOENT || slash == 0 || slash == std::string::npos) throw sys_error("creating directory {}", path);
+  // The way there may be walked by all (commands look at it); what is below run_dir is root's.
   make_passable(path.substr(0, slash));
   make_passable(path);
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// SIGTERM and SIGINT as a descriptor: a loop polls it beside its others, and an undo that is running is never cut off
+// in the middle.
 #include "core/signals.h"
 
 #include <poll.h>
@@ -13,6 +15,7 @@ StopSignals::StopSignals() {
   ::sigemptyset(&stop);
   ::sigaddset(&stop, SIGTERM);
   ::sigaddset(&stop, SIGINT);
+  // In a program without threads yet: those made later inherit the mask.
   if (::sigprocmask(SIG_BLOCK, &stop, &before_) < 0) throw sys_error("blocking signals");
   fd_ = Fd(::signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw sys_error("opening a signal descriptor");

@@ -54,6 +54,7 @@ Fd open_temporary(const std::string& path, mode_t mode) {
   while (true) {
     Fd fd = open_regular_for_writing(temporary, O_WRONLY, mode);
     if (!is_locked_at(fd.get(), temporary)) continue;
+    // A writer that was killed may have left more than is written now.
     empty(fd.get(), temporary);
     return fd;
   }

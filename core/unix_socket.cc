@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Unix sockets by path: their addresses, and who listens there. Connecting is the only way to tell, since the file of a
+// socket outlives its program.
 #include "core/unix_socket.h"
 
 #include <sys/socket.h>
@@ -14,6 +16,7 @@ sockaddr_un unix_address(const std::string& path) {
                 fmt::format("socket path {} is longer than {} bytes", path, kLongestSocketPath));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
+  // Zeroed before, so the text ends in a NUL. Source: unix(7), "Pathname sockets".
   path.copy(address.sun_path, kLongestSocketPath);
   return address;
 }

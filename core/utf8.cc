@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Kernel names, files and answers of servers are bytes; JSON, logs and terminals want text. Here the one is told from
+// the other, and made into it.
 #include "core/utf8.h"
 
 #include <fmt/format.h>
@@ -31,6 +33,7 @@ std::size_t character_size(std::string_view text) noexcept {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   for (const Form& form : kForms) {
     if (byte(0) < form.first || byte(0) > form.last) continue;
+    // A character that is cut off at the end is none.
     if (form.size > text.size()) return 0;
     if (form.size > 1 && (byte(1) < form.low || byte(1) > form.high)) return 0;
     for (std::size_t i = 2; i < form.size; ++i)
@@ -78,6 +81,7 @@ bool is_utf8(std::string_view text) noexcept {
 }
 
 std::string escape_bytes(std::string_view text) {
+  // Looked at first: nearly all text is valid, and is copied whole.
   return is_utf8(text) ? std::string(text) : escape(text, false, hexadecimal);
 }
 

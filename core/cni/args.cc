@@ -24,6 +24,7 @@ Args Args::parse(std::string_view text) {
     const auto semicolon = text.find(';');
     const std::string_view pair = text.substr(0, semicolon);
     const auto equals = pair.find('=');
+    // Source: ParseArgs of CNI's pkg/invoke/args.go and LoadArgs of pkg/types/args.go.
     if (equals == std::string_view::npos || equals == 0 || pair.find('=', equals + 1) != std::string_view::npos)
       throw Error(Error::Code::environment, fmt::format("CNI_ARGS has \"{}\"; expected KEY=VALUE", pair),
                   "CNI_ARGS is KEY=VALUE;KEY=VALUE, each pair with one '='");
@@ -35,6 +36,7 @@ Args Args::parse(std::string_view text) {
 }
 
 std::optional<std::string> Args::find(std::string_view key) const {
+  // An exact spelling goes before another one, so that two keys that differ in case alone can be told apart.
   if (const auto exact = pairs_.find(key); exact != pairs_.end()) return exact->second;
   for (const auto& [name, value] : pairs_)
     if (equal_ignoring_case(name, key)) return value;
@@ -46,6 +48,7 @@ void Args::require_known(std::initializer_list<std::string_view> known) const {
   if (ignore == "1" || equal_ignoring_case(ignore, "true")) return;
   for (const auto& [name, value] : pairs_) {
     const std::string_view key = name;
+    // Kubernetes' runtimes give K8S_POD_* to every plugin, with IgnoreUnknown or, some of them, without.
     const bool common = equal_ignoring_case(key, "IgnoreUnknown") || key.substr(0, 8) == "K8S_POD_";
     if (common || std::any_of(known.begin(), known.end(), [&](auto k) { return equal_ignoring_case(k, key); }))
       continue;

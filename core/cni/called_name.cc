@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Which plugin is meant by the name this program was called by. Nodes install plugins under names of their own
+// ("sriov-net1", "10-bridge"), by links and by copies; the exact name comes first, a guess from parts of it last.
 #include "core/cni/called_name.h"
 
 #include <unistd.h>
@@ -66,6 +68,7 @@ const Plugin* find_by_alias(const PluginTable& plugins, const std::string& name,
 }
 
 const Plugin* find_by_words(const PluginTable& plugins, std::string_view name) {
+  // Longest rest first: "my-host-device" is host-device and not a plugin "device".
   for (auto dash = name.find('-'); dash != std::string_view::npos; dash = name.find('-', dash + 1))
     if (const Plugin* last = plugins.find(name.substr(dash + 1))) return last;
   for (auto dash = name.rfind('-'); dash != std::string_view::npos && dash > 0; dash = name.rfind('-', dash - 1))
@@ -84,6 +87,7 @@ const Plugin* find_called(const PluginTable& plugins, const std::string& called)
   const std::string name = base_name(called);
   if (const Plugin* plugin = plugins.find(name)) return plugin;
   const std::string program = target_of("/proc/self/exe");
+  // Called by its own name it is no plugin, and lists what it holds.
   if (name == base_name(program) && name == "barewire-cni") return nullptr;
   const std::string path = called.find('/') == std::string::npos ? directory_of(program) + name : called;
   if (const Plugin* plugin = find_by_links(plugins, path)) return plugin;

@@ -63,19 +63,24 @@ std::string call(Command command, const Attach& attach, const json::object& conf
 
 json::value add(const ConfList& list, const Attach& attach, const ResultCache& cache, Node& node) {
   std::optional<json::value> result;
+  // An ADD that fails in the middle is not undone here: the runtime calls DEL of the whole list, as the specification
+  // wants.
   for (const json::object& plugin : list.plugins) {
     const std::string printed =
         call(Command::add, attach, execution_config(list, plugin, attach.capability_args, result), node);
     result = parse_json(printed, fmt::format("the result of plugin {}", plugin.at("type").as_string().c_str()));
   }
+  // After the last plugin: a result in the cache says that all of them have run.
   cache.save(list, attach, *result);
   return *result;
 }
 
 void del(const ConfList& list, const Attach& attach, const ResultCache& cache, Node& node) {
+  // Before 0.4.0 DEL gets no result. Source: CNI spec 0.4.0, "prevResult".
   const auto previous = list.cni_version >= k040 ? cache.find(list.name, attach) : std::nullopt;
   for (auto plugin = list.plugins.rbegin(); plugin != list.plugins.rend(); ++plugin)
     call(Command::del, attach, execution_config(list, *plugin, attach.capability_args, previous), node);
+  // Last: a DEL that failed is repeated with the same result.
   cache.remove(list.name, attach);
 }
 

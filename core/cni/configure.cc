@@ -105,6 +105,7 @@ void wait_for_dad(kernel::NlSocket& socket, const kernel::Link& link, const Pred
       throw Error(Error::Code::ipam,
                   fmt::format("link {} still has tentative addresses after {} seconds", link.name, kDadTimeout.count()),
                   "duplicate address detection needs a carrier; `ip link show` tells whether there is one");
+    // Polled: a probe takes a second, to which ten milliseconds add little.
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
@@ -182,6 +183,7 @@ std::optional<std::uint32_t> find_lack(kernel::NlSocket& socket, const kernel::L
                                        const std::vector<IpConfig>& ips, const Route& route, const RouteInfo& wanted) {
   const int family = route.destination.address.family();
   if (has_route(kernel::list_routes(socket, 0, wanted.table, family), wanted)) return std::nullopt;
+  // A route that names its table is looked for there and nowhere else.
   if (route.table) return wanted.table;
   const std::vector<std::uint32_t> tables = tables_of(socket, link, ips, family);
   for (const std::uint32_t table : tables)
@@ -208,7 +210,10 @@ void configure_interface(const kernel::NetNs& netns, kernel::NlSocket& socket, c
       std::any_of(ips.begin(), ips.end(), [](const IpConfig& ip) { return ip.address.address.is_v6(); });
   if (has_v6) enable_ipv6(netns, link);
   for (const IpConfig& ip : ips) add_address(socket, link, ip);
+  // Up before routes, which the kernel takes only for a link that is up; and after the addresses, so that their probes
+  // begin at once.
   kernel::set_up(socket, link);
+  // Only where a gateway is used: the probe takes a second, and most pods need not wait for it.
   if (has_v6 && unless_on_link(first_gateway(ips, false)))
     wait_for_dad(socket, link, [](const AddressInfo&) { return true; });
   for (const Route& route : result.routes) add_route(socket, link, route_info(route, ips, link.index));
@@ -250,6 +255,7 @@ void complete_interface(const kernel::NetNs& netns, kernel::NlSocket& socket, co
 
 std::vector<std::string> compare_interface(kernel::NlSocket& socket, const kernel::Link& link, const Result& expected,
                                            int position) {
+  // A port of a bond has given its addresses to the bond.
   if (is_bonded(socket, link)) return {};
   std::vector<std::string> differences;
   const std::vector<IpConfig> ips = addresses_of(expected, position);

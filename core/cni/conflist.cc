@@ -44,6 +44,7 @@ bool flag(const JsonView& root, const char* key) {
   if (!found) return false;
   if (!found->is_string()) return found->boolean();
   const std::string text = found->string();
+  // As Go's strconv.ParseBool, but for "t" and "f".
   if (text == "true" || text == "True" || text == "TRUE" || text == "1") return true;
   if (text == "false" || text == "False" || text == "FALSE" || text == "0" || text.empty()) return false;
   found->reject("true or false");
@@ -63,6 +64,7 @@ Version choose_version(const JsonView& root) {
     for (const JsonView& element : list->array()) named.push_back(parse_version(element));
   if (named.empty()) return {0, 1, 0};
   std::sort(named.begin(), named.end());
+  // Source: CNI spec 1.1.0, section 1, "cniVersions".
   const auto ours = std::find_if(named.rbegin(), named.rend(), is_supported);
   return ours != named.rend() ? *ours : named.back();
 }
@@ -82,6 +84,7 @@ void append_folder(const std::string& path, ConfList& list) {
 void read_plugins(const std::string& path, const JsonView& root, ConfList& list) {
   if (const auto plugins = root.find("plugins"))
     for (const JsonView& plugin : plugins->array()) list.plugins.push_back(plugin_object(plugin));
+  // A folder of the network's name beside the list. Source: CNI spec 1.1.0, section 1.
   if (!flag(root, "loadOnlyInlinedPlugins")) append_folder(path, list);
   if (list.plugins.empty())
     throw Error(Error::Code::config, fmt::format("{}: key \"plugins\" names no plugin", path),

@@ -56,6 +56,8 @@ std::string own_directory() {
 bool is_this_program(const std::string& path) {
   struct stat theirs = {};
   struct stat ours = {};
+  // By device and inode: the files there are links to this program under plugins' names. A copy is another file, and is
+  // executed.
   return ::stat(path.c_str(), &theirs) == 0 && ::stat("/proc/self/exe", &ours) == 0 && theirs.st_dev == ours.st_dev &&
          theirs.st_ino == ours.st_ino;
 }
@@ -70,6 +72,8 @@ struct Served {
 std::optional<Served> find_served(const std::string& type, const Environment& environment, const Node& node) {
   if (!is_plugin_name(type)) return std::nullopt;
   const Plugin* own = node.plugins != nullptr ? node.plugins->find(type) : nullptr;
+  // CNI_PATH decides which program serves a type, as with every plugin: a file there that is not this program is
+  // called, even where a plugin of this program has its name.
   if (const auto path = find_on_path(type, environment.path))
     return Served{*path, own != nullptr && is_this_program(*path) ? own : nullptr};
   if (own != nullptr) return Served{{}, own};
@@ -159,6 +163,7 @@ pid_t spawn(const std::string& path, const Environment& environment, int input, 
 
 Outcome execute(const std::string& path, const Environment& environment, const std::string& stdin_bytes) {
   const Fd input = memory_file(stdin_bytes);
+  // O_CLOEXEC on both ends: another thread's child must not inherit the writing end and keep this one from ending.
   auto [output, child_output] = make_pipe();
   const pid_t pid = spawn(path, environment, input.get(), child_output.get());
   child_output.reset();
@@ -228,6 +233,7 @@ std::string call_plugin(const std::string& type, const Environment& environment,
   const Served served = require_served(type, environment, node);
   const Outcome outcome = served.inside ? run(*served.inside, environment, stdin_bytes, node)
                                         : execute(served.path, environment, stdin_bytes);
+  // Not what was printed decides: a plugin may fail and print a result before.
   if (outcome.exit_status != 0) throw delegate_error(type, outcome);
   return outcome.output;
 }
@@ -278,6 +284,8 @@ Result ipam_add(const Request& request, Node& node) {
     return parse_ipam_result(request, call_ipam(request, Command::add, node));
   } catch (const Error& error) {
     try {
+      // An IPAM plugin that fails may have reserved an address before it did; the specification lets DEL be called for
+      // nothing.
       call_ipam(request, Command::del, node);
     } catch (const Error& second) {
       log_error("releasing addresses after a failed IPAM ADD failed, ignoring: {}", second.what());

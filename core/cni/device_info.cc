@@ -51,6 +51,7 @@ void undo_device_info(const std::string& path, const std::optional<std::string>&
     remove_file(path);
     return;
   }
+  // Left alone where it is as before already: readers would see a file that changes for nothing.
   const auto now = read_file(path);
   if (now && now != before) write(path, *before);
 }

@@ -50,6 +50,7 @@ std::string config_for(const Request& request, const JsonView& fallback) {
     if (!equal_ignoring_case(key, "when")) config[key] = value.value();
   for (const char* key :
        {"ipam", "dns", "runtimeConfig", "args", "prevResult", "cni.dev/valid-attachments", "cni.dev/attachments"})
+    // What a runtime adds to a configuration, it adds to the whole: the fallback is not visible to it.
     if (const auto value = request.conf.root().find(key); value && !fallback.has(key)) config[key] = value->value();
   config["cniVersion"] = request.conf.cni_version.text();
   config["name"] = request.conf.name;
@@ -91,6 +92,7 @@ std::optional<Fallback> Fallback::parse(const Request& request) {
   if (!json->is_object()) json->reject("the configuration of a plugin: an object with \"type\"");
   Fallback fallback{json->at("type").string(), parse_when(*json), config_for(request, *json)};
   if (fallback.type.empty()) json->at("type").reject("the name of a plugin");
+  // It would fall back to itself, for the same reason, without end.
   if (fallback.type == request.conf.type)
     json->at("type").reject(fmt::format("a plugin other than {} itself", fallback.type));
   return fallback;
@@ -113,6 +115,7 @@ Result add_by_fallback(const Request& request, Node& node, std::string_view plug
   const state::FileLock lock = store.lock_attachment(attachment.id);
   attachment.data["fallback"] = json::object{
       {"type", fallback->type}, {"config", fallback->config}, {"when", word(lack.lack())}, {"because", lack.what()}};
+  // Before the fallback is called: a call that is killed meanwhile leaves a record by which DEL calls the same plugin.
   store.save(attachment);
   Rollback rollback;
   rollback.add("fallback", [&] { undo_fallback(attachment, request.environment.path, node); });

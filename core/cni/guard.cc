@@ -119,6 +119,7 @@ void visit(const JsonView& view, std::string_view path, const Found& found) {
 }
 
 void ask_key(const GuardedKey& key, const Request& request, Asks& asks) {
+  // A key that is left out may ask for something too: then the table says for what ("absent").
   const std::size_t before = asks.size();
   if (key.path.starts_with(kArgs)) {
     const auto given = request.args.find(key.path.substr(kArgs.size()));
@@ -158,6 +159,7 @@ void ask_previous(const Request& request, Asks& asks) {
 enum class Part { tables, code };
 
 void ask_guard(const Plugin& plugin, Part part, const Request& request, const Node& node, Asks& asks) {
+  // Refused and not let pass: a plugin that forgot its guard would be outside every policy.
   if (plugin.guard == nullptr)
     throw Error(Error::Code::internal, fmt::format("plugin {} does not say what it asks of the node", plugin.name));
   if (part == Part::tables)
@@ -230,6 +232,7 @@ bool may_log_to_file(const Request& request, const Node& node) noexcept {
     policy->require_allowed(subscriber_of(request), asks);
     return true;
   } catch (const std::exception&) {
+    // A policy that cannot be read allows nothing, the log's file included.
     return false;
   }
 }

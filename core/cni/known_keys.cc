@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A misspelt key is ignored by every plugin of this world, and the pod gets another network than was meant. Keys are
+// therefore compared with those that are known, and a near miss is named in the log; nothing is refused.
 #include "core/cni/known_keys.h"
 
 #include <fmt/format.h>
@@ -101,6 +103,7 @@ std::string_view known_keys(std::string_view plugin) {
 }
 
 std::optional<std::string> meant_by(std::string_view key, const std::vector<std::string_view>& known) {
+  // One slip in a short word, two in a long one: with more, "mode" and "name" would be taken for each other.
   constexpr std::size_t kShort = 4, kLong = 8;
   const std::string written = lower(key);
   if (written.size() < kShort || written.size() > 64) return std::nullopt;  // a long one is no slip

@@ -24,6 +24,7 @@ using Order = std::tuple<std::int64_t, std::int64_t, bool, bool>;
 
 Order order_of(const state::Store& store, const state::AttachmentId& id, bool is_first) {
   struct stat status {};
+  // Gone meanwhile: before all others.
   if (::stat(store.path_of(id).c_str(), &status) < 0) return {};
   return {status.st_mtim.tv_sec, status.st_mtim.tv_nsec, !is_first, id.plugin == kTuning};
 }
@@ -42,6 +43,7 @@ std::optional<boost::json::value> find_final_result(const state::Store& store, c
     const boost::json::value* result = record ? record->data.if_contains("result") : nullptr;
     if (result == nullptr) continue;
     const Order order = order_of(store, id, false);
+    // The last to end has the chain's result, as each hands on what it got.
     if (order < latest) continue;
     last = *result;
     latest = order;

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Who is dead, and what is done about it. A netns counts as dead when no path, process or mount leads to it and
+// everything could be looked at; a path that leads nowhere says little by itself, since runtimes remove it before they
+// call DEL.
 #include "core/cni/life.h"
 
 #include <algorithm>
@@ -46,6 +49,7 @@ void require_readable(const state::Store::Unreadable& unreadable, const std::str
 
 bool is_of_this_boot(const state::Attachment& attachment) {
   if (!is_known_to_be_of_another_boot(attachment, state::current_boot_id())) return true;
+  // A container's boot_id may be another than the node's: where its netns is still there, it cannot be of another boot.
   return attachment.netns_id && is_at_its_path(attachment).is_yes();
 }
 
@@ -66,6 +70,7 @@ Look LifeSigns::is_dead(const state::Attachment& attachment) {
 Look LifeSigns::is_anywhere(const state::Attachment& attachment, const std::string& why_not_at_path) {
   if (!attachment.netns_id) return why_not_at_path.empty() ? Look::no() : Look::unknown(why_not_at_path);
   try {
+    // Taken once for many attachments, and only when one is not at its path: it looks at every process.
     if (!census_) census_ = vf::NetNsCensus::take(proc_);
     const Look found = census_->find(*attachment.netns_id).exists();
     return found.is_no() && !why_not_at_path.empty() ? Look::unknown(why_not_at_path) : found;
@@ -102,6 +107,7 @@ cni::Environment environment_for(const state::Attachment& attachment, const std:
   cni::Environment environment = attachment.del_environment();
   environment.command = cni::name_of(command);
   if (!cni_path.empty() && cni_path != environment.path)
+    // Today's path first: plugins may have been moved since ADD.
     environment.path = environment.path.empty() ? cni_path : cni_path + ":" + environment.path;
   return environment;
 }
@@ -122,6 +128,7 @@ void undo_if_dead(const state::AttachmentId& holder, const state::Store& store, 
   if (!dead.is_yes()) return;
   const state::FileLock lock = store.lock_attachment(holder);
   const auto existing = store.find(holder);
+  // Asked again under the lock: between the two looks its own DEL may have come, or an ADD.
   if (!existing || !is_leftover(*existing).is_yes()) return;
   log_warning("the netns of attachment {} is gone and nobody has called DEL; undoing it", holder.text());
   undo(*existing);
@@ -152,6 +159,7 @@ void collect_unlisted(const cni::Request& request, const state::Store& store, st
       if (const auto attachment = store.find(seen.id)) undo(*attachment);
     });
   }
+  // Last, so that all that can be collected is: but GC must not report success over a record it could not read.
   collector.run("reading every record", [&] { require_readable(unreadable, request.conf.name, plugin); });
   collector.finish();
 }

@@ -97,6 +97,7 @@ void apply_log_keys(const Request& request, const Node& node) {
     level = LogLevel::debug;
   std::string file = log_text(root, {"logFile", "log_file"});
   // Where the policy refused the ADD, the runtime calls DEL with the same configuration.
+  // ADD has been judged by require_permitted before it comes here.
   if (!file.empty() && request.command != Command::add && !may_log_to_file(request, node)) file.clear();
   if (level != LogLevel::warning || !file.empty()) set_log(level, file);
 }
@@ -126,6 +127,7 @@ void run_del(const Plugin& plugin, Request request, Node& node) {
   const bool own = is_own_netns(request.netns) && !may_use_own_netns(request.environment.netns_override);
   if (!own) return plugin.del(request, node);
   const std::string path = request.netns;
+  // Without a netns a plugin touches nothing in one, least of all its own.
   request.netns.clear();
   plugin.del(request, node);
   throw own_netns_error(path);
@@ -149,6 +151,7 @@ std::string text_of(const json::value& result) {
 std::string run_add(const Plugin& plugin, const Request& request, Node& node) {
   if (is_own_netns(request.netns) && !may_use_own_netns(request.environment.netns_override))
     throw own_netns_error(request.netns);
+  // What follows can still fail, with the pod attached: then it is undone by DEL.
   const Result result = plugin.add(request, node);
   try {
     return text_of(result.to_json(request.conf.cni_version));
@@ -329,6 +332,7 @@ int act(int argc, char** argv, const PluginTable& plugins) {
   const std::string_view option = argc == 2 ? argv[1] : "";
   if (!plugin && option == "--names") return print_names(plugins);
   if (option == "--version") return plugin ? print_about(*plugin, STDOUT_FILENO) : print_version(STDOUT_FILENO);
+  // Started by hand: a plugin without CNI_COMMAND says what it is, as the reference skeleton does.
   if (environment.command.empty()) return plugin ? print_about(*plugin, STDERR_FILENO) : print_holdings(plugins);
   const Outcome outcome = plugin ? call(*plugin, environment, plugins) : call_unknown(name);
   return outcome.is_delivered ? outcome.exit_status : 1;
@@ -344,6 +348,7 @@ const Plugin* PluginTable::find(std::string_view name) const {
 Outcome run(const Plugin& plugin, const Environment& environment, std::string stdin_bytes, Node& node) noexcept {
   try {
     const Request request = Request::parse(environment, stdin_bytes, plugin.oldest);
+    // DEL and GC are never refused: a policy that is made stricter must not keep pods from going.
     if (request.command == Command::add) require_permitted(plugin, request, node);
     return {0, perform_logged(plugin, request, node)};
   } catch (const Error& error) {

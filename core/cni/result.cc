@@ -78,6 +78,7 @@ json::object to_json_02(const Result& result, const Version& version) {
     if (!routes.empty()) family["routes"] = std::move(routes);
     object[v4 ? "ip4" : "ip6"] = std::move(family);
   }
+  // The reference library cannot convert such a result either, and says the same.
   if (object.size() == 1)
     throw Error(Error::Code::unsupported_field,
                 fmt::format("printing a result without addresses as cniVersion {} failed: cannot convert: no valid IP "
@@ -120,6 +121,7 @@ Interface parse_interface(const JsonView& json) {
 IpConfig parse_ip(const JsonView& json) {
   IpConfig ip{.address = parse_prefix(json.at("address")), .gateway = find_address(json, "gateway"), .interface = {}};
   if (const auto index = json.find("interface"))
+    // Negative ones come from peers that mean "none"; who uses the index looks whether it is among the interfaces.
     ip.interface = static_cast<int>(index->integer(INT32_MIN, INT32_MAX, "an index into interfaces"));
   return ip;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The runtime's memory of results, in the reference library's format ("cniCacheV1").
+// The same directory and names as libcni's, so that `cnitool` and a runtime can each end what the other began.
 #include <algorithm>
 #include <boost/archive/iterators/base64_from_binary.hpp>
 #include <boost/archive/iterators/transform_width.hpp>
@@ -87,6 +88,7 @@ void ResultCache::save(const ConfList& list, const Attach& attach, const json::v
                      {"cniArgs", pairs_of(attach.args)},
                      {"capabilityArgs", attach.capability_args},
                      {"result", result}};
+  // Configurations may hold secrets of plugins.
   make_directories(directory_, 0700);
   write_file_atomically(path(list.name, attach), json::serialize(entry), Durability::durable);
 }

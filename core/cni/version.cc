@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Versions as the specification writes them: three numbers. Two components or a suffix are no version, as in the
+// reference library.
 #include "core/cni/version.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Go knows no difference between a key that is missing and one with its type's zero value; where that shows in what the
+// reference plugins do, it is done the same here.
 #include "core/cni/zero_values.h"
 
 #include <algorithm>
@@ -7,6 +9,7 @@
 namespace barewire::cni {
 
 std::optional<Version> parse_configured_version(std::string_view text) {
+  // An empty version is the oldest. Source: PluginSupports of CNI's pkg/version.
   return text.empty() ? Version{0, 1, 0} : Version::parse(text);
 }
 

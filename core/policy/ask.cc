@@ -33,6 +33,7 @@ Ask ask_range(Subject subject, std::string key, NumberRange range, std::string s
 
 Ask ask_mac(std::string key, const std::string& text) {
   Ask ask{.subject = Subject::macs, .key = std::move(key), .shown = text};
+  // As a number, so that a range of addresses is a range of numbers.
   if (const auto mac = MacAddress::parse(text)) ask.numbers.emplace_back(number_of(*mac), number_of(*mac));
   return ask;
 }
@@ -40,6 +41,7 @@ Ask ask_mac(std::string key, const std::string& text) {
 Ask ask_address(Subject subject, std::string key, const std::string& text) {
   Ask ask{.subject = subject, .key = std::move(key), .shown = text};
   if (const auto prefix = IpPrefix::parse(text)) {
+    // "10.1.2.0/24" asks for all of it, "10.1.2.3/24" for one address on that subnet.
     const bool is_network = *prefix == prefix->network();
     ask.addresses.emplace_back(prefix->address, is_network ? prefix->last() : prefix->address);
   } else if (const auto address = IpAddress::parse(text)) {

@@ -24,6 +24,7 @@ std::optional<NumberRange> parse_range(std::string_view text, const Parse& parse
   const auto dash = text.find('-');
   const auto first = parse(text.substr(0, dash));
   const auto last = dash == std::string_view::npos ? first : parse(text.substr(dash + 1));
+  // A range written backwards would allow nothing, and look as if it allowed something.
   if (!first || !last || *first > *last) return std::nullopt;
   return NumberRange{*first, *last};
 }
@@ -65,6 +66,7 @@ std::vector<std::string> parse_patterns(const JsonView& json, bool paths) {
     const std::string pattern = element.string();
     const std::size_t start = pattern.starts_with('!') ? 1 : 0;
     if (pattern.size() == start) element.reject("a pattern, as \"ens*\"");
+    // Where ".." leads cannot be told from the text.
     if (paths && pattern.find("..") != std::string::npos) element.reject("a path without \"..\"");
     patterns.push_back(pattern);
   }
@@ -75,6 +77,7 @@ std::vector<IpPrefix> parse_prefixes(const JsonView& json) {
   std::vector<IpPrefix> prefixes;
   for (const JsonView& element : json.array("a list of IP prefixes")) {
     const auto prefix = IpPrefix::parse(element.string());
+    // An address with host bits is refused: what its author meant by them cannot be told.
     if (!prefix || *prefix != prefix->network()) element.reject("a network, as 10.56.0.0/16");
     prefixes.push_back(*prefix);
   }
@@ -103,6 +106,7 @@ bool holds(const std::vector<NumberRange>& allowed, const NumberRange& asked) {
 }
 
 bool holds_all(const std::vector<NumberRange>& allowed, const std::vector<NumberRange>& asked) {
+  // An ask without a value was not understood: it fits nothing.
   return !asked.empty() &&
          std::all_of(asked.begin(), asked.end(), [&](const NumberRange& range) { return holds(allowed, range); });
 }
@@ -160,6 +164,7 @@ bool fits(const std::vector<std::string>& patterns, const std::vector<std::strin
     for (const std::string& pattern : patterns) {
       const bool excludes = pattern.starts_with('!');
       if (!matches(std::string_view(pattern).substr(excludes ? 1 : 0), name, paths)) continue;
+      // An excluded name is refused whatever else fits, and whichever of the device's names it is.
       if (excludes) return false;
       found = true;
     }
@@ -218,6 +223,7 @@ Bound Bound::parse(const SubjectInfo& subject, const JsonView& json) {
 
 bool Bound::allows_vfs(const Ask& ask) const {
   return std::any_of(vfs_.begin(), vfs_.end(), [&](const VfPattern& pattern) {
+    // No numbers: all VFs, those included that the PF gets later.
     return fits({pattern.pf}, ask.names) && (pattern.numbers.empty() || holds_all(pattern.numbers, ask.numbers));
   });
 }

@@ -16,6 +16,7 @@ namespace barewire::policy {
 
 namespace {
 
+// Read at each ADD: a policy is some kilobytes, and anything larger is a mistake.
 constexpr off_t kLargest = 1 << 20;
 
 Error refuse(const std::string& path, std::string_view why) {
@@ -77,12 +78,14 @@ std::vector<std::string> list_files(const std::string& directory) try {
 std::optional<Policy> read_policy(const std::string& path) {
   const auto bytes = read_trusted(path);
   if (!bytes) return std::nullopt;
+  // Also where the file itself is root's: who may write its directory could replace it.
   open_directory(directory_of(path));
   Policy policy;
   policy.add_file(path, *bytes);
   const std::string more = (path.ends_with(".json") ? path.substr(0, path.size() - 5) : path) + ".d";
   if (!open_directory(more)) return policy;
   for (const std::string& file : list_files(more))
+    // In the order of names; the first rule that is for a network decides, so names like "10-…" order them.
     if (const auto text = read_trusted(file)) policy.add_file(file, *text);
   return policy;
 }

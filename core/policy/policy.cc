@@ -41,6 +41,7 @@ Rule parse_rule(const JsonView& json, const std::string& file) {
   rule.file = file;
   bool has_others = false;
   for (const auto& [key, value] : json.members("a rule: an object")) {
+    // Exactly so, unlike in network configurations: a key in another case is refused below.
     if (key == "name")
       rule.name = value.string();
     else if (key == "networks")
@@ -54,6 +55,7 @@ Rule parse_rule(const JsonView& json, const std::string& file) {
     else
       reject_key(value, file, "name, networks, namespaces, others or allow");
   }
+  // No default: both would be a surprise to half of the authors.
   if (!has_others) json.reject("the key \"others\": \"refuse\", or \"allow\"");
   return rule;
 }
@@ -103,6 +105,7 @@ void Policy::add_file(const std::string& path, std::string_view bytes) {
         rules_.push_back(std::move(rule));
       }
     } else if (key == "unmatched") {
+      // Two files that say different things: which of them is meant cannot be told.
       if (unmatched_) value.reject("no value, since an earlier file has one");
       unmatched_ = parse_otherwise(value);
     } else if (key != "$schema" && key != "comment") {
@@ -124,6 +127,7 @@ void Policy::require_allowed(const Subscriber& subscriber, const Asks& asks) con
     throw Error(Error::Code::policy, verdict(subscriber),
                 fmt::format("a rule of {} has to name the network or the namespace", first_file_));
   }
+  // The first that is refused is named; an author mends one at a time anyway.
   for (const Ask& ask : asks) {
     const auto bound = rule->allow.find(ask.subject);
     const bool allowed = bound == rule->allow.end() ? rule->others == Otherwise::allow : bound->second.allows(ask);
@@ -142,6 +146,7 @@ std::string Policy::verdict(const Subscriber& subscriber) const {
 }
 
 std::vector<std::size_t> lines_of_rules(std::string_view bytes) {
+  // Boost.JSON keeps no positions, so lines are counted by a scan of brackets outside strings.
   constexpr int kInRules = 2;  // { "rules": [ here
   std::vector<std::size_t> lines;
   std::size_t line = 1;
