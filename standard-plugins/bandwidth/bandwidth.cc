@@ -75,6 +75,7 @@ std::optional<kernel::NlSocket> socket_of(const state::Attachment& attachment) {
 void remove_qdiscs(kernel::NlSocket& socket, const std::string& name) {
   const auto link = name.empty() ? std::nullopt : kernel::find_link(socket, name);
   if (!link || link->kind != "veth") return;
+  // Only a bucket: another root qdisc was put there by somebody else since.
   if (kernel::find_token_bucket(socket, link->index)) kernel::remove_root_qdisc(socket, link->index);
   kernel::remove_ingress_qdisc(socket, link->index);
 }
@@ -98,6 +99,7 @@ void undo(const state::Attachment& attachment, Node& node) {
                   [&] { remove_qdiscs(*socket, recorded(attachment, kHostKey) + recorded(attachment, kPodKey)); });
     collector.run("ifb device", [&] { remove_ifb(*socket, ifb_name(attachment.id)); });
   }
+  // Nothing of ours is on record: it may be the reference plugin's pod.
   if (attachment.data.empty()) collector.run("the reference's ifb device", [&] { remove_reference_ifb(attachment); });
   collector.finish();
 }
@@ -105,6 +107,7 @@ void undo(const state::Attachment& attachment, Node& node) {
 kernel::Link create_ifb(kernel::NlSocket& host, const std::string& name, const kernel::Link& port) {
   kernel::NewLink link;
   link.name = name;
+  // As large as the pair's: a packet that the ifb device finds too large would be dropped.
   link.mtu = port.mtu;
   link.up = true;
   kernel::create_link(host, kIfbKind, link);
@@ -147,6 +150,7 @@ void limit_veth(state::Attachment& attachment, const cni::Request& request, cons
                 cni::Result& result, Node& node) {
   Place place = place_of(request, node);
   attachment.data[place.key()] = place.link.name;
+  // The name is made from the attachment, so an ADD that is killed before it knows an ifindex can still be undone.
   attachment.data[kIfbKey] = ifb_name(attachment.id);
   store_of(node).save(attachment);
   const auto device = limit(place.socket, place.link, place.seen_from_here(config), ifb_name(attachment.id));
@@ -158,6 +162,7 @@ cni::Result add(const cni::Request& request, Node& node) {
   cni::Result result = require_previous(request);
   if (config.empty()) return result;
   return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
+    // A VF first: its netdev is no veth, and its pair does not exist.
     if (const auto device = find_vf(result, request.ifname, node))
       limit_vf(attachment, *device, config, node);
     else

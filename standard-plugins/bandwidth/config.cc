@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Keys in the configuration itself, or in runtimeConfig where the runtime fills them in from the pod's annotations; as
+// the reference reads them, the configuration's own keys win.
 #include "standard-plugins/bandwidth/config.h"
 
 #include <algorithm>
@@ -14,6 +16,7 @@ std::optional<kernel::TokenBucket> parse_bucket(const JsonView& keys, const char
   const auto rate = keys.integer_or(rate_key, 0, std::numeric_limits<std::int64_t>::max(), "bits per second", 0);
   const auto burst = keys.integer_or(burst_key, 0, kLargestBurst, "bits, at most 4 GB of them", 0);
   if (rate == 0 && burst == 0) return std::nullopt;
+  // A bucket that holds nothing lets nothing pass, and one without a rate is no limit.
   if (burst == 0) keys.at(rate_key).reject(fmt::format("a value together with {}", burst_key));
   if (rate == 0) keys.at(burst_key).reject(fmt::format("a value together with {}", rate_key));
   return kernel::make_token_bucket(static_cast<std::uint64_t>(rate), static_cast<std::uint64_t>(burst));

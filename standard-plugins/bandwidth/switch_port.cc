@@ -21,6 +21,7 @@ bool is_in_kernel_datapath(const kernel::Link& pod_end) {
   kernel::NlSocket host;
   const auto peer = kernel::find_link(host, pod_end.parent);
   const auto master = peer && peer->master != 0 ? kernel::find_link(host, peer->master) : std::nullopt;
+  // The kernel datapath has all its ports under one link of its own, "ovs-system".
   return master && master->kind == "openvswitch";
 }
 

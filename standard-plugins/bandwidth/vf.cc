@@ -51,6 +51,7 @@ void limit_vf(state::Attachment& attachment, const std::string& device, const Ba
   const auto place = kernel::find_vf_place(host.sysfs, device);
   if (!place)
     throw Error(Error::Code::device, fmt::format("VF {} is gone", device), "`barewire list` shows the VFs there are");
+  // As every change of a VF: what the rate was, and is restored to, must not change between the look and the setting.
   const state::FileLock lock = vf::lock_pf(host, place->pf_address);
   const vf::VfOfPf target = vf::require_vf(host, device);
   const hw::Nic nic = hw::find_nic(node, target.pf);
@@ -58,6 +59,7 @@ void limit_vf(state::Attachment& attachment, const std::string& device, const Ba
                       {target.pf.pci.address, target.vf.id});
   const vf::RateLimit limit = vf::plan_rate_limit(target, rate);
   vf::put(attachment.data, limit);
+  // The rate before is on record before it changes.
   host.store.save(attachment);
   vf::apply_rate_limit(host, limit, nic.habits);
 }

@@ -68,6 +68,7 @@ cni::Result add(const cni::Request& request, Node& node) {
     link.name = pod_link_name(kKind, request.conf, request.ifname);
     link.mtu = mtu_of(config, members);
     kernel::create_link(inside, kKind.kind, link, [&](kernel::NlMessage& data) { config.settings.write(data); });
+    // Inside create: what fails from here on is undone by the record that was written before.
     enslave(members, config.in_container, netns, inside, kernel::get_link(inside, link.name));
   };
   return add_pod_link(kKind, request, node, create, prepare);
@@ -76,6 +77,7 @@ cni::Result add(const cni::Request& request, Node& node) {
 /// What the request tells of a pod that another suite's plugin served: its links' names.
 void give_unrecorded_back(const cni::Request& request, const Node& node) try {
   const BondConfig config = BondConfig::parse(request.conf.root());
+  // Members that were in the pod before stay there, and the kernel has let go of them with the bond.
   if (config.in_container || !find_unclaimed_netns(request, store_of(node), request.ifname)) return;
   state::Attachment attachment = state::make_attachment(request, kKind.plugin);
   std::vector<BondMember> members;

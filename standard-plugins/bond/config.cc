@@ -56,6 +56,7 @@ BondSettings parse_settings(const JsonView& root) {
       static_cast<std::uint8_t>(root.integer_or("failOverMac", 0, 2, "0 (none), 1 (active) or 2 (follow)", 0));
   settings.all_slaves_active = parse_switch(root, "allSlavesActive");
   settings.tlb_dynamic_lb = parse_switch(root, "tlbDynamicLb");
+  // The kernel refuses it in other modes, with less to go by.
   if (settings.tlb_dynamic_lb && settings.mode != kTlb && settings.mode != kAlb)
     root.at("tlbDynamicLb").reject("no value, unless mode is balance-tlb or balance-alb");
   if (const auto policy = root.find("xmitHashPolicy"); policy && !policy->string().empty())
@@ -71,6 +72,7 @@ std::vector<std::string> parse_links(const JsonView& key) {
     if (std::find(names.begin(), names.end(), name.string()) != names.end()) name.reject("an interface named once");
     names.push_back(name.string());
   }
+  // The reference plugin's rule: a bond of one link is a slip.
   if (names.size() < 2) key.reject("a list of at least two links, each with a name");
   return names;
 }

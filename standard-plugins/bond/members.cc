@@ -73,6 +73,7 @@ void restore_state(kernel::NlSocket& socket, const kernel::Link& link, const Bon
 }
 
 void release(kernel::NlSocket& inside, kernel::Link& link) {
+  // The kernel has let go of it already, where the bond is gone.
   if (link.master == 0) return;
   kernel::LinkChange change;
   change.master = 0;
@@ -82,6 +83,8 @@ void release(kernel::NlSocket& inside, kernel::Link& link) {
 
 void give_back_inside(kernel::NlSocket& inside, kernel::Link& link, const BondMember& member, bool from_node) {
   release(inside, link);
+  // Down before its MAC is set back: drivers without live address change want it so. Source: net/ethernet/eth.c
+  // eth_prepare_mac_addr_change.
   if (from_node && link.is_up()) kernel::set_down(inside, link);
   restore_attributes(inside, link, member);
   if (from_node)
@@ -175,6 +178,7 @@ void enslave(const std::vector<BondMember>& members, bool in_container, const ke
     const kernel::Link link = kernel::get_link(inside, member.name);
     if (link.is_up()) kernel::set_down(inside, link);  // the kernel takes no member that is up
     if (member.mac && std::find(taken.begin(), taken.end(), *member.mac) != taken.end())
+      // Two members with one address (macvlans of one parent, say) would confuse the modes that balance by it.
       kernel::set_mac(inside, link, random_mac());
     else if (member.mac)
       taken.push_back(*member.mac);
@@ -189,6 +193,7 @@ void give_members_back(const state::Attachment& attachment) {
   const bool from_node = from != nullptr && from->is_bool() && from->get_bool();
   std::optional<kernel::NlSocket> inside;
   if (const auto netns = netns_of(attachment)) inside = kernel::NlSocket::in(*netns);
+  // One deadline for all of them: a netns ends once, and its devices come back together.
   const auto deadline = Clock::now() + vf::kNetnsPatience;
   Collector collector;
   for (const BondMember& member : recorded_members(attachment))

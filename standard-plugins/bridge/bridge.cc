@@ -29,6 +29,7 @@ void undo(const state::Attachment& attachment, Node& node) {
   collector.run("masquerade", [&] {
     if (const auto masquerade = Masquerade::from_record(attachment))
       remove_masquerade(attachment.id, *masquerade, node);
+    // No record: the reference plugin may have made this pod's rules, in chains named after it.
     else if (attachment.data.empty())
       remove_reference_masquerade(attachment.id);
   });
@@ -76,6 +77,7 @@ Ends connect(Work& work, kernel::VethPair pair) {
   pair.master = bridge.index;
   const kernel::Link port = kernel::create_veth(work.host, work.netns, pair);
   ignore_router_advertisements(port);
+  // Hairpin and VLANs before the pod's end is up: no frame of it passes under other terms.
   if (work.config.port != PortSettings{}) set_port(work.host, port, work.config.port);
   set_port_vlans(work, port);
   if (const auto check = SpoofCheck::from_record(work.attachment)) add_spoof_check(work.attachment.id, *check);
@@ -123,6 +125,7 @@ void masquerade(Work& work) {
 }
 
 void address(Work& work, const Ends& host, kernel::NlSocket& inside, const kernel::Link& link) {
+  // Before the address is added: the kernel announces it by itself when the link gets its carrier.
   set_announcing(work.netns, link.name);
   set_duplicate_address_detection(work.netns, link.name, work.config.duplicate_address_detection);
   std::optional<kernel::Link> gateway;
@@ -131,6 +134,7 @@ void address(Work& work, const Ends& host, kernel::NlSocket& inside, const kerne
   wait_for_pod_veth(work.host, host.port, inside, link);
   // What the kernel sent as the link came up was lost, for the bridge let nothing through yet.
   cni::announce_addresses(work.netns, inside, link, work.result, kContainerPosition);
+  // A pod's first packet goes to its gateway, whose IPv6 address may still be probed for.
   if (gateway) cni::wait_for_addresses(work.host, *gateway, gateways_of(work.result));
   if (work.config.masquerade) masquerade(work);
 }
@@ -148,6 +152,7 @@ void build(Work& work) {
   pair.pod.name = work.request.ifname;
   pair.pod.mac = work.config.mac ? *work.config.mac : random_mac();
   if (work.config.mtu != 0) pair.mtu = work.config.mtu;
+  // The names are chosen here and on record before anything of them exists.
   make_record(work, pair);
   const Ends host = connect(work, pair);
   kernel::NlSocket inside = kernel::NlSocket::in(work.netns);

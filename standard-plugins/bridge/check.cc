@@ -113,6 +113,7 @@ void check_bridge(const cni::Request& request, Node& node) {
   kernel::NlSocket host;
   const kernel::Link bridge = find_bridge(host, config);
   check_port(host, bridge, find_port(host, previous, config), config);
+  // From the node to the pod: where the bridge is gone, all the rest would be reported wrong too.
   check_container(request, previous, config);
   if (config.is_gateway && config.has_ipam) check_gateway(host, bridge, previous, config);
   if (const auto record = find_record(request, node, "bridge")) check_rules(*record);

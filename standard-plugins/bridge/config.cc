@@ -32,6 +32,7 @@ std::vector<std::uint16_t> parse_trunk(const JsonView& root) {
   if (const auto trunk = root.find("vlanTrunk"))
     for (const JsonView& entry : trunk->array("a list of VLANs")) collect_trunk(entry, ids);
   std::sort(ids.begin(), ids.end());
+  // Ranges may overlap.
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
 }

@@ -29,6 +29,7 @@ nft::Fixture fixture() {
   rule.meta(NFT_META_IIFNAME, 0)
       .payload(NFT_PAYLOAD_LL_HEADER, kSourceMacOffset, kMacSize, kAfterName)
       .in_set(kAllowed, 0, false);
+  // Counted, so that an administrator sees that it is this which drops: `nft list table bridge barewire`.
   chain.rules.push_back(rule.counter().drop());
   return {.table = {nft::Family::bridge, "barewire"},
           .sets = {{.name = kPorts, .key = {nft::Type::ifname}, .data = {}, .comment = {}},

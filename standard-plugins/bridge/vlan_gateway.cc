@@ -18,6 +18,7 @@ void make_pair(kernel::NlSocket& host, const kernel::Link& bridge, const BridgeC
   pair.pod.name = name;
   pair.mtu = bridge.mtu;
   pair.master = bridge.index;
+  // Its own undo: the pair is no pod's, so no record would take it away when a later step fails.
   Rollback rollback;
   rollback.add("VLAN gateway " + name, [&host, port_name = pair.host.name] {
     if (const auto port = kernel::find_link(host, port_name))
@@ -37,6 +38,7 @@ std::string vlan_gateway_name(const std::string& bridge, std::uint16_t vlan) {
 
 kernel::Link ensure_vlan_gateway(kernel::NlSocket& host, const kernel::Link& bridge, const BridgeConfig& config) {
   const std::string name = vlan_gateway_name(config.bridge, config.vlan);
+  // It stays when its last pod goes, as the bridge does: another pod may come at any moment.
   if (!kernel::find_link(host, name)) {
     try {
       make_pair(host, bridge, config, name);

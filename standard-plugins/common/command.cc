@@ -87,6 +87,7 @@ pid_t spawn(const std::string& program, std::vector<std::string> words, int outp
   ::posix_spawn_file_actions_init(&actions);
   if (input >= 0) ::posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+  // Both into one: what a command prints on its way to failing is the reason that a message shows.
   ::posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
   pid_t pid = 0;
   const int err = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, pointers.data(), environ);
@@ -116,6 +117,7 @@ std::optional<std::string> find_command(const std::string& name) {
     directories.emplace_back(rest.substr(0, rest.find(':')));
     rest.remove_prefix(std::min(rest.size(), directories.back().size() + 1));
   }
+  // Where iptables is; runtimes start plugins with a PATH of their own, often without these.
   for (const char* directory : {"/usr/sbin", "/sbin"}) directories.emplace_back(directory);
   for (const std::string& directory : directories) {
     const std::string candidate = directory + "/" + name;
@@ -136,6 +138,7 @@ CommandAnswer run_command(const std::string& program, const std::vector<std::str
   Child child(spawn(program, std::move(words), child_output.get(), input_file.get()), program);
   child_output.reset();
   CommandAnswer answer;
+  // A command that hangs (a lock that nobody gives back) must not hold the attachment's lock for ever.
   if (!read_words(output.get(), program, answer.words)) child.kill();
   answer.status = child.wait();
   return answer;

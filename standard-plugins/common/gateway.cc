@@ -50,6 +50,7 @@ bool is_on(const char* key) {
 
 void default_gateways(cni::Result& result) {
   for (cni::IpConfig& ip : result.ips)
+    // The first address of the subnet, as the reference chooses it.
     if (!ip.gateway) ip.gateway = ip.address.network().address.next();
 }
 
@@ -89,6 +90,8 @@ void ensure_gateway(kernel::NlSocket& socket, const kernel::Link& link, const Ip
     kernel::remove_address(socket, link.index, address.prefix);
   }
   try {
+    // IPv4 has no probe in the kernel. For IPv6 it takes a second, which is spared where nobody else can have the
+    // address.
     const bool probe = gateway.address.is_v4() || !terms.probe || terms.probe();
     kernel::add_address(socket, link.index, gateway, probe ? 0U : std::uint32_t{IFA_F_NODAD});
   } catch (const kernel::KernelError& error) {
@@ -98,6 +101,7 @@ void ensure_gateway(kernel::NlSocket& socket, const kernel::Link& link, const Ip
 
 void enable_forwarding(const std::vector<cni::IpConfig>& ips) {
   for (const char* key : forwarding_keys(ips))
+    // Written only where it is off: a node whose sysctls are read-only works all the same when it forwards already.
     if (!is_on(key)) kernel::write_sysctl(kernel::NetNs::current(), key, "1");
 }
 

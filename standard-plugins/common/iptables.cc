@@ -87,6 +87,7 @@ Look Iptables::ask(const std::vector<std::string>& arguments) const {
 
 void Iptables::ensure_chain(const std::string& table, const std::string& chain) const {
   const CommandAnswer answer = execute(program_, line(table, "-N", chain));
+  // Another pod's ADD, or the reference plugin's, was faster.
   if (answer.succeeded() || (answer.exited_with(1) && says(answer, "Chain already exists"))) return;
   throw Error(Error::Code::kernel, fmt::format("making iptables chain {} in table {} failed", chain, table),
               answer.text());
@@ -100,6 +101,7 @@ bool Iptables::has_rule(const std::string& table, const std::string& chain,
 
 void Iptables::ensure_rule(const std::string& table, const std::string& chain, const std::vector<std::string>& rule,
                            bool first) const {
+  // Under lock_iptables: between the question and the change no other plugin of ours comes in.
   if (!has_rule(table, chain, rule)) run(line(table, first ? "-I" : "-A", chain, rule));
 }
 
@@ -109,6 +111,7 @@ void Iptables::remove_rule(const std::string& table, const std::string& chain,
 }
 
 void Iptables::remove_chain(const std::string& table, const std::string& chain) const {
+  // A chain with rules cannot be removed; -F is also the question whether it is there.
   const Look emptied = ask(line(table, "-F", chain));
   if (emptied.require(fmt::format("there is an iptables chain {}", chain), Error::Code::kernel))
     run(line(table, "-X", chain));

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// iptables-restore takes many lines in one call and all of them or none: one process instead of ten, and no half of a
+// pod's rules. --noflush leaves the rules of others alone.
 #include "standard-plugins/common/iptables_batch.h"
 
 #include <algorithm>
@@ -59,6 +61,7 @@ IptablesBatch& IptablesBatch::remove_chain(const std::string& chain) {
   return line("-X", chain, {});
 }
 IptablesBatch& IptablesBatch::make_chain(const std::string& chain) {
+  // Makes the chain, or empties it where it is there. Source: iptables-restore(8).
   lines_ += fmt::format(":{} - [0:0]\n", chain);
   return *this;
 }
@@ -95,6 +98,7 @@ bool has_iptables_commands() {
 
 std::string comment_text(std::string text) {
   constexpr std::size_t kLongest = 255;
+  // XT_MAX_COMMENT_LEN is 256 with its NUL. Source: include/uapi/linux/netfilter/xt_comment.h.
   if (text.size() > kLongest) text.resize(kLongest);
   return text;
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Rules made by the older iptables (ip_tables) are not in nf_tables and can only be read through a command of that
+// make. A node may have both at once: the one in use today, and what an earlier plugin left in the other.
 #include "standard-plugins/common/legacy_iptables.h"
 
 #include <fmt/format.h>
@@ -26,12 +28,14 @@ std::string program_of(bool v4, const char* part) {
 }  // namespace
 
 bool has_legacy_table(bool v4, const std::string& table) {
+  // Tables that exist: asking by the command would create the table, and load its module.
   const auto names = read_file(v4 ? "/proc/self/net/ip_tables_names" : "/proc/self/net/ip6_tables_names");
   return names && ("\n" + *names).find("\n" + table + "\n") != std::string::npos;
 }
 
 bool may_have_iptables_chain(bool v4, const std::string& table, const std::string& chain) {
   if (has_legacy_table(v4, table)) return true;
+  // iptables-nft keeps its tables in families ip and ip6, under the old names.
   kernel::NlSocket socket = kernel::nft::open_socket();
   return kernel::nft::chain_use(socket, {v4 ? kernel::nft::Family::ip : kernel::nft::Family::ip6, table}, chain)
       .has_value();

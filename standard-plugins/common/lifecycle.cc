@@ -55,6 +55,7 @@ cni::Result add_attachment(const cni::Request& request, Node& node, std::string_
                            const Make& make) {
   const state::FileLock lock = begin_attachment(request, node, plugin, undo);
   Rollback rollback;
+  // By what the record says at that moment, not by what was planned: `make` writes it before each change.
   rollback.add("attachment", [&] { undo_recorded(request, node, plugin, undo); });
   state::Attachment attachment = state::make_attachment(request, plugin);
   cni::Result result = make(attachment);
@@ -107,6 +108,7 @@ void undo_unrecorded(const state::Attachment& attachment, Node& node, Undo undo)
   try {
     undo(attachment, node);
   } catch (const Error& error) {
+    // A configuration that ADD would refuse never made anything.
     if (!error.is(Error::Code::config)) throw;
     log_warning("ignoring, since there is no record either: {}", error.what());
   }

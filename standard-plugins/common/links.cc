@@ -80,6 +80,7 @@ std::string random_veth_name() {
 
 MacAddress random_mac() {
   auto bytes = random_bytes<6>();
+  // Unicast and locally administered. Source: IEEE 802, the I/G and U/L bits of an address.
   bytes[0] = static_cast<std::uint8_t>((bytes[0] & 0xfcU) | 0x02U);
   return MacAddress(bytes);
 }
@@ -92,6 +93,7 @@ Link ensure_bridge(NlSocket& host, const BridgeSettings& settings) {
                 fmt::format("config key \"bridge\" is \"{}\"; expected the name of a bridge: {} exists and is {}",
                             settings.name, settings.name, bridge.kind.empty() ? "no virtual link" : bridge.kind));
   kernel::LinkChange change;
+  // Setting the address it has pins it there.
   if (!created && follows_its_ports(bridge)) change.mac = bridge.mac;
   if (!bridge.is_up()) change.up = true;
   if (settings.promisc && !bridge.is_promiscuous()) change.promisc = true;
@@ -99,6 +101,7 @@ Link ensure_bridge(NlSocket& host, const BridgeSettings& settings) {
     kernel::change_link(host, bridge.index, change, "setting up bridge " + bridge.name);
   if (!created && settings.vlan_filtering && !vlan_filtering_of(host, bridge.index).value_or(false))
     kernel::change_link_data(host, bridge.index, kKind, "switching on VLAN filtering of " + bridge.name, put_filtering);
+  // A pod could otherwise give the node a default route by a router advertisement.
   ignore_router_advertisements(bridge);
   return bridge;
 }
@@ -119,6 +122,7 @@ void set_port(NlSocket& host, const Link& port, const PortSettings& settings) {
   message.header(header).nest(IFLA_LINKINFO, [&](NlMessage& info) {
     info.put_string(IFLA_INFO_SLAVE_KIND, kKind);
     info.nest(IFLA_INFO_SLAVE_DATA, [&](NlMessage& data) {
+      // Only what is asked for: an older kernel refuses an attribute that it does not know.
       if (settings.hairpin) data.put_u8(IFLA_BRPORT_MODE, 1);
       if (settings.isolated) data.put_u8(IFLA_BRPORT_ISOLATED, 1);
     });

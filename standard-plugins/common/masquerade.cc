@@ -110,6 +110,7 @@ void remove_with_iptables(bool v4, const PodChain& chain) {
   IptablesBatch batch(v4, kBackendKey, kTable);
   for (const auto& jump : chain.jumps) batch.remove(kPostRouting, jump);
   batch.make_chain(chain.name).remove_chain(chain.name);
+  // One of the lines named something that is gone, and then none was carried out: one by one, then.
   if (batch.try_commit()) return;
   const Iptables iptables(v4, kBackendKey);
   for (const auto& jump : chain.jumps)
@@ -137,6 +138,7 @@ NatBackend parse_masquerade_backend(const JsonView& root) {
   const auto key = root.find(kBackendKey);
   const std::string name = key ? key->string() : std::string();
   if (name == "nftables") return NatBackend::nftables;
+  // Without the key the node decides: where iptables' tables are in use, rules belong where its administrator looks.
   if (name.empty()) return uses_iptables_nat() ? NatBackend::iptables : NatBackend::nftables;
   if (name != "iptables") key->reject("\"nftables\" or \"iptables\"");
   for (const bool v4 : {true, false}) const IptablesBatch probe(v4, kBackendKey, kTable);
@@ -189,6 +191,7 @@ void remove_masquerade(const state::AttachmentId& id, const Masquerade& masquera
     const state::FileLock lock = lock_iptables(node);
     return for_each_chain(id, masquerade, remove_with_iptables);
   }
+  // Not even the question, which would load nf_tables.
   if (masquerade.addresses.empty()) return;
   kernel::NlSocket socket = nft::open_socket();
   for (const IpPrefix& address : masquerade.addresses) {

@@ -59,6 +59,7 @@ Parent find_parent(const cni::Request& request, kernel::NlSocket& inside, const 
 }
 
 void require_valid_mtu(const cni::Request& request) {
+  // Read before the master is looked for, so that a value of the wrong type is named first.
   if (const auto mtu = request.conf.root().find("mtu")) mtu->integer(0, kLargestMtu, kMtuMeaning);
 }
 
@@ -72,6 +73,7 @@ kernel::NewLink link_on(const Parent& parent, const cni::Request& request, kerne
   kernel::NewLink link;
   link.name = request.ifname;
   link.parent = parent.link.index;
+  // The parent stays on the node; the kernel finds it by the number the pod's netns has for the node's.
   if (!parent.in_container) {
     link.parent_netns = kernel::peer_netns_id(inside, kernel::NetNs::current());
     link.transit_name = transit_name(state::attachment_id(request, {}));

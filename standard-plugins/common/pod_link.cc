@@ -26,6 +26,7 @@ std::optional<kernel::Link> find_recorded(kernel::NlSocket& inside, const state:
                                           const Node& node) {
   if (const boost::json::value* index = attachment.data.if_contains(kIndexKey); index != nullptr && index->is_int64())
     return kernel::find_link(inside, static_cast<int>(index->get_int64()));
+  // Killed between making it and giving it its name.
   if (const auto link = kernel::find_link(inside, transit_name(attachment.id))) return link;
   const boost::json::value* recorded = attachment.data.if_contains(kNameKey);
   const std::string name = recorded == nullptr ? attachment.id.ifname : std::string(recorded->as_string());
@@ -71,6 +72,7 @@ struct Work {
 /// The record says what to remove before there is anything to remove.
 kernel::Link make_link(Work& work, const PodLinkKind& kind, const CreateLink& create, const PrepareLink& prepare) {
   const std::string name = pod_link_name(kind, work.request.conf, work.request.ifname);
+  // Before the record: an ADD that is refused must not leave one by which DEL would remove another's interface.
   require_free_name(work.inside, name, work.request.netns);
   state::Store store = store_of(work.node);
   work.attachment.data[kKindKey] = kind.kind;
@@ -179,6 +181,7 @@ void check_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& 
   if (link.kind != kind.kind) throw_drift(link.name, {fmt::format("it is no {} link", kind.kind)});
   std::vector<std::string> clauses = compare(inside, link);
   if (!link.is_up()) clauses.emplace_back("it is down");
+  // The link itself first: without it, or with another in its place, addresses tell nothing.
   throw_drift(link.name, clauses);
   cni::check_interface(inside, link, previous, position);
 }

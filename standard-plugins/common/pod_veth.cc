@@ -39,6 +39,7 @@ void remove_by_container_end(const state::Attachment& attachment) {
   const auto netns = netns_of(attachment);
   if (!netns) return;
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
+  // Of a pod without record only the pod's end can be known; its other end goes with it.
   const auto link = kernel::find_link(inside, attachment.id.ifname);
   if (link && link->kind == "veth")
     kernel::delete_link(inside, link->index, fmt::format("removing {} of {}", link->name, netns->path()));
@@ -104,6 +105,7 @@ void write_if_there(const kernel::NetNs& netns, const std::string& key, std::str
 }  // namespace
 
 void set_announcing(const kernel::NetNs& netns, const std::string& ifname) {
+  // There in every kernel with IPv4, so a failure is one.
   kernel::write_sysctl(netns, fmt::format("net/ipv4/conf/{}/arp_notify", ifname), "1");
 }
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Names that the reference plugins give to what they make, and taking it away: a node may change over while pods of
+// theirs run. Source: containernetworking/plugins, pkg/utils/utils.go, pkg/ip/ipmasq_*.go, plugins/meta/portmap and
+// bandwidth, pkg/link/spoofcheck.go.
 #include "standard-plugins/common/reference.h"
 
 #include <fmt/format.h>
@@ -90,11 +93,13 @@ void remove_chains(const nft::Table& table, const std::vector<std::string>& chai
   remove_rules(batch, socket, table, from, [&](const nft::ListedRule& rule) {
     return std::find(present.begin(), present.end(), rule.jump) != present.end();
   });
+  // All are emptied before any is removed: they jump to each other.
   for (const std::string& chain : present) batch.flush_chain(chain);
   for (const std::string& chain : present) batch.delete_chain(chain);
   try {
     batch.commit(socket, "removing nftables chain " + present.front());
   } catch (const kernel::KernelError& error) {
+    // ENOENT and no chain any more: somebody else was at it too.
     if (error.err() != ENOENT || nft::chain_use(socket, table, present.front())) throw;
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Only for the names that the reference plugins make: they are the first digits of a SHA-512.
 #define OPENSSL_SUPPRESS_DEPRECATED  // EVP would link its providers, megabytes, into a program that starts per call
 #include "standard-plugins/common/sha512.h"
 

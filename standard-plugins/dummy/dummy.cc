@@ -13,6 +13,7 @@ constexpr PodLinkKind kKind{.plugin = "dummy", .kind = "dummy"};
 struct Config {};
 
 Config parse_config(const cni::Request& request) {
+  // As the reference: a dummy without an address is good for nothing.
   require_ipam_type(request);
   return {};
 }

@@ -40,6 +40,7 @@ FirewallBackend choose_backend(const FirewallConfig& config) {
   if (config.backend == FirewallBackend::iptables)
     for (const bool v4 : {true, false}) const Iptables probe(v4, "backend");
   if (config.backend) return *config.backend;
+  // First: where firewalld runs its zones decide, and a rule elsewhere would not let through what they drop.
   if (is_firewalld_running()) return FirewallBackend::firewalld;
   return uses_iptables() ? FirewallBackend::iptables : FirewallBackend::nftables;
 }
@@ -56,6 +57,7 @@ std::string find_dropper(FirewallBackend backend) {
 }
 
 void accept_pod(const PodAccept& pod, const Node& node) {
+  // Nothing to let through: a pod without IPAM.
   if (pod.addresses.empty()) return;
   if (pod.backend == FirewallBackend::firewalld) return accept_with_firewalld(pod);
   if (pod.backend == FirewallBackend::iptables) {

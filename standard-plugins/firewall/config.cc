@@ -35,6 +35,7 @@ std::string parse_admin_chain(const JsonView& root, std::string fallback) {
   if (!key || key->string().empty()) return fallback;
   std::string name = key->string();
   const bool is_plain = std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isgraph(c); });
+  // A name that begins with "-" or "!" would be an option or a negation to the command.
   if (name.size() > kLongest || !is_plain || name.front() == '-' || name.front() == '!')
     key->reject("a chain's name: up to 28 characters without blanks, the first no \"-\" or \"!\"");
   return name;

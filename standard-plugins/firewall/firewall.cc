@@ -19,6 +19,7 @@ constexpr const char* kBackendKey = "backend";
 
 /// Also of a configuration that a record kept.
 cni::Result previous_of(const cni::NetConf& conf) {
+  // The addresses are not in the record by themselves: the configuration that is kept there has them.
   const auto previous = conf.root().find("prevResult");
   return previous ? cni::Result::parse(*previous, conf.cni_version) : cni::Result();
 }
@@ -113,6 +114,7 @@ void undo_leniently(const state::Attachment& attachment, Node& node) {
 cni::Result add(const cni::Request& request, Node& node) {
   const cni::Result result = require_previous(request);
   PodAccept pod = accept_of(state::attachment_id(request, kName), request.conf);
+  // On record before anything is made (see add): DEL uses the backend of then, whatever the node uses by now.
   pod.backend = choose_backend(pod.config);
   const auto isolation = isolation_of(request, pod.config);
   return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
@@ -169,6 +171,7 @@ std::vector<std::string> repair_firewall(const state::Attachment& attachment, No
   const auto isolation = Isolation::from_record(attachment);
   std::vector<std::string> missing = compare_accepted(pod);
   if (!missing.empty() && !dry_run) {
+    // Removed and made anew: rules that are half there would otherwise be doubled.
     no_longer_accept_pod(pod, node);
     accept_pod(pod, node);
   }

@@ -19,6 +19,7 @@ std::string text_of(const IpAddress& address) {
 }
 
 bool has_owner(SystemBus& bus) {
+  // NameHasOwner, because a call to firewalld itself would have systemd start it.
   return bus
       .call({.destination = kBus,
              .path = "/org/freedesktop/DBus",
@@ -58,6 +59,7 @@ bool is_firewalld_running() {
 void accept_with_firewalld(const PodAccept& pod) {
   auto bus = find_firewalld();
   if (!bus) throw Error(Error::Code::kernel, "telling firewalld of the pod failed: it does not run any more");
+  // Not permanently: what is told so is forgotten with the boot, as the pod is.
   for (const IpAddress& address : pod.addresses) call_zone(*bus, pod, "addSource", address, "ZONE_ALREADY_SET");
 }
 

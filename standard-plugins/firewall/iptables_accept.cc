@@ -53,6 +53,8 @@ void for_each_family(const PodAccept& pod, const Work& work, bool is_signed = tr
 /// The pod's own rules, which count on what all pods share.
 IptablesBatch accepting(const PodAccept& pod, bool v4, const std::vector<Words>& rules) {
   IptablesBatch batch(v4, kKey, kTable);
+  // With the shared chains there, which is nearly always, a pod costs one process; where they are not, the batch fails
+  // whole and they are made.
   batch.require(kForward, entry()).require(kChain, admin_entry(pod));
   for (const Words& rule : rules) batch.append(kChain, rule);
   return batch;
@@ -74,6 +76,7 @@ void accept_with_iptables(const PodAccept& pod) {
     const IptablesBatch batch = accepting(pod, v4, rules);
     if (batch.try_commit()) return;
     const Iptables iptables(v4, kKey);
+    // Chains before the jumps to them, and those to the admin's chain first: his rules decide before ours.
     iptables.ensure_chain(kTable, kChain);
     iptables.ensure_chain(kTable, pod.config.admin_chain);
     iptables.ensure_rule(kTable, kForward, entry(), true);

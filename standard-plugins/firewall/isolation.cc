@@ -19,6 +19,7 @@ namespace json = boost::json;
 
 namespace {
 
+// The priorities by number: nft resolves their names in the command, not in the kernel.
 constexpr int kFilterPriority = 0;           // "filter", nft(8)
 constexpr int kBridgeFilterPriority = -200;  // "filter" of family bridge
 constexpr std::uint32_t kBridgeForward = 2;  // NF_BR_FORWARD, whose header does not go with <netinet/in.h>
@@ -155,6 +156,7 @@ void add_isolation(const state::AttachmentId& id, const Isolation& isolation) {
 void remove_isolation(const state::AttachmentId& id, const Isolation& isolation) {
   std::vector<nft::Part> parts = parts_of(id, isolation);
   kernel::NlSocket socket = nft::open_socket();
+  // An address that another pod has by now stays protected.
   nft::keep_own(socket, parts);
   nft::drop(socket, parts, "no longer keeping others away from " + owner_text(id));
 }

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// As much of D-Bus as three questions need: authentication by user id, a call with strings, an answer with a string or
+// a truth value. No library, since the program starts once per call. Source: D-Bus Specification, "Message Protocol",
+// "Authentication Protocol".
 #include "standard-plugins/firewall/system_bus.h"
 
 #include <fmt/format.h>
@@ -25,6 +28,7 @@ constexpr std::uint8_t kPath = 1, kInterface = 2, kMember = 3, kErrorName = 4, k
                        kSignature = 8;  // header fields
 constexpr std::size_t kFixedHeader = 16;
 constexpr std::size_t kLargestMessage = 1U << 20U;  // the bus's own limit is 128 MiB; no answer here has 1 KiB
+// Each message says in its first byte which order its numbers have; the sender may choose.
 constexpr char kOwnOrder = std::endian::native == std::endian::little ? 'l' : 'B';
 
 constexpr std::size_t padded(std::size_t size, std::size_t alignment) {
@@ -156,6 +160,7 @@ std::optional<Fd> connect_to(const std::string& name) {
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + (name[0] == '\0' ? 0 : 1));
   Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) throw sys_error("opening a socket for the system bus");
+  // Long enough for a firewalld that is busy reloading.
   const timeval patience{.tv_sec = 20, .tv_usec = 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -219,6 +224,7 @@ std::optional<SystemBus> SystemBus::open() {
   SystemBus bus(*std::move(socket));
   send_to(bus.socket_.get(), std::string(1, '\0') + "AUTH EXTERNAL " + in_hex(std::to_string(::geteuid())) + "\r\n");
   std::string line;
+  // Byte by byte: what follows belongs to the message protocol.
   while (!line.ends_with("\r\n")) line += bus.read(1);
   if (!line.starts_with("OK "))
     throw Error(Error::Code::io, "connecting to the system bus failed: it does not know this user", line);
@@ -255,6 +261,7 @@ BusAnswer SystemBus::call(const BusCall& call) {
     if (body > kLargestMessage || header > kLargestMessage)
       throw Error(Error::Code::io, "reading from the system bus failed: the message is too large");
     message += read(header + body - kFixedHeader);
+    // The bus sends signals of its own (NameAcquired) in between.
     if (auto answer = decode_answer(message, serial)) return *std::move(answer);
   }
 }
