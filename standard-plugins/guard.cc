@@ -109,6 +109,7 @@ constexpr std::array kFlannelKeys{
 /// Where flanneld's file cannot be read or understood, there will be no delegate.
 void ask_flannel(const cni::Request& request, const Node& node, Asks& asks) {
   const FlannelConfig config = FlannelConfig::parse(request.conf.root());
+  // The delegate's configuration is made as ADD makes it, so that what is judged is what will be called.
   const auto text = read_file(config.subnet_file);
   if (!text) return;
   const auto delegate = delegate_config(request.conf, config, FlannelSubnet::parse(*text, config.subnet_file));
@@ -232,6 +233,8 @@ void ask_sysctls(const std::optional<JsonView>& map, Asks& asks) {
   for (const auto& [name, value] : map->members("an object of sysctl names and values")) {
     std::string path = name;
     const auto first = path.find_first_of("./");
+    // "net.ipv4.ip_forward" and "net/ipv4/ip_forward" are one sysctl, and a rule must not be passed by with the other
+    // spelling.
     if (first != std::string::npos && path[first] == '.') std::replace(path.begin(), path.end(), '.', '/');
     policy::Ask ask = policy::ask_name(Subject::sysctls, "sysctl", path);
     ask.shown = name;

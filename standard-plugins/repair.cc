@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Rules that another program flushed (a reload of a firewall, say) are made again while the pod runs. Each kind
+// compares first, so that a repair of what is right changes nothing.
 #include "standard-plugins/repair.h"
 
 #include "standard-plugins/bridge/spoof_check.h"
@@ -41,6 +43,7 @@ std::vector<std::string> repair_rules(const state::Attachment& attachment, Node&
   const state::Store store = store_of(node);
   const state::FileLock lock = store.lock_attachment(attachment.id);
   const auto record = store.find(attachment.id);
+  // Looked at again under the lock: since the listing it may have been deleted, and added anew.
   if (!record || record->since != attachment.since) return {};
   if (record->id.plugin == "portmap") return repair_mappings(*record, node, dry_run);
   if (record->id.plugin == "firewall") return repair_firewall(*record, node, dry_run);

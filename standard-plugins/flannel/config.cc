@@ -54,6 +54,7 @@ struct Found {
     if (variable.name == "FLANNEL_SUBNET") subnets[0] = variable.prefixes(true);
     if (variable.name == "FLANNEL_IPV6_SUBNET") subnets[1] = variable.prefixes(false);
     if (variable.name == "FLANNEL_MTU") mtu = variable.number();
+    // Names of flanneld's own file, other lines of which are passed over.
     if (variable.name == "FLANNEL_IPMASQ") masquerades = variable.value == "true";
   }
   void require_all(const std::string& path) const {
@@ -88,6 +89,7 @@ json::object ipam_of(const cni::NetConf& conf, const FlannelSubnet& subnet) {
   for (const IpPrefix& prefix : subnet.subnets) ranges.push_back(json::array{json::object{{"subnet", prefix.text()}}});
   for (const IpPrefix& network : subnet.networks) routes.push_back(json::object{{"dst", network.text()}});
   set_default(ipam, "type", "host-local");
+  // Never the configuration's: the ranges are what flanneld has leased for this node.
   ipam["ranges"] = std::move(ranges);
   ipam["routes"] = std::move(routes);
   return ipam;
@@ -128,6 +130,7 @@ FlannelConfig FlannelConfig::parse(const JsonView& root) {
   config.subnet_file = non_empty(root, "subnetFile", "/run/flannel/subnet.env");
   config.data_dir = non_empty(root, "dataDir", "/var/lib/cni/flannel");
   config.delegate = object_at(root, "delegate");
+  // Read for its type alone: a wrong one is refused before anything is made.
   object_at(root, "ipam");
   const auto delegate = root.find("delegate");
   if (!delegate) return config;

@@ -79,6 +79,7 @@ void undo(const state::Attachment& attachment, Node& node) {
   if (attachment.data.contains(kDelegateKey)) {
     const std::string saved = saved_config(attachment, file).value();
     call_del(attachment, saved, node);
+    // The file is named by the container alone; one that another network of the pod wrote is left to that.
     if (read_roots_file(file) == saved || !is_of_another(attachment, node)) remove_file(file);
   } else if (!is_of_another(attachment, node)) {
     if (const auto saved = saved_config(attachment, file)) call_del(attachment, *saved, node);
@@ -102,7 +103,9 @@ cni::Result add(const cni::Request& request, Node& node) {
   return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
     const std::string text = json::serialize(delegate.config);
     attachment.data[kDelegateKey] = text;
+    // Before the delegate is called: DEL needs nothing but this text, whatever flanneld leases by then.
     store_of(node).save(attachment);
+    // A node may be changed back: then the reference plugin's DEL finds its file.
     save_for_reference(attachment, config, text, node);
     return cni::delegate_add(delegate.type, request.environment, text, request.conf.cni_version, node);
   });

@@ -53,6 +53,7 @@ Config parse_config(const cni::Request& request) {
   Config config;
   config.master = parse_master(request);
   config.mode = parse_mode(request);
+  // Both are read for their types alone here, so that a wrong one is refused before anything is made.
   is_parent_in_container(request);
   require_valid_mtu(request);
   const bool has_previous_address = request.conf.previous && !request.conf.previous->ips.empty();

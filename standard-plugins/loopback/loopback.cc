@@ -30,10 +30,12 @@ cni::Result add(const cni::Request& request, Node&) {
   kernel::NlSocket inside = kernel::NlSocket::in(netns);
   const kernel::Link lo = kernel::get_link(inside, kLo);
   if (!lo.is_up()) kernel::set_up(inside, lo);
+  // In a chain the result of the plugins before is handed on.
   return request.conf.previous ? *request.conf.previous : result_of(inside, lo, request.netns);
 }
 
 void del(const cni::Request& request, Node& node) {
+  // A path that another pod has by now leads to that pod's lo.
   const auto netns = find_unclaimed_netns(request, store_of(node), "");
   if (!netns) return;
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);

@@ -40,6 +40,7 @@ std::uint32_t parse_mode(const JsonView& root) {
 Config parse_config(const cni::Request& request) {
   const JsonView root = request.conf.root();
   Config config;
+  // Empty: the interface of the default route, as find_parent takes it.
   config.master = root.string_or("master", "");
   config.mode = parse_mode(root);
   config.broadcast_queue = static_cast<std::uint32_t>(
@@ -56,6 +57,8 @@ void create(const Config& config, const cni::Request& request, const kernel::Net
   link.mac = config.mac;
   kernel::create_link(inside, kKind.kind, link, [&](kernel::NlMessage& data) {
     data.put_u32(IFLA_MACVLAN_MODE, config.mode);
+    // The queue is the master's, of all macvlans on it: the kernel takes the largest that any of them asks for. Source:
+    // drivers/net/macvlan.c.
     if (config.broadcast_queue != 0) data.put_u32(IFLA_MACVLAN_BC_QUEUE_LEN, config.broadcast_queue);
   });
 }

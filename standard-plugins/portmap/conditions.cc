@@ -76,6 +76,7 @@ bool add_list(std::vector<Rule>& rules, const std::vector<std::string>& values, 
     Rule all = rule;
     for (const std::string& value : values) {
       Rule one = rule;
+      // "Equal to one of these" takes a rule for each; "equal to none" takes one rule with all of them.
       if (!compare(equal ? one : all, value, equal)) return false;
       if (equal) product.push_back(std::move(one));
     }
@@ -107,6 +108,7 @@ Compare interface(char wildcard) {
       return true;
     }
     name.pop_back();
+    // The pattern "+" or "*" alone: every name, and there is none that it excludes.
     if (name.empty()) return equal;
     rule.meta(NFT_META_IIFNAME, 0).compare(0, equal, name);
     return true;
@@ -152,6 +154,7 @@ bool is_option(const std::vector<std::string>& list) {
 
 bool is_in_digits(const std::string& text) {
   return text.find_first_not_of("0123456789abcdefABCDEF.:/") == std::string::npos &&
+         // Digits alone are a host's name here: only inet_aton takes them for an address.
          text.find_first_of(".:/") != std::string::npos;
 }
 

@@ -87,6 +87,7 @@ std::uint8_t PortMapping::protocol_number() const {
 }
 
 std::optional<IpAddress> PortMapping::only_address() const {
+  // 0.0.0.0 is how runtimes write "every address of the node".
   if (!host_ip || host_ip->is_unspecified()) return std::nullopt;
   return host_ip;
 }
@@ -101,6 +102,7 @@ PortmapConfig PortmapConfig::parse(const cni::NetConf& conf) {
   config.conditions_v4 = read_conditions(root, "conditionsV4");
   config.conditions_v6 = read_conditions(root, "conditionsV6");
   config.external_mark_chain = root.string_or("externalSetMarkChain", "");
+  // The default (13) is the reference plugin's, chosen beside the bits that Kubernetes uses (14 and 15).
   config.mark_bit = static_cast<int>(
       root.integer_or("markMasqBit", 0, kHighestBit, "the number of a bit of the packet mark", config.mark_bit));
   if (const auto list = conf.runtime_config("portMappings"))
@@ -112,6 +114,7 @@ PortmapConfig PortmapConfig::parse(const cni::NetConf& conf) {
 
 std::vector<IpPrefix> pod_addresses(const cni::Result& previous, const std::string& ifname) {
   const auto is_of_pod = [&](const cni::IpConfig& ip) {
+    // Results of old versions name no interface: the address is taken for the pod's.
     if (!ip.interface || *ip.interface < 0) return true;
     const auto position = static_cast<std::size_t>(*ip.interface);
     if (position >= previous.interfaces.size()) return true;

@@ -61,6 +61,7 @@ std::string mark_chain(const PortmapConfig& config) {
 /// kMasquerade comes first in POSTROUTING: behind the rules for pods' own addresses, which accept what stays in their
 /// subnet, it would not see what a pod sends to itself.
 void add_shared(Chains& chains, const PortmapConfig& config) {
+  // Only what is for the node itself: a connection that passes through to another host's port is left alone.
   const Words local = {"-m", "addrtype", "--dst-type", "LOCAL", "-j", kTranslate};
   chains.shared.emplace_back(kTranslate);
   for (const char* chain : {"PREROUTING", "OUTPUT"}) chains.entries.push_back({chain, local});
@@ -129,6 +130,8 @@ Chains chains_of(const PortmapPlan& plan, const IpPrefix& address) {
 /// The pod's own, which counts on what all pods share.
 IptablesBatch making(bool v4, const Chains& chains) {
   IptablesBatch batch(v4, kBackendKey, kTable);
+  // Asked for and not made: their places in PREROUTING and the like are kept when they are there, and one call is
+  // enough.
   for (const Entry& entry : chains.entries) batch.require(entry.chain, entry.rule);
   batch.make_chain(chains.own);
   for (const Words& rule : chains.rules) batch.append(chains.own, rule);
@@ -167,6 +170,7 @@ void unmap_with_iptables(const PortmapPlan& plan) {
     if (removing(v4, chains, chains.jumps).try_commit()) continue;
     const Iptables iptables(v4, kBackendKey);
     for (const Words& jump : chains.jumps)
+      // In a loop: a repair that was killed, or the batch of another version, may have left it twice.
       while (iptables.has_rule(kTable, kTranslate, jump)) iptables.remove_rule(kTable, kTranslate, jump);
     removing(v4, chains, {}).commit();
   }

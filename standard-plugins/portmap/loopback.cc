@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Mappings through 127.0.0.1 need route_localnet on the interface towards the pod, which alone would open the node's
+// own loopback to its network. So a rule comes first that drops 127.0.0.0/8 from every other interface, and goes last.
+// Source: Documentation/networking/ip-sysctl.rst, route_localnet; CVE-2020-8558.
 #include "standard-plugins/portmap/loopback.h"
 
 #include <arpa/inet.h>  // before the kernel's headers, which define the same types anew
@@ -92,6 +95,7 @@ void switch_on(const std::string& interface, const Node& node) {
   const kernel::NetNs host = kernel::NetNs::current();
   if (kernel::read_sysctl(host, sysctl_of(interface)) == "1") return;
   make_directories(directory_of(node));
+  // The file before the switch: what was off before can be found again after a crash.
   write_file_atomically(directory_of(node) + "/" + interface, "", Durability::until_reboot);
   kernel::write_sysctl(host, sysctl_of(interface), "1");
 }
@@ -116,6 +120,7 @@ void open_loopback(const PortmapPlan& plan, const Node& node) {
   kernel::NlSocket rules = nft::open_socket();
   std::vector<nft::Part> parts = {{.fixture = fixture(), .elements = elements, .replaced = {}}};
   nft::replace_others(rules, parts);
+  // The guard before the switches.
   nft::put(rules, parts, "guarding 127.0.0.1");
   kernel::NlSocket host;
   for (const IpPrefix& address : plan.addresses) {
@@ -135,6 +140,7 @@ void close_loopback(const PortmapPlan& plan, const Node& node) {
   nft::Batch batch(table());
   for (const nft::Element& element : parts.front().elements) batch.delete_element(element);
   batch.commit(rules, "no longer guarding 127.0.0.1 for " + owner_text(plan.id));
+  // Other pods still have mappings.
   if (!nft::is_empty_set(table(), kPods)) return;
   switch_all_off(node);  // never on without the guard
   nft::drop(rules, fixture(), {}, "no longer guarding 127.0.0.1");

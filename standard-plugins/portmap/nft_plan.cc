@@ -26,6 +26,8 @@ namespace {
 constexpr int kDestinationNatPriority = -99;
 constexpr int kSourceNatPriority = 101;
 constexpr std::uint32_t kDatumSlot = 8;  ///< of the pod's address; its port is behind it
+// A node's port can be one pod's only, and a map holds one datum per key. Who comes second waits in a set and gets the
+// port when the first goes, instead of failing: so does a chain of iptables, whose first rule counts.
 constexpr std::string_view kWaiting = "_waiting";
 
 nft::Table table() {
@@ -74,6 +76,7 @@ nft::Rule& except_loopback(nft::Rule& rule, bool v4, bool source_nat) {
 /// `rule` holds the conditions.
 nft::Rule translation(nft::Rule rule, const PortmapConfig& config, bool v4, bool with_address) {
   except_loopback(rule, v4, config.source_nat);
+  // A mapping without an address is for those of the node; one with an address is for just that.
   if (!with_address) rule.destination_is_local();
   std::uint32_t slot = 0;
   if (with_address) {
@@ -211,6 +214,7 @@ nft::Element waiting(const nft::Element& element) {
 void claim(nft::Part& part, nft::Element& element, const std::string& owner, const Node& node) {
   if (!is_alive(owner, node)) return part.replaced.push_back(element);
   log_warning("{} waits for a port of the node that {} has", element.comment, owner);
+  // CHECK counts it as made: the pod reaches its port as soon as it is free.
   element = waiting(element);
 }
 
@@ -272,6 +276,7 @@ void map_with_nftables(const PortmapPlan& plan, const Node& node) {
 void unmap_with_nftables(const PortmapPlan& plan, const Node& node) {
   std::vector<nft::Part> parts = parts_of(plan);
   for (nft::Part& part : parts)
+    // Both: whether this pod has the port or waits for it, nobody has written down.
     for (std::size_t i = part.elements.size(); i-- > 0;)
       if (!part.elements[i].data.bytes().empty()) part.elements.push_back(waiting(part.elements[i]));
   kernel::NlSocket socket = nft::open_socket();

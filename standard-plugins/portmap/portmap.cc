@@ -71,6 +71,7 @@ void unmap(const PortmapPlan& plan, const Node& node) {
   });
   collector.run("loopback", [&] { close_loopback(plan, node); });
   collector.finish();
+  // After the rules are gone, not before: a packet in between would make the flow anew.
   forget_flows(plan);
 }
 
@@ -115,11 +116,13 @@ void map_or_change(PortmapPlan& plan, state::Attachment& attachment, const Node&
     attachment.data[kBackendKey] = plan.backend == NatBackend::iptables ? "iptables" : "nftables";
     store_of(node).save(attachment);
   };
+  // The backend is on record before the first rule of it: DEL has to know whose rules to remove.
   save();
   if (plan.empty()) return;
   try {
     map(plan, node);
   } catch (const IptablesUnsupported& error) {
+    // The configuration wants iptables, so there is nothing to change to.
     if (plan.config.backend || find_key_for_iptables(plan.config) != nullptr) throw;
     log_warning("mapping ports with nftables: {} ({})", error.what(), error.hint());
     unmap_with_iptables(plan);  // one family may have been served
@@ -188,6 +191,7 @@ void status(const cni::Request& request, Node&) {
   try {
     if (backend_of(PortmapConfig::parse(request.conf)) == NatBackend::iptables) return;
     kernel::NlSocket socket = kernel::nft::open_socket();
+    // Any question will do: a kernel without nf_tables refuses it.
     kernel::nft::generation(socket);
   } catch (const Error& error) {
     throw Error(Error::Code::not_available, fmt::format("ports cannot be mapped: {}", error.what()), error.hint());

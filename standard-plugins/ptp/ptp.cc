@@ -80,6 +80,7 @@ void route_through_gateway(kernel::NlSocket& inside, const kernel::Link& link, c
   gateway.source = ip.address.address;
   if (ip.address.address.is_v4()) gateway.scope = RT_SCOPE_LINK;
   kernel::add_route(inside, gateway, kernel::IfExists::beside);
+  // An address of /32 or /128 has no subnet to route to.
   if (subnet.destination == host_prefix(ip.address.address)) return;
   kernel::RouteInfo behind;
   behind.destination = subnet.destination;
@@ -96,6 +97,7 @@ void route_to_pod(kernel::NlSocket& host, const kernel::Link& link, const cni::I
   kernel::RouteInfo route;
   route.destination = host_prefix(ip.address.address);
   route.index = link.index;
+  // As the reference makes it: the route ends on this link.
   if (ip.address.address.is_v4()) route.scope = RT_SCOPE_HOST;
   kernel::add_route(host, route);
 }
@@ -141,7 +143,9 @@ void build(Work& work) {
   set_announcing(work.netns, link.name);
   set_duplicate_address_detection(work.netns, link.name, false);  // the node alone is on this link
   cni::configure_interface(work.netns, inside, link, work.result, kContainerPosition);
+  // Before the routes: IPv6 takes none through a link that has not come up.
   wait_for_pod_veth(work.host, port, inside, link);
+  // Each address has its own way, in both directions: two families, or two addresses, do not share a gateway.
   for (const cni::IpConfig& ip : work.result.ips) {
     route_through_gateway(inside, link, ip);
     route_to_pod(work.host, port, ip);
@@ -194,6 +198,7 @@ std::vector<std::string> compare_host(kernel::NlSocket& host, const kernel::Link
 std::vector<std::string> compare_pod_routes(kernel::NlSocket& inside, const kernel::Link& link,
                                             const cni::Result& previous) {
   std::vector<std::string> clauses;
+  // All tables.
   const auto routes = kernel::list_routes(inside, link.index, 0);
   const auto require = [&](const IpPrefix& destination) {
     if (std::none_of(routes.begin(), routes.end(),

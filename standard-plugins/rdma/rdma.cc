@@ -170,6 +170,7 @@ void move_back(const state::Attachment& attachment, const Moved& moved, const No
   const auto pod = netns_of(attachment);
   auto device = pod ? take_from_pod(*pod, moved, home) : await_at_home(*host, moved, node);
   if (!device) device = find_at_home(*host, moved, node);
+  // Renamed at home: there the name may be another's while it is in the pod, and here it is known to be free.
   if (device && device->name != moved.name) kernel::rename_rdma_device(*host, *device, moved.name);
 }
 
@@ -194,6 +195,7 @@ cni::Result add(const cni::Request& request, Node& node) {
   const kernel::NetNs home = kernel::NetNs::current();
   auto host = kernel::open_rdma_socket(home);
   if (!host) throw_no_rdma();
+  // In shared mode every netns sees every device, and the kernel refuses to move one.
   require_exclusive(*host);
   return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
     const auto device = kernel::find_rdma_device(*host, rdma_name_of(node, function));
@@ -202,7 +204,9 @@ cni::Result add(const cni::Request& request, Node& node) {
                   "`rdma -n POD dev` in the pods of this node tells which; its DEL brings it back");
     attachment.data[kFunctionKey] = function;
     attachment.data[kDeviceKey] = device->name;
+    // The index stays the same through moves and renamings.
     attachment.data[kIndexKey] = static_cast<std::int64_t>(device->index);
+    // On record with its present name before it moves.
     store_of(node).save(attachment);
     put_into_pod(home, *device, request.pod_netns(), name);
     return result;

@@ -120,11 +120,13 @@ SourceRouting plan(kernel::NlSocket& inside, const cni::Request& request, const 
                    const kernel::Link& link) {
   SourceRouting routing;
   const std::vector<cni::IpConfig> ips = addresses_of(*request.conf.previous, request.ifname);
+  // The table is somebody else's: its routes are not touched, only rules lead there.
   if (config.table) {
     for (const cni::IpConfig& ip : ips) routing.tables.push_back({*config.table, ip.address.address, {}});
     return routing;
   }
   routing.moved = movable_routes(inside, link);
+  // Under lock_netns, so that another interface of this pod does not choose the same.
   const std::vector<std::uint32_t> numbers = free_tables(inside, ips.size());
   for (std::size_t i = 0; i < ips.size(); ++i) {
     routing.tables.push_back(plan_table(routing.moved, config, ips[i], link));
@@ -174,6 +176,7 @@ cni::Result add(const cni::Request& request, Node& node) {
     const state::FileLock tables = lock_netns(request, node);
     kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
     const kernel::Link link = kernel::get_link(inside, request.ifname);
+    // Planned whole, put on record, then made: what an ADD that is killed has moved can be moved back.
     const SourceRouting routing = plan(inside, request, config, link);
     attachment.data[kIndexKey] = link.index;
     routing.to_record(attachment);

@@ -142,6 +142,7 @@ void SourceRouting::to_record(state::Attachment& attachment) const {
 }
 
 std::vector<std::uint32_t> free_tables(kernel::NlSocket& inside, std::size_t count) {
+  // As the reference counts: below are the numbers that people choose by hand.
   constexpr std::uint32_t kFirst = 100;
   std::vector<std::uint32_t> used;
   for (const int family : {AF_INET, AF_INET6})
@@ -154,6 +155,8 @@ std::vector<std::uint32_t> free_tables(kernel::NlSocket& inside, std::size_t cou
 }
 
 void make_routing(kernel::NlSocket& inside, const SourceRouting& routing) {
+  // Rules first, whose tables are still empty and so lead on to the main one; routes are there twice for a moment and
+  // never missing.
   for (const SourceTable& table : routing.tables) kernel::add_rule(inside, rule_of(table));
   for (const SourceTable& table : routing.tables)
     for (const RouteInfo& route : table.routes) kernel::add_route(inside, route, kernel::IfExists::beside);
@@ -165,6 +168,7 @@ void remove_routing(kernel::NlSocket& inside, const SourceRouting& routing, cons
   Collector collector;
   for (const SourceTable& table : routing.tables)
     collector.run("rule", [&] { kernel::remove_rule(inside, rule_of(table)); });
+  // Without the link its routes are gone by themselves, and moved ones have nowhere to go.
   if (link) {
     for (const RouteInfo& route : routing.hinted) collector.run("route", [&] { kernel::remove_route(inside, route); });
     for (const RouteInfo& route : routing.moved)

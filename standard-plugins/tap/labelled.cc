@@ -23,6 +23,7 @@ constexpr const char* kNextExec = "/proc/thread-self/attr/exec";
 class ExecContext {
  public:
   explicit ExecContext(const std::string& context) {
+    // Without SELinux there is nobody who would honour a label.
     if (::access(kSelinux, F_OK) != 0 || !write(context))
       throw Error(
           Error::Code::config,
@@ -50,6 +51,7 @@ void create_labelled_tap(const TapSettings& settings, const std::string& context
   if (settings.multi_queue) words.emplace_back("multi_queue");
   if (settings.owner) words.insert(words.end(), {"user", std::to_string(*settings.owner)});
   if (settings.group) words.insert(words.end(), {"group", std::to_string(*settings.group)});
+  // For the one command, and of this thread alone.
   const ExecContext labelled(context);
   const CommandAnswer answer = run_command(*ip, words);
   if (answer.status != 0)

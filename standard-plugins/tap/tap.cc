@@ -65,6 +65,7 @@ void open_tap(const TapSettings& settings) {
   if (::ioctl(device.get(), TUNSETIFF, &request) != 0) throw sys_error("creating TAP device {}", settings.name);
   if (settings.owner) set_or_throw(device.get(), TUNSETOWNER, *settings.owner, "owner", settings.name);
   if (settings.group) set_or_throw(device.get(), TUNSETGROUP, *settings.group, "group", settings.name);
+  // Last: a device whose owner could not be set goes with this descriptor.
   set_or_throw(device.get(), TUNSETPERSIST, 1, "persistence", settings.name);
 }
 

@@ -18,6 +18,7 @@ constexpr const char* kOriginalKey = "original";
 
 template <typename Value>
 void take_if_absent(std::optional<Value>& kept, const std::optional<Value>& offered) {
+  // The first value is the one from before the plugin: a second ADD of a chain must not take its own for it.
   if (!kept) kept = offered;
 }
 
@@ -77,6 +78,7 @@ void save_tuning_backup(const std::string& path, const LinkSettings& original) {
 
 void remove_tuning_backup(const std::string& path, const LinkSettings& original) {
   remove_temporary(path);
+  // Another attachment may have written a file of that name since.
   if (read_roots_file(path) == boost::json::serialize(to_json(original))) remove_file(path);
 }
 

@@ -65,6 +65,7 @@ Sysctls sysctls_of(const cni::Request& request) {
 
 void require_allowed(const Sysctls& sysctls, const std::string& file) {
   const auto text = read_file(file);
+  // Without the file everything of net is allowed, as in the reference plugin.
   if (!text || sysctls.empty()) return;
   const std::vector<std::string> lines = lines_of(*text);
   for (const auto& [key, value] : sysctls)
@@ -97,6 +98,7 @@ std::map<std::string, std::string> parse_sysctls(const cni::Request& request, co
   std::map<std::string, std::string> paths;
   for (const auto& [key, value] : sysctls) {
     const std::string path = path_of(key, request.ifname);
+    // Only these belong to the netns; others would change the node.
     if (!path.starts_with("net/") || path.find("..") != std::string::npos)
       throw Error(Error::Code::config, fmt::format("config key \"sysctl\" has \"{}\"; expected a sysctl of net", key));
     paths[path] = value.string();

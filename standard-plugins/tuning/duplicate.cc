@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A JSON parser keeps one of two members with the same name, so the text itself is looked through: two values for one
+// sysctl are a mistake.
 #include "standard-plugins/tuning/duplicate.h"
 
 #include <algorithm>
@@ -16,6 +18,7 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 /// Takes the rest of a string, behind its opening quote, and the closing one.
 std::string_view take_string(std::string_view& json) {
   std::size_t end = 0;
+  // An escaped quote does not end a string.
   while (end < json.size() && json[end] != '"') end += json[end] == '\\' ? 2 : 1;
   end = std::min(end, json.size());
   const std::string_view text = json.substr(0, end);

@@ -44,6 +44,7 @@ std::optional<std::int64_t> number_of(std::string_view text) {
 using Range = std::pair<std::int64_t, std::int64_t>;
 
 std::optional<Range> range_of(std::string_view text) {
+  // From the second character on: the first may be a minus.
   const auto dash = text.find('-', 1);
   const auto first = number_of(text.substr(0, dash));
   const auto last = dash == std::string_view::npos ? first : number_of(text.substr(dash + 1));
@@ -81,6 +82,7 @@ bool is_same_word(std::string_view given, std::string_view shown) {
   if (number && number == number_of(shown)) return true;
   const auto ranges = ranges_of(given);
   if (ranges && ranges == ranges_of(shown)) return true;
+  // Numbers have been compared as such: "010" is eight.
   return !number && without_zeros(given) == without_zeros(shown);
 }
 

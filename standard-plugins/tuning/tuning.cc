@@ -46,6 +46,8 @@ void ensure_mac(kernel::NlSocket& inside, const kernel::Link& link, const MacAdd
   try {
     kernel::set_mac(inside, link, mac);
   } catch (const kernel::KernelError& error) {
+    // EBUSY is how eth_prepare_mac_addr_change refuses while the link is up; it is tried live first, which costs
+    // nothing.
     if (error.err() != EBUSY || !link.is_up()) throw;
     set_mac_while_down(inside, link, mac);
   }
@@ -140,11 +142,13 @@ void tune(const cni::Request& request, Node& node, const TuningConfig& config) {
     const kernel::Link link = kernel::get_link(inside, request.ifname);
     state::Attachment attachment = begin_record(request, node, netns, link);
     attachment.data[kDirectoryKey] = config.data_dir;
+    // Read, put on record, written to the peer's file, changed: in that order.
     const LinkSettings original = record_original(attachment, config.link.present_in(link));
     store_of(node).save(attachment);
     save_tuning_backup(backup_of(attachment, config.data_dir), original);
     apply(inside, link, config.link);
   }
+  // After the link: some sysctls are of it. They go with the netns and are not put back.
   write_sysctls(netns, config);
 }
 

@@ -38,6 +38,7 @@ void create(const Config& config, const cni::Request& request, const kernel::Net
     kernel::create_link(inside, kKind.kind, link,
                         [&](kernel::NlMessage& data) { data.put_u16(IFLA_VLAN_ID, config.id); });
   } catch (const kernel::KernelError& error) {
+    // The kernel says the same of a name that is taken; that was looked for before (pod_link.cc).
     if (error.err() != EEXIST) throw;
     throw Error(
         Error::Code::held, fmt::format("VLAN {} of {} is in use", config.id, parent.link.name),

@@ -59,6 +59,7 @@ std::uint32_t free_table(kernel::NlSocket& inside) {
   std::set<std::uint32_t> taken = {RT_TABLE_COMPAT, RT_TABLE_DEFAULT, RT_TABLE_MAIN, RT_TABLE_LOCAL};
   for (const kernel::Link& link : kernel::list_links(inside))
     if (link.kind == kKind) taken.insert(table_of(inside, link.index).value_or(0));
+  // As the reference chooses: from 1 upwards.
   std::uint32_t number = 1;
   while (taken.contains(number)) ++number;
   return number;
@@ -98,6 +99,7 @@ struct Belongings {
 Belongings belongings_of(kernel::NlSocket& inside, const kernel::Link& link, std::uint32_t table) {
   Belongings belongings;
   for (const kernel::AddressInfo& address : kernel::list_addresses(inside, link.index, AF_INET6))
+    // Link-local ones the kernel makes again by itself.
     if (address.scope != RT_SCOPE_LINK) belongings.addresses.push_back(address);
   for (const kernel::RouteInfo& route : kernel::list_routes(inside, link.index, table))
     if (route.protocol != RTPROT_KERNEL) belongings.routes.push_back(route);
