@@ -39,6 +39,7 @@ void ask_one_range(const JsonView& range, Asks& asks) {
   if (!range.is_object()) return asks.push_back({Subject::addresses, range.path(), "a value that is not understood"});
   const std::string subnet = range.string_or("subnet", "");
   const auto prefix = IpPrefix::parse(subnet);
+  // What cannot be understood is asked for as it is written, and refused where addresses are bounded.
   if (!prefix) return asks.push_back(policy::ask_address(Subject::addresses, range.path() + ".subnet", subnet));
   const auto end_of = [&](const char* key, const IpAddress& otherwise) {
     return IpAddress::parse(range.string_or(key, "")).value_or(otherwise);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Addresses that a runtime asks for, in the places where they may stand; each remembers its place, for messages.
 #include "ipam/requested_ips.h"
 
 namespace barewire::ipam {

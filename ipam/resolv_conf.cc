@@ -30,6 +30,7 @@ void apply_line(std::string_view line, cni::Dns& dns) {
   const auto words = words_of(line);
   if (words.size() < 2 || words[0][0] == '#' || words[0][0] == ';') return;
   if (words[0] == "nameserver") dns.nameservers.push_back(words[1]);
+  // The last one counts; names to search and options add up.
   if (words[0] == "domain") dns.domain = words[1];
   if (words[0] == "search") append_rest(dns.search, words);
   if (words[0] == "options") append_rest(dns.options, words);

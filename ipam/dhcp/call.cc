@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One call of the dhcp plugin to its daemon: a JSON object each way over a unix socket; closing a direction ends what
+// is said in it.
 #include "ipam/dhcp/call.h"
 
 #include <poll.h>
@@ -39,6 +41,7 @@ void send_all(int fd, std::string_view bytes, const std::string& path) {
     if (sent < 0) throw sys_error("writing to the DHCP daemon at {}", path);
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
+  // The end of the call: the daemon reads until here.
   ::shutdown(fd, SHUT_WR);
 }
 
@@ -54,6 +57,7 @@ std::string receive_all(int fd, const std::string& path, std::chrono::steady_clo
       throw Error(Error::Code::io, fmt::format("waiting for the DHCP daemon at {} failed: no answer", path), kHint);
     const ssize_t got = ready < 0 ? -1 : ::recv(fd, buffer.data(), buffer.size(), 0);
     if (got < 0 && errno == EINTR) continue;
+    // A daemon that dies resets the connection; the answer is then empty, which result_of tells.
     if (got < 0 && errno != ECONNRESET) throw sys_error("reading from the DHCP daemon at {}", path);
     if (got <= 0) return bytes;
     bytes.append(buffer.data(), static_cast<std::size_t>(got));

@@ -20,6 +20,7 @@ constexpr milliseconds kPause = 2s, kPauseJitter = 500ms;
 constexpr milliseconds kFirstSlow = 4s, kJitter = 1s;
 /// Source: RFC 2131 §4.4.5: "down to a minimum of 60 seconds"; a short lease cannot wait that long.
 constexpr milliseconds kRenewalPause = 60s;
+// What an Ethernet frame carries, so that no answer comes in fragments.
 constexpr std::uint16_t kMaximumMessage = 1500;
 
 bool is_trying(Client::State state) {
@@ -51,6 +52,7 @@ std::string error_text(const Message& nak) {
 
 Time boot_time() {
   timespec now{};
+  // It goes on while the machine sleeps, as the server's lease does, and nobody sets it.
   ::clock_gettime(CLOCK_BOOTTIME, &now);
   return std::chrono::duration_cast<Time>(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
@@ -172,6 +174,7 @@ Message Client::message_of(MessageType type, Time now) const {
 
 Client::Sending Client::discover(Time now) {
   Message message = message_of(MessageType::discover, now);
+  // The address that the pod has: a server that forgot its leases may grant it again. Source: RFC 2131 §4.4.1.
   if (state_ == State::recovering) message.set_address(kRequestedAddress, terms_->address.address);
   next_ = now + until_next_discover();
   return {std::move(message), false};
@@ -216,6 +219,7 @@ Time Client::until_next_request(Time now) const {
 
 std::optional<Client::Sending> Client::receive(const Message& message, Time now) {
   const auto type = message.type();
+  // Answers to other clients on the same wire come here too.
   if (!type || !message.from_server || message.transaction != transaction_ || message.hardware != identity_.hardware)
     return std::nullopt;
   if (*type == MessageType::offer) return take_offer(message, now);
@@ -232,6 +236,7 @@ std::optional<Client::Sending> Client::take_offer(const Message& offer, Time now
   if (state_ != State::selecting && state_ != State::recovering) return std::nullopt;
   try {
     Terms terms = Terms::from_ack(offer);
+    // The pod has its address configured: another one is of no use to it.
     if (holds_ && terms.address.address != terms_->address.address) {
       reason_ = fmt::format("the DHCP server {} has {} for the pod instead of {}", terms.server.text(),
                             terms.address.address.text(), terms_->address.address.text());
@@ -256,6 +261,7 @@ void Client::take_ack(const Message& ack, Time now) {
     reason_ = error.what();
     return;
   }
+  // The lease runs from when it was asked for. Source: RFC 2131 §4.4.1.
   granted_ = std::min(sent_, now);
   state_ = State::bound;
   holds_ = true;

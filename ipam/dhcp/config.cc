@@ -81,6 +81,7 @@ Bytes parse_requested(const JsonView& ipam) {
       const auto key = entry.find("option");
       if (key && !(key->is_string() && key->string().empty())) add(option_of(*key));
     }
+  // Without a mask there is no result; the reference plugin asks for both unless it is told not to.
   if (with_default) {
     add(kRouters);
     add(kSubnetMask);
@@ -135,6 +136,7 @@ std::string socket_path_of(const cni::Request& request) {
 Bytes client_identifier(const std::string& network, const std::string& container_id, const std::string& ifname) {
   constexpr std::size_t kMost = 254;  // one byte of the option says what kind of identifier it is
   const std::string text = fmt::format("{}/{}/{}", container_id, network, ifname).substr(0, kMost);
+  // The first byte is 0: an identifier that is no hardware address. Source: RFC 2132 §9.14.
   Bytes identifier(1 + text.size());
   std::copy(text.begin(), text.end(), identifier.begin() + 1);
   return identifier;

@@ -20,6 +20,7 @@ void complain(const Error& error) {
 int serve(const DaemonOptions& options, const StopSignals& stop) {
   set_log(LogLevel::info);
   Server server(options, stop);
+  // After the socket is there: who waits for this file finds a daemon that listens.
   if (!options.pid_file.empty())
     write_file_atomically(options.pid_file, std::to_string(::getpid()), Durability::until_reboot, 0644);
   server.run();
@@ -50,6 +51,7 @@ bool is_daemon_call(int argc, char* const* argv) {
 
 int daemon(int argc, char* const* argv) {
   try {
+    // Before anything else: a signal that comes while leases are loaded is not lost.
     const StopSignals stop;
     return run(std::span(argv, static_cast<std::size_t>(argc)).subspan(2), stop);
   } catch (const Error& error) {

@@ -70,6 +70,7 @@ const Flag* find_flag(std::string_view name) {
 
 /// "name" and, behind '=', its value.
 std::pair<std::string, std::optional<std::string>> split(std::string_view argument) {
+  // Go's flag package takes one dash or two.
   const std::size_t dashes = argument.starts_with("--") ? 2 : argument.starts_with("-") ? 1 : 0;
   if (dashes == 0 || argument.size() == dashes)
     throw Error(Error::Code::environment, fmt::format("argument \"{}\" is no flag", argument), "dhcp daemon -help");
@@ -125,6 +126,7 @@ DaemonOptions DaemonOptions::parse(std::span<char* const> arguments) {
     const Flag* flag = find_flag(name);
     if (flag == nullptr)
       throw Error(Error::Code::environment, fmt::format("flag -{} is not known", name), "dhcp daemon -help");
+    // A boolean takes its value behind '=' alone.
     if (!value && flag->value.empty()) value = "true";
     if (!value && ++i == arguments.size())
       throw Error(Error::Code::environment, fmt::format("flag -{} needs a {}", name, flag->value), "dhcp daemon -help");

@@ -71,6 +71,7 @@ std::optional<kernel::NetNs> netns_of(const LeaseRecord& record, const std::stri
   auto netns = kernel::NetNs::try_open(host_prefix + record.attachment.netns);
   if (netns && netns->id() == *id) return netns;
   vf::NetNsFinding finding = vf::NetNsCensus::take().find(*id);
+  // Unknown is not gone: the lease stays.
   finding.exists().require(fmt::format("the netns of lease {} lives", record.attachment.id.text()));
   return std::move(finding.netns);
 }
@@ -81,6 +82,7 @@ bool release(const LeaseRecord& record, const std::string& host_prefix) {
   if (!netns) return false;
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
   const auto link = kernel::find_link(inside, record.index);
+  // Nothing can be sent from a link that is down.
   if (!link || !link->is_up()) return false;
   const Message message = release_message(identity_of(record), *record.terms, random_number());
   PacketSocket(*netns, record.index).send(message, record.terms->server, record.server_mac);
@@ -92,6 +94,7 @@ void forget(state::Store& store, const state::AttachmentId& id, const std::strin
     auto attachment = store.find(id);
     if (!attachment) return;
     const LeaseRecord record = LeaseRecord::from_attachment(std::move(*attachment));
+    // Releasing is a courtesy: an address that is not released is free when its lease has run out.
     if (!release(record, host_prefix) && record.granted)
       log_info("lease {}: cannot be released, its interface is gone; it will run out", id.text());
   } catch (const Error& error) {

@@ -58,6 +58,7 @@ void Leases::load(Time now) {
 }
 
 void Leases::take_up(LeaseRecord record, Time now) {
+  // Another daemon's of this node, which listens elsewhere.
   if (record.daemon != options_.socket_path) return;
   const state::AttachmentId id = record.attachment.id;
   // One without a grant belongs to an ADD that died with the daemon.
@@ -101,6 +102,7 @@ void Leases::add(const cni::Request& request, int connection, Time now) {
     const Lease& lease = found->second;
     const bool same =
         lease.record.attachment.netns_id == record.attachment.netns_id && lease.record.index == record.index;
+    // An ADD that is repeated for the same interface gets the lease that it has.
     if (same && is_held(lease.client.state())) return answer_(connection, result_text(lease.client));
     del(id);
   }
@@ -199,6 +201,7 @@ void Leases::work(const std::vector<pollfd>& polled, Time now) {
 void Leases::read(Lease& lease, Time now) {
   while (const auto received = lease.socket->receive()) {
     const auto sending = lease.client.receive(received->message, now);
+    // For renewals, which go to the server alone: a packet socket does no ARP.
     if (lease.client.state() == State::bound) lease.record.server_mac = received->sender;
     settle(lease);
     if (sending) send(lease, *sending, now);
@@ -237,6 +240,7 @@ bool Leases::open_socket(Lease& lease) {
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
   const auto link = kernel::find_link(inside, lease.record.index);
   if (!link) return false;
+  // IPAM is called before the interface is up. One that went down later was taken down by somebody.
   if (!link->is_up() && !lease.record.granted) kernel::set_up(inside, *link);
   lease.socket.emplace(*netns, lease.record.index);
   return true;

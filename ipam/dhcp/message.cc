@@ -13,6 +13,7 @@ using View = std::span<const std::uint8_t>;
 
 constexpr std::size_t kFixedSize = 236;  ///< before the cookie
 constexpr std::size_t kServerNameAt = 44, kServerNameSize = 64, kFileAt = 108, kFileSize = 128;
+// The size of a BOOTP message: relays and servers may drop shorter ones. Source: RFC 1542 §2.1.
 constexpr std::size_t kSmallest = 300;
 constexpr std::array<std::uint8_t, 4> kCookie = {99, 130, 83, 99};
 constexpr std::uint8_t kPad = 0, kEnd = 255, kRequestOp = 1, kReplyOp = 2, kEthernet = 1, kUdp = 17,
@@ -47,6 +48,7 @@ bool read_options(View field, std::map<std::uint8_t, Bytes>& options) {
     const std::size_t size = field[at++];
     if (size > field.size() - at) return false;
     const View value = field.subspan(at, size);
+    // An option that comes again goes on where it ended. Source: RFC 3396.
     options[code].insert(options[code].end(), value.begin(), value.end());
     at += size;
   }
@@ -178,6 +180,7 @@ Bytes datagram_to_server(const IpAddress& from, const IpAddress& to, View payloa
   // Over the pseudo header too: the addresses, which lie before the UDP header, its protocol and size.
   const auto pseudo = static_cast<std::uint32_t>(kUdp + kUdpHeader + payload.size());
   const std::uint16_t sum = checksum(View(packet).subspan(12), pseudo);
+  // 0 would say that there is no checksum. Source: RFC 768.
   put16(packet, kIpHeader + 6, sum == 0 ? 0xffff : sum);
   return packet;
 }
@@ -187,6 +190,7 @@ std::optional<View> payload_to_client(View packet) {
   if (packet.size() < kIpHeader || packet[0] >> 4 != kVersion || packet[9] != kUdp) return std::nullopt;
   const std::size_t header = std::size_t{packet[0] & 0xfU} * 4, size = number16(packet, 2);
   if (header < kIpHeader || size < header + kUdpHeader || size > packet.size()) return std::nullopt;
+  // A packet socket sees fragments as they come; they are not put together here.
   if ((number16(packet, 6) & kFragment) != 0 || checksum(packet.first(header)) != 0) return std::nullopt;
   const View udp = packet.first(size).subspan(header);
   if (number16(udp, 2) != kClientPort) return std::nullopt;

@@ -88,6 +88,7 @@ std::optional<PacketSocket::Received> PacketSocket::receive() const {
         std::min<std::size_t>(static_cast<std::size_t>(got), buffer.size()));
     const auto payload = payload_to_client(packet);
     auto message = payload ? Message::decode(*payload) : std::nullopt;
+    // The filter looks at the port alone.
     if (!message) continue;
     std::array<std::uint8_t, 6> sender{};
     std::memcpy(sender.data(), from.sll_addr, sender.size());

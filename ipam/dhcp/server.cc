@@ -65,7 +65,9 @@ Listener Listener::open(const std::string& path) {
   if (!fd) throw sys_error("opening a unix socket");
   if (has_listener(path))
     throw Error(Error::Code::held, fmt::format("listening on {} failed: another DHCP daemon does", path));
+  // Of a daemon that was killed: has_listener has told that nobody listens there.
   remove_file(path);
+  // The socket is root's from its first moment.
   const mode_t before = ::umask(0177);
   const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   const int err = errno;
@@ -95,6 +97,7 @@ void Server::run() {
   for (;;) {
     const std::vector<pollfd> polled = wait();
     const Time now = boot_time();
+    // Asked to stop. Leases stay on record, and the next daemon takes them up.
     if (polled[0].revents != 0) break;
     leases_.work(polled, now);
     for (auto& [id, connection] : connections_) {

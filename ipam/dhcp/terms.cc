@@ -150,6 +150,7 @@ IpAddress require_v4(const JsonView& key) {
 }  // namespace
 
 Terms Terms::from_ack(const Message& ack) {
+  // No host can have such an address, whatever a server says.
   if (ack.yours.is_unspecified() || ack.yours.is_multicast() || ack.yours.is_loopback())
     throw Error(Error::Code::ipam,
                 fmt::format("reading the DHCP server's answer failed: it grants {}", ack.yours.text()));

@@ -34,6 +34,7 @@ IpPrefix parse_subnet(const JsonView& subnet) {
   if (*prefix != prefix->network())
     subnet.reject(fmt::format("no host bits set: the network address is {}", prefix->network().text()));
   const auto longest = static_cast<std::uint8_t>(prefix->address.size() * 8 - 2);
+  // As the reference: a smaller subnet has no room beside its own address and the gateway's.
   if (prefix->length > longest) subnet.reject(fmt::format("room for addresses: a prefix length up to {}", longest));
   return *prefix;
 }

@@ -37,6 +37,7 @@ bool is_draft_name(std::string_view name) {
 }
 
 Fd make_draft(const std::string& directory, std::string_view content) {
+  // It has no name until it is whole: the reference plugin, which reads these files too, never sees an empty one.
   Fd draft(::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644));
   // Kernels and file systems without O_TMPFILE see a directory opened for writing.
   if (!draft && (errno == EISDIR || errno == EOPNOTSUPP || errno == ENOENT || errno == EINVAL)) return {};

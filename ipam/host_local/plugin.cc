@@ -110,7 +110,9 @@ cni::Result add(const cni::Request& request, Node& node) {
   Rollback rollback;
   for (std::size_t i = 0; i < config.range_sets.size(); ++i) {
     const cni::IpConfig ip = reserve_one(store, owner, config, i, request, node);
+    // A later range may be exhausted: what the earlier ones gave goes back.
     rollback.add("reservation", [&store, &owner, address = ip.address.address] { store.release(address, owner); });
+    // Where the next ADD begins to look: an address that was given back is not given out at once.
     store.set_last_reserved(i, ip.address.address);
     result.ips.push_back(ip);
   }

@@ -53,6 +53,7 @@ Candidates::Candidates(const RangeSet& set, const std::optional<IpAddress>& last
     const Range& range = set[(first + i) % set.size()];
     segments_.push_back({range.start, range.end, range.gateway});
   }
+  // Once round, and the address reserved last comes last.
   if (current != nullptr) segments_.push_back({current->start, *last, current->gateway});
 }
 

@@ -20,6 +20,7 @@ namespace barewire::ipam::host_local {
 namespace {
 
 constexpr char kMagic[8] = {'b', 'w', 'h', 'l', 'i', 'x', '0', '1'};
+// Slots: a node's usual hundred pods never make it grow.
 constexpr std::size_t kSmallest = 512;
 constexpr std::uint8_t kMappedPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -107,6 +108,7 @@ std::optional<ReservationIndex> ReservationIndex::open(const std::string& path, 
                      header.capacity <= bytes / sizeof(Slot) &&
                      bytes == sizeof(Header) + header.capacity * sizeof(Slot) &&
                      !is_crowded(header.used, header.capacity);
+  // In any doubt it is made anew from the files.
   if (!whole || header.seal != seal) return std::nullopt;
   return index;
 }
