@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Layout and comparison of slices. Names are derived from node, driver and PF: two daemons during an upgrade write the
+/// same slices, not each its own.
+#include "device-manager/dra/slices.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/json_view.h"
+
+namespace barewire::dra {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t kLongestName = 253;
+
+/// FNV-1a; for names that are too long to hold what they stand for.
+std::string hash_of(std::string_view text) {
+  std::uint64_t hash = 14695981039346656037ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return fmt::format("{:016x}", hash);
+}
+
+std::string slice_name(const Identity& identity, const std::string& pool, std::size_t index) {
+  const std::string parent = pool.substr(pool.rfind('/') + 1);
+  const std::string name = fmt::format("{}-{}-{}-{}", identity.node, identity.driver, parent, index);
+  return name.size() <= kLongestName ? name : fmt::format("{}-{}", hash_of(name), index);
+}
+
+/// v1beta1 has what describes a device one level deeper.
+json::array to_version(const json::array& devices, const std::string& version) {
+  if (version != "v1beta1") return devices;
+  json::array result;
+  for (const json::value& each : devices) {
+    json::object basic = each.get_object();
+    json::value name = basic["name"];
+    basic.erase("name");
+    result.push_back(json::object{{"name", std::move(name)}, {"basic", std::move(basic)}});
+  }
+  return result;
+}
+
+json::object member(const json::object& object, std::string_view key) {
+  const json::value* found = object.if_contains(key);
+  return found != nullptr && found->is_object() ? found->get_object() : json::object();
+}
+
+std::string text(const json::object& object, std::string_view key) {
+  const json::value* found = object.if_contains(key);
+  return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
+}
+
+/// What we write of a taint; the server adds when it came.
+json::array plain_taints(const json::value& taints) {
+  json::array result;
+  if (!taints.is_array()) return result;
+  for (const json::value& each : taints.get_array())
+    if (each.is_object())
+      result.push_back(
+          json::object{{"key", text(each.get_object(), "key")}, {"effect", text(each.get_object(), "effect")}});
+  return result;
+}
+
+/// Back from a server's form, which may add defaults, to ours.
+json::object plain_device(const json::value& device) {
+  if (!device.is_object()) return {};
+  const json::object& outer = device.get_object();
+  const json::object inner = outer.contains("basic") ? member(outer, "basic") : outer;
+  json::object result{{"name", text(outer, "name")}, {"attributes", member(inner, "attributes")}};
+  json::object capacity;
+  for (const auto& [id, value] : member(inner, "capacity"))
+    if (value.is_object()) capacity[id] = json::object{{"value", text(value.get_object(), "value")}};
+  if (!capacity.empty()) result["capacity"] = std::move(capacity);
+  if (inner.if_contains("allowMultipleAllocations") != nullptr)
+    result["allowMultipleAllocations"] = inner.at("allowMultipleAllocations");
+  if (const json::value* taints = inner.if_contains("taints"))
+    if (json::array plain = plain_taints(*taints); !plain.empty()) result["taints"] = std::move(plain);
+  return result;
+}
+
+std::vector<std::string> names_of(const json::array& devices) {
+  std::vector<std::string> names;
+  for (const json::value& each : devices) names.push_back(text(each.get_object(), "name"));
+  return names;
+}
+
+/// One pool before and after.
+class PoolPlan {
+ public:
+  PoolPlan(const DesiredPool& pool, const std::map<std::string, PublishedSlice>& published, const Identity& identity)
+      : pool_(pool), identity_(identity) {
+    for (const auto& [name, slice] : published) {
+      if (slice.pool == pool.name) generation_ = std::max(generation_, slice.generation);
+    }
+    for (std::size_t i = 0; i < pool.slices.size(); ++i) {
+      names_.push_back(slice_name(identity, pool.name, i));
+      const auto found = published.find(names_.back());
+      before_.push_back(found == published.end() ? nullptr : &found->second);
+    }
+  }
+
+  void add_to(std::vector<SliceWrite>& writes, std::size_t published_count) {
+    const bool anew = needs_generation(published_count);
+    if (anew) ++generation_;
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      const PublishedSlice* before = before_[i];
+      if (before != nullptr && !anew && before->devices == pool_.slices[i]) continue;
+      const auto kind = before == nullptr ? SliceWrite::Kind::create : SliceWrite::Kind::update;
+      writes.push_back({kind, names_[i], body(i)});
+    }
+  }
+  const std::vector<std::string>& names() const { return names_; }
+
+ private:
+  bool needs_generation(std::size_t published_count) const {
+    std::size_t moved = 0;
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      const PublishedSlice* before = before_[i];
+      if (before == nullptr || !before->is_sound || before->generation != generation_ ||
+          before->count != static_cast<std::int64_t>(names_.size()))
+        return true;
+      if (names_of(before->devices) != names_of(pool_.slices[i])) ++moved;
+    }
+    return moved > 1 || published_count != names_.size();
+  }
+
+  json::object body(std::size_t i) const {
+    json::object metadata{{"name", names_[i]},
+                          {"ownerReferences", json::array{json::object{{"apiVersion", "v1"},
+                                                                       {"kind", "Node"},
+                                                                       {"name", identity_.node},
+                                                                       {"uid", identity_.node_uid},
+                                                                       {"controller", true}}}}};
+    if (before_[i] != nullptr) metadata["resourceVersion"] = before_[i]->resource_version;
+    if (before_[i] != nullptr && !before_[i]->uid.empty()) metadata["uid"] = before_[i]->uid;
+    return {{"apiVersion", "resource.k8s.io/" + identity_.api_version},
+            {"kind", "ResourceSlice"},
+            {"metadata", std::move(metadata)},
+            {"spec", json::object{{"driver", identity_.driver},
+                                  {"nodeName", identity_.node},
+                                  {"pool", json::object{{"name", pool_.name},
+                                                        {"generation", generation_},
+                                                        {"resourceSliceCount", names_.size()}}},
+                                  {"devices", to_version(pool_.slices[i], identity_.api_version)}}}};
+  }
+
+  const DesiredPool& pool_;
+  const Identity& identity_;
+  std::int64_t generation_ = 0;
+  std::vector<std::string> names_;
+  std::vector<const PublishedSlice*> before_;
+};
+
+}  // namespace
+
+/// A PCI address as DNS labels: "0000:01:00.0" → "0000-01-00.0".
+std::string pool_name(const std::string& node, const std::string& parent) {
+  std::string name = parent;
+  std::replace(name.begin(), name.end(), ':', '-');
+  std::replace(name.begin(), name.end(), '_', '-');
+  return fmt::format("{}/{}", node, name);
+}
+
+std::vector<DesiredPool> lay_out(std::vector<Offer> offers, const std::map<std::string, NicFacts>& facts,
+                                 const Identity& identity, bool with_taints) {
+  std::sort(offers.begin(), offers.end(), [](const Offer& a, const Offer& b) {
+    return std::tie(parent_of(a.device), a.device.number, a.device.id) <
+           std::tie(parent_of(b.device), b.device.number, b.device.id);
+  });
+  const std::size_t most = with_taints ? kMostTaintedDevices : kMostDevices;
+  std::vector<DesiredPool> pools;
+  for (const Offer& offer : offers) {
+    if (offer.trouble && !with_taints) continue;
+    const std::string& parent = parent_of(offer.device);
+    const std::string name = pool_name(identity.node, parent);
+    if (pools.empty() || pools.back().name != name) pools.push_back({.name = name});
+    auto& slices = pools.back().slices;
+    if (slices.empty() || slices.back().size() == most) slices.emplace_back();
+    const auto known = facts.find(parent);
+    slices.back().push_back(
+        device_json(offer, known == facts.end() ? NicFacts() : known->second, identity.driver, with_taints));
+  }
+  return pools;
+}
+
+PublishedSlice parse_slice(const json::value& slice, const Identity& identity) {
+  const JsonView view(slice, "ResourceSlice: key", Error::Code::decode);
+  const JsonView metadata = view.at("metadata"), spec = view.at("spec"), pool = spec.at("pool");
+  PublishedSlice result;
+  result.name = metadata.at("name").string();
+  result.resource_version = metadata.string_or("resourceVersion", "");
+  result.uid = metadata.string_or("uid", "");
+  result.pool = pool.at("name").string();
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() - 1;
+  result.generation = pool.integer_or("generation", 0, kMost, "a generation", 0);
+  result.count = pool.integer_or("resourceSliceCount", 0, kMost, "a number of slices", 0);
+  if (const auto devices = spec.find("devices"))
+    for (const JsonView& each : devices->array()) result.devices.push_back(plain_device(each.value()));
+  result.is_sound = spec.string_or("driver", "") == identity.driver && spec.string_or("nodeName", "") == identity.node;
+  return result;
+}
+
+std::vector<SliceWrite> plan_writes(const std::vector<DesiredPool>& desired,
+                                    const std::map<std::string, PublishedSlice>& published, const Identity& identity) {
+  std::vector<SliceWrite> writes;
+  std::set<std::string> kept;
+  for (const DesiredPool& pool : desired) {
+    PoolPlan plan(pool, published, identity);
+    const auto count = std::count_if(published.begin(), published.end(),
+                                     [&](const auto& each) { return each.second.pool == pool.name; });
+    plan.add_to(writes, static_cast<std::size_t>(count));
+    kept.insert(plan.names().begin(), plan.names().end());
+  }
+  for (const auto& [name, slice] : published)
+    if (!kept.contains(name)) writes.push_back({SliceWrite::Kind::remove, name, {}});
+  return writes;
+}
+
+}  // namespace barewire::dra
