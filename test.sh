@@ -86,7 +86,7 @@ tests_of_release=programs-tests
 [ $full = no ] || tests_of_release=all
 phase "building the tests that start programs" build release $tests_of_release
 phase "building with AddressSanitizer and UndefinedBehaviorSanitizer" build dev programs in-process-tests
-phase "testing what ships, on this host" run_tests release release --parallel "$jobs" -L '/programs$|/runtimes$|^lint$' || status=1
+phase "testing what ships, on this host" run_tests release release --parallel "$jobs" -L '/programs$|/runtimes$|/packages$|^lint$' || status=1
 phase "testing the code with the sanitizers" run_tests in-process dev --parallel "$jobs" -L '/in-process$' || status=1
 phase "testing programs with the sanitizers" run_tests programs sanitized --parallel "$jobs" -L '/programs$' || status=1
 [ $full = no ] ||

@@ -56,8 +56,15 @@ target_link_libraries(barewire-options INTERFACE barewire-hardening)
 
 # The plugin program starts once per CNI call, so it is linked as a static PIE; with a sanitizer it cannot be.
 # docs/decisions/one-plugin-program.md has the figures.
+include(CheckLinkerFlag)
+check_linker_flag(CXX LINKER:--no-warnings BAREWIRE_LINKER_CAN_BE_QUIET)
 function(barewire_static_pie target)
   if(NOT BAREWIRE_SANITIZE AND NOT BAREWIRE_FUZZ)
     target_link_options(${target} PRIVATE -static-pie)
+    # The linker warns of every lookup by name in an archive that could be called (getaddrinfo of libopenvswitch,
+    # getprotobyname of libnl): addresses and protocols are numbers here, so none is.
+    if(BAREWIRE_LINKER_CAN_BE_QUIET)
+      target_link_options(${target} PRIVATE LINKER:--no-warnings)
+    endif()
   endif()
 endfunction()

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 
+#include "core/build_info.h"
 #include "core/cni/chain.h"
 #include "core/fd.h"
 #include "core/json_view.h"
@@ -157,7 +158,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error to undo, not a death on the way
   CLI::App app("Add, check or remove network interfaces of a network namespace with CNI plugins", "cnitool");
   app.footer(kFooter);
-  app.set_version_flag("--version", "cnitool (Barewire) " BAREWIRE_VERSION);
+  app.set_version_flag("--version", fmt::format("cnitool (Barewire) {}", build_info()));
   app.require_subcommand(1);
   Arguments arguments;
   app.add_option("-i,--ifname", arguments.ifname, "name of the interface in the netns (CNI_IFNAME, else eth0)");

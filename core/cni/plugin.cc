@@ -14,6 +14,7 @@
 #include <chrono>
 #include <csignal>
 
+#include "core/build_info.h"
 #include "core/cni/called_name.h"
 #include "core/cni/guard.h"
 #include "core/cni/known_keys.h"
@@ -229,7 +230,7 @@ int print_holdings(const PluginTable& plugins) {
 }
 
 int print_version(int stream) {
-  write_all(stream, "Barewire " BAREWIRE_VERSION "\n", "the version");
+  write_all(stream, fmt::format("Barewire {}\n", build_info()), "the version");
   return 0;
 }
 
@@ -245,7 +246,7 @@ int print_names(const PluginTable& plugins) {
 /// as.
 std::string about_text(const Plugin& plugin) {
   return fmt::format("CNI {} plugin {}\nCNI protocol versions supported: {}\nBarewire {}: {}\n", plugin.name,
-                     kReferenceVersion, versions_text(plugin), BAREWIRE_VERSION, plugin.about);
+                     kReferenceVersion, versions_text(plugin), build_info(), plugin.about);
 }
 
 int print_about(const Plugin& plugin, int stream) {

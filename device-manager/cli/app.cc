@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The command line of `barewire` as a whole.
 /// Each command adds itself with its options and its examples, so that help, completion and manual page tell the same.
+#include "core/build_info.h"
 #include "device-manager/cli/session.h"
 
 namespace barewire::cli {
@@ -15,7 +16,7 @@ constexpr const char* kFooter =
 
 std::unique_ptr<CLI::App> make_app(Session& session) {
   auto app = std::make_unique<CLI::App>(kAbout, "barewire");
-  app->set_version_flag("--version", fmt::format("barewire {}", BAREWIRE_VERSION), "Print the version and exit");
+  app->set_version_flag("--version", fmt::format("barewire {}", build_info()), "Print the version and exit");
   app->set_help_flag("-h,--help", "Print this help and exit");
   app->footer(kFooter);
   // Exactly one: two commands in one call would have two exit statuses.

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "core/build_info.h"
+
 namespace barewire::daemon {
 
 namespace {
@@ -27,7 +29,7 @@ void add_kubelet_options(CLI::App& app, kubelet::Settings& kubelet) {
 
 std::unique_ptr<CLI::App> make_app(Options& options) {
   auto app = std::make_unique<CLI::App>("Barewire's node daemon: undoes what dead pods left behind.", "barewired");
-  app->set_version_flag("--version", fmt::format("barewired {}", BAREWIRE_VERSION), "Print the version and exit");
+  app->set_version_flag("--version", fmt::format("barewired {}", build_info()), "Print the version and exit");
   app->set_help_flag("-h,--help", "Print this help and exit");
   constexpr std::int64_t kDay = 86400;
   app->add_option("--interval", options.interval, "Seconds between looks when no event calls for one (60)")

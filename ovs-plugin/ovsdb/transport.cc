@@ -114,8 +114,12 @@ std::string tls_helper_of(const Endpoint& endpoint) {
   if (!endpoint.tls_helper.empty()) return endpoint.tls_helper;
   std::error_code unreadable;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", unreadable);
-  const auto beside = self.parent_path() / kTlsHelperName;
-  if (!unreadable && access(beside.c_str(), X_OK) == 0) return beside;
+  const auto here = self.parent_path();
+  // As the build tree has it; as a prefix has it, seen from bin/ or sbin/, and from lib/cni/.
+  for (const char* way : {".", "../libexec/barewire", "../../libexec/barewire"}) {
+    const auto found = (here / way / kTlsHelperName).lexically_normal();
+    if (!unreadable && access(found.c_str(), X_OK) == 0) return found;
+  }
   return std::string(BAREWIRE_LIBEXEC_DIR "/") + kTlsHelperName;
 }
 

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# Removes what `cmake --install` of the tree BUILD put somewhere last, and directories that are empty then; a script for
+# `cmake -P`. The plugins whose place ours took are put back. Records of pods that run stay.
+set(manifest ${BUILD}/install_manifest.txt)
+if(NOT EXISTS ${manifest})
+  message(FATAL_ERROR "Uninstalling failed: ${manifest} is not there, so nothing was installed from this tree.")
+endif()
+file(STRINGS ${manifest} paths)
+
+set(directories)
+foreach(path IN LISTS paths)
+  set(path $ENV{DESTDIR}${path})
+  cmake_path(GET path PARENT_PATH directory)
+  cmake_path(GET path FILENAME name)
+  if(name STREQUAL "barewire-cni")
+    execute_process(COMMAND ${SOURCE}/packaging/install-plugins --restore ${directory} COMMAND_ERROR_IS_FATAL ANY)
+  else()
+    file(REMOVE ${path})
+  endif()
+  list(APPEND directories ${directory})
+endforeach()
+
+# Deepest first, upwards as long as they are empty and the project's own name is in the path: bin/ and share/ stay.
+list(REMOVE_DUPLICATES directories)
+list(SORT directories ORDER DESCENDING)
+foreach(directory IN LISTS directories)
+  while(directory MATCHES "barewire|/lib/cni$")
+    file(GLOB left LIST_DIRECTORIES true ${directory}/* ${directory}/.*)
+    list(FILTER left EXCLUDE REGEX "/\\.\\.?$")
+    if(left OR NOT IS_DIRECTORY ${directory})
+      break()
+    endif()
+    file(REMOVE_RECURSE ${directory})
+    cmake_path(GET directory PARENT_PATH directory)
+  endwhile()
+endforeach()
+file(REMOVE ${manifest})

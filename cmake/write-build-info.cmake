@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# Writes OUTPUT, the build_info of VERSION built of SOURCE as TYPE; a script for `cmake -P`.
+include(${CMAKE_CURRENT_LIST_DIR}/source-date.cmake)
+barewire_source_date(${SOURCE} epoch commit)
+set(details)
+# Other builds are for the edit loop, where a commit should link nothing anew.
+if(TYPE STREQUAL "Release" AND commit)
+  list(APPEND details "commit ${commit}")
+endif()
+if(TYPE STREQUAL "Release" AND epoch)
+  set(ENV{SOURCE_DATE_EPOCH} ${epoch})
+  string(TIMESTAMP date "%Y-%m-%d" UTC)
+  list(APPEND details ${date})
+endif()
+set(BUILD_INFO ${VERSION})
+if(details)
+  list(JOIN details ", " details)
+  string(APPEND BUILD_INFO " (${details})")
+endif()
+configure_file(${SOURCE}/packaging/build_info.cc.in ${OUTPUT} @ONLY)
