@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Listing directories, to their end or not at all: a listing that broke off half-way would make what was not read look
-/// absent. The only file that calls readdir.
+/// absent. The only file that calls readdir. Used wherever records, claims, processes or devices are counted. Safe from
+/// any thread.
 #pragma once
 
 #include <optional>
@@ -21,7 +22,7 @@ std::optional<std::vector<DirectoryEntry>> try_list_entries(const std::string& p
 
 /// As try_list_entries, the names alone.
 std::optional<std::vector<std::string>> try_list_directory(const std::string& path);
-/// As try_list_directory; empty where that is nullopt.
+/// As try_list_directory; empty where that is nullopt: for who need not tell an empty directory from none.
 std::vector<std::string> list_directory(const std::string& path);
 
 }  // namespace barewire

@@ -42,14 +42,16 @@ class Error : public std::runtime_error {
     internal = 999,
   };
 
+  /// `what` says what failed and names the object, without a full stop: a runtime shows it to people who see nothing
+  /// else. `hint` is what to do next, or the kernel's own words.
   Error(Code code, std::string what, std::string hint = {})
       : std::runtime_error(what), code_(static_cast<int>(code)), hint_(std::move(hint)) {}
-  /// For codes handed on unchanged from another plugin.
+  /// For codes handed on unchanged from another plugin, whatever they mean to it.
   Error(int code, std::string what, std::string hint) : std::runtime_error(what), code_(code), hint_(std::move(hint)) {}
 
-  int code() const noexcept { return code_; }
+  int code() const noexcept { return code_; }  ///< the number in the CNI error object
   bool is(Code code) const noexcept { return code_ == static_cast<int>(code); }
-  const std::string& hint() const noexcept { return hint_; }
+  const std::string& hint() const noexcept { return hint_; }  ///< may be empty
 
  private:
   int code_;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Owning file descriptor and whole-file reads and writes; used by every part that touches files.
+/// Owning file descriptor and whole-file reads and writes; used by every part that touches files. Works beside
+/// regular_file.h, which says what may be opened, and temporary_file.h. No state of its own: safe from any thread, one
+/// thread per Fd.
 #pragma once
 
 #include <sys/types.h>
@@ -24,7 +26,9 @@ class Fd {
 
   int get() const noexcept { return fd_; }
   explicit operator bool() const noexcept { return fd_ >= 0; }
+  /// Gives the descriptor to the caller, who closes it.
   int release() noexcept { return std::exchange(fd_, -1); }
+  /// Closes it now. A failure of close(2) is not told: Linux has let go of the descriptor all the same.
   void reset() noexcept;
 
  private:
@@ -43,7 +47,7 @@ std::optional<Fd> try_open_file(const std::string& path, int flags, mode_t mode 
 /// The rest of what `fd` has to say, to its end. `name` is for the message. Throws Error{io}, also when it is more than
 /// `most` bytes.
 std::string read_all(int fd, std::string_view name, std::size_t most = kLargestFile);
-/// Throws Error{io}.
+/// All of `bytes`, in as many writes as it takes; `name` is for the message. Throws Error{io}.
 void write_all(int fd, std::string_view bytes, std::string_view name);
 
 /// For a program's last words, where nobody is left to hear of a failure.

@@ -20,8 +20,9 @@ namespace barewire {
 boost::json::value parse_json(std::string_view bytes, std::string_view what);
 
 /// A JSON value and its path, read as Go's encoding/json reads, which every peer of ours uses: keys match in any case
-/// and the last wins; unknown ones are ignored; a null member is absent; a null element is its type's zero value ("",
-/// 0, {}). Holds a reference: the document must outlive it.
+/// of ASCII letters; of several members that match, the last that is not null counts; unknown ones are ignored; a null
+/// member is absent; a null element is its type's zero value ("", 0, {}). Holds a reference: the document must outlive
+/// it. Cheap to copy.
 class JsonView {
  public:
   /// `subject` opens every message: "config key" gives `config key "vf.vlan" is "100"; expected …`.
@@ -39,6 +40,7 @@ class JsonView {
   /// Each throws Error `… is X; expected <meaning>` when the type or range is wrong. Numbers with a decimal point or an
   /// exponent are no integers, as in Go.
   std::int64_t integer(std::int64_t min, std::int64_t max, std::string_view meaning) const;
+  /// Each of these throws Error `… is X; expected a boolean`, or what it is called, for another type.
   bool boolean() const;
   std::string string() const;
   /// The elements, each with its index in its path.
@@ -47,6 +49,8 @@ class JsonView {
   /// The members in document order.
   std::vector<std::pair<std::string, JsonView>> members(std::string_view meaning = "an object") const;
 
+  /// Of a member of this object; `fallback` where it is absent or null. Each throws as find() does, and as the reader
+  /// of its type.
   std::string string_or(std::string_view key, std::string fallback) const;
   bool boolean_or(std::string_view key, bool fallback) const;
   std::int64_t integer_or(std::string_view key, std::int64_t min, std::int64_t max, std::string_view meaning,

@@ -17,13 +17,20 @@ enum class LogLevel { error, warning, info, debug };
 /// "panic" and "error" → error, "warning"/"warn", "info", "debug"/"verbose", any case; nullopt for other words.
 std::optional<LogLevel> parse_log_level(std::string_view word);
 
-/// Where this process logs from now on; the default is LogLevel::warning to stderr. An unwritable file falls back to
-/// stderr and says so. This is process state by nature, like stderr itself.
+/// Where this process logs from now on; the default is LogLevel::warning to stderr. `file` is opened for appending,
+/// made with mode 0640 where it is missing; one that cannot be opened falls back to stderr and says so there. This is
+/// process state by nature, like stderr itself: call it before other threads log.
 void set_log(LogLevel level, const std::string& file = {});
+/// Whether a line of `level` would be written: for who would have to work to put one together.
 bool log_enabled(LogLevel level) noexcept;
+/// One line: the time in UTC, the level, what LogScope says, `line` with control characters escaped; in one write(2),
+/// so that lines of parallel calls do not mix. A line that cannot be written is lost: a full disk fails no call. Any
+/// thread.
 void write_log(LogLevel level, std::string_view line) noexcept;
 
 template <typename... Args>
+/// Formats and writes, where `level` is enabled. The four below are what is called: log_error for what failed,
+/// log_warning for what is passed over, log_info for what was done, log_debug for how.
 void log_at(LogLevel level, fmt::format_string<Args...> format, Args&&... args) {
   if (log_enabled(level)) write_log(level, fmt::format(format, std::forward<Args>(args)...));
 }

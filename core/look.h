@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The answer of one look at the node: yes, no, or "cannot tell" and why. Not knowing is neither absence nor death:
-/// nothing is deleted on the third answer, and whoever asked says what could not be looked at.
+/// nothing is deleted on the third answer, and whoever asked says what could not be looked at. A value; used by what
+/// finds netns, processes and vfio users.
 #pragma once
 
 #include <string>
@@ -21,7 +22,7 @@ class [[nodiscard]] Look {
 
   bool is_yes() const noexcept { return answer_ == Answer::yes; }
   bool is_no() const noexcept { return answer_ == Answer::no; }
-  bool is_unknown() const noexcept { return answer_ == Answer::unknown; }
+  bool is_unknown() const noexcept { return answer_ == Answer::unknown; }  ///< then why() says why
   /// Of an unknown one; else empty.
   const std::string& why() const noexcept { return why_; }
 

@@ -16,7 +16,7 @@ struct Node {
   const cni::PluginTable* plugins = nullptr;  ///< for delegation inside this program; nullptr: always execute
   std::string sysfs = "/sys";
   std::string run_dir = "/run/barewire";       ///< records, claims, locks: gone with the boot
-  std::string cni_state_dir = "/var/lib/cni";  ///< the peers' records, host-local's reservations
+  std::string cni_state_dir = "/var/lib/cni";  ///< peers' records, reservations, promised devices
   std::string profile_dir = "/etc/barewire/hw-profiles";
   std::string policy_file = "/etc/barewire/policy.json";  ///< what may be asked of the node; need not be there
 };

@@ -15,7 +15,8 @@
 
 namespace barewire {
 
-/// "a FIFO", "a directory", "a device", "a socket", "a symbolic link", "a file".
+/// What a file is, for messages: "a FIFO", "a directory", "a device", "a socket", "a symbolic link", "a file". `mode`
+/// is st_mode of stat(2).
 std::string_view kind_of(mode_t mode) noexcept;
 
 /// A descriptor that names what is at `path` and does nothing to it. nullopt when there is nothing (ENOENT, ENOTDIR).

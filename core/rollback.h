@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Undoing an ADD that failed half-way: the list of undo steps, run newest first unless kept.
+/// Undoing an ADD that failed half-way: the list of undo steps, run newest first unless kept. Works on the caller's
+/// thread, with the caller's locks held: declare a Rollback after them.
 #pragma once
 
 #include <exception>
@@ -19,6 +20,7 @@ class Rollback {
   /// Runs the undo steps, newest first. One that throws is logged ("undoing 'X' failed, ignoring: …"); the rest run.
   ~Rollback();
 
+  /// `step` names what is undone, for the log.
   void add(std::string step, std::function<void()> undo);
   /// The work is done: nothing will be undone.
   void keep() noexcept { steps_.clear(); }
@@ -31,7 +33,8 @@ class Rollback {
   std::vector<Step> steps_;
 };
 
-/// Runs `undo` steps that must all be tried (DEL, GC): remembers the first failure, goes on past it.
+/// Runs `undo` steps that must all be tried (DEL, GC): remembers the first failure, goes on past it. Ends with
+/// finish(): without it a failure is in the log alone.
 class Collector {
  public:
   /// Runs `step`; true when it succeeded. A failure is remembered (the first) and logged.

@@ -8,7 +8,7 @@
 namespace barewire {
 
 /// Makes `run_dir` (0755, whatever the caller's umask) and, component by component, `below` in it (0700 each). What is
-/// there stays as it is. Throws Error{io}.
+/// there stays as it is: its modes are an administrator's. Throws Error{io}.
 void make_run_directory(const std::string& run_dir, const std::string& below);
 
 }  // namespace barewire

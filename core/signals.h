@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// How a daemon is told to stop.
+/// How a daemon is told to stop. Used by the node daemon and the DHCP daemon, which poll its descriptor beside their
+/// sockets.
 #pragma once
 
 #include <signal.h>
@@ -19,6 +20,7 @@ class StopSignals {
 
   /// Readable once one has come. Does not block.
   int fd() const noexcept { return fd_.get(); }
+  /// Whether one has come; asked as often as one likes, it takes nothing away. Does not block.
   bool is_asked() const noexcept;
   /// From now on they end the process again; one that has come does so at once.
   void let_through() noexcept;

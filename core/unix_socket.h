@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Sockets in the file system: their addresses, and whether somebody listens. Source: unix(7).
+/// Sockets in the file system: their addresses, and whether somebody listens. Used by the daemons and those who call
+/// them, the OVSDB client and vhost-user ports; each call stands alone. Source: unix(7).
 #pragma once
 
 #include <sys/un.h>
@@ -12,7 +13,8 @@ namespace barewire {
 /// Bytes of a socket's path, the zero at its end not counted.
 inline constexpr std::size_t kLongestSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 
-/// Throws Error{environment} when `path` is longer than kLongestSocketPath.
+/// The address of `path` for bind(2) and connect(2). Throws Error{environment} when it is longer than
+/// kLongestSocketPath: the kernel would cut it off.
 sockaddr_un unix_address(const std::string& path);
 
 /// Whether a program listens at `path`; does not wait for it to accept. Throws Error{environment}, Error{io}.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Waiting until something on the node may have changed: links and VF attributes (rtnetlink), our records (inotify),
-/// named netns (inotify). Used by `barewire list --watch` and by the daemon.
+/// named netns (inotify). Tells that, not what: who is told looks again. Used by `barewire list --watch` and by the
+/// daemon. One thread at a time.
 #pragma once
 
 #include <netlink/socket.h>

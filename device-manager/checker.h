@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Comparing an attachment with the kernel by its own plugin's CHECK. Used by `barewire check` and, for attachments
-/// whose plugin tells no details, by `barewire list`.
+/// Comparing an attachment with the kernel by its own plugin's CHECK, called in a child process (plugin_call.h). Used
+/// by `barewire check` and, for attachments whose plugin tells no details, by `barewire list`.
 #pragma once
 
 #include <boost/json/value.hpp>

@@ -17,6 +17,7 @@ struct Filter {
   std::vector<std::string> pods{};        ///< "namespace/name", or a name in any namespace
   std::vector<std::string> containers{};  ///< the beginning of a container ID
 
+  /// Whether it asks for VFs, so that a PF without any is of no interest.
   bool names_vfs() const noexcept {
     return !states.empty() || !networks.empty() || !pods.empty() || !containers.empty();
   }

@@ -26,6 +26,7 @@ std::vector<PeerPod> find_dead_peer_pods(const Node& node);
 /// DEL by each plugin of its list that Barewire has; then the runtime's memory of it is removed, as the runtime does.
 Reaped reap(const Node& node, const PeerPod& pod);
 
+/// "network/container/interface", for people.
 std::string name_of(const PeerPod& pod);
 
 }  // namespace barewire::manager

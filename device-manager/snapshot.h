@@ -43,13 +43,13 @@ struct VfEntry {
 };
 
 struct PfEntry {
-  vf::Pf pf;            ///< its `vfs` are moved into the entries below
-  std::string model;    ///< "Intel 82576"; empty when no profile knows the card
-  std::string profile;  ///< family, "intel-igb"; "probed" for an unknown NIC
-  std::optional<kernel::EswitchMode> eswitch;
-  std::optional<std::uint32_t> speed_mbps;
-  std::vector<std::string> problems;  ///< hardware profiles that were ignored for this NIC
-  std::size_t enabled_vfs = 0;        ///< of the whole PF, also where `vfs` was narrowed by a filter
+  vf::Pf pf;                                   ///< its `vfs` are moved into the entries below
+  std::string model;                           ///< "Intel 82576"; empty when no profile knows the card
+  std::string profile;                         ///< family, "intel-igb"; "probed" for an unknown NIC
+  std::optional<kernel::EswitchMode> eswitch;  ///< absent: the NIC has no eswitch that devlink tells of
+  std::optional<std::uint32_t> speed_mbps;     ///< absent: no carrier
+  std::vector<std::string> problems;           ///< hardware profiles that were ignored for this NIC
+  std::size_t enabled_vfs = 0;                 ///< of the whole PF, also where `vfs` was narrowed by a filter
   std::size_t free_vfs = 0;
   std::vector<VfEntry> vfs;
 

@@ -12,6 +12,7 @@ namespace barewire::manager {
 /// "format" in the document; it rises only when a key changes its meaning or goes.
 inline constexpr int kSnapshotFormat = 1;
 
+/// The whole document, and the parts of it that other commands print by themselves.
 boost::json::object to_json(const Snapshot& snapshot);
 boost::json::object to_json(const PfEntry& pf);
 boost::json::object to_json(const VfEntry& vf);

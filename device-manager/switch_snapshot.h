@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Open vSwitch as its database and the kernel show it at this moment: bridges, ports, whose they are, mirrors, and
-/// what of a port's traffic is offloaded. `barewire ovs` shows it; switch_json.cc writes it as JSON.
+/// what of a port's traffic is offloaded. `barewire ovs` shows it; switch_json.cc writes it as JSON. Reading it changes
+/// nothing.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -33,6 +34,7 @@ struct PortOffload {
   std::size_t in_hardware = 0;
 };
 
+/// A port of a bridge; columns as in ovs-vswitchd.conf.db(5), tables Port and Interface.
 struct PortEntry {
   std::string name;
   std::string type;  ///< of its first interface; empty: a netdev of the kernel
@@ -42,8 +44,8 @@ struct PortEntry {
   std::optional<std::int64_t> mtu;
   std::string vlan_mode;  ///< empty: not set
   std::optional<std::int64_t> tag;
-  std::vector<std::int64_t> trunks;
-  bool isolated = false;
+  std::vector<std::int64_t> trunks;            ///< empty: every VLAN
+  bool isolated = false;                       ///< column protected
   std::map<std::string, std::string> options;  ///< of its first interface
   std::vector<std::string> interfaces;         ///< names; several: a bond of the switch's own
   std::optional<state::Attachment> owner;      ///< from its external_ids; plugin "ovs" or "ovs-cni"
@@ -51,10 +53,11 @@ struct PortEntry {
   std::optional<PortOffload> offload;
 };
 
+/// Ports by name. Source: ovs-vswitchd.conf.db(5), table Mirror.
 struct MirrorEntry {
   std::string name;
-  std::string output;  ///< port
-  bool all = false;
+  std::string output;                     ///< port
+  bool all = false;                       ///< select_all: of every port
   std::vector<std::string> sources;       ///< ports whose received packets are copied
   std::vector<std::string> destinations;  ///< ports whose sent packets are copied
 };
@@ -69,7 +72,7 @@ struct BridgeEntry {
 struct SwitchSnapshot {
   std::string database;
   bool running = false;  ///< an ovs-vswitchd obeys the database
-  std::string version;
+  std::string version;   ///< ovs-vswitchd's
   bool hw_offload = false;
   bool dpdk = false;
   std::vector<BridgeEntry> bridges;

@@ -22,6 +22,8 @@ void status(const cni::Request& request, Node& node);
 }  // namespace host_local
 
 namespace static_addresses {
+/// The addresses as they are written, unless the runtime names others; an "IP" of CNI_ARGS comes beside. Throws
+/// Error{config}.
 cni::Result add(const cni::Request& request, Node& node);
 /// Throws Error{drift} when "prevResult" lacks a configured address or has another gateway for it.
 void check(const cni::Request& request, Node& node);

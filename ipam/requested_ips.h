@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Addresses a runtime asks for, where host-local and static both look: CNI_ARGS, "args.cni.ips", "runtimeConfig.ips".
+/// Texts, not addresses: what may stand there is each plugin's to say. Source: CNI's CONVENTIONS.md, "ips".
 #pragma once
 
 #include <optional>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Reading the node's resolver configuration into a result's dns. Source: resolv.conf(5).
+/// Reading the node's resolver configuration, or the file that "ipam.resolvConf" names, into a result's dns. Source:
+/// resolv.conf(5).
 #pragma once
 
 #include <string>

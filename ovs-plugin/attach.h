@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// ADD of the plugins ovs and userspace: a port of Open vSwitch with a pod behind it. undo.h takes it down again.
+/// ADD of the plugins ovs and userspace: a port of Open vSwitch with a pod behind it. work.h has the steps, check.h
+/// compares, undo.h takes it down again.
 #pragma once
 
 #include <string_view>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Bridges in the Open vSwitch database: finding them, and knowing when ovs-vswitchd has done what the database says.
-/// port.h and mirror.h build on it. Source: ovs-vswitchd.conf.db(5).
+/// port.h and mirror.h build on it. Every call is one question or one transaction over a Connection, throws as
+/// Connection::call, and waits until its deadline at most. Source: ovs-vswitchd.conf.db(5).
 #pragma once
 
 #include <cstdint>
@@ -38,8 +39,8 @@ bool switch_is_running(Connection& connection, Deadline deadline);
 /// A change of the configuration: `Open_vSwitch.next_cfg` counts them, and ovs-vswitchd copies the number to `cur_cfg`
 /// when it has carried it out. Source: ovs-vswitchd.conf.db(5), "Configuring Open vSwitch".
 struct Change {
-  Uuid root;  ///< the row of table Open_vSwitch
-  std::int64_t number = 0;
+  Uuid root;                ///< the row of table Open_vSwitch
+  std::int64_t number = 0;  ///< next_cfg after it
 };
 /// Adds the operations that count a change to `transaction`; `change_of` reads them from its outcome.
 ovsdb::Transaction::Select count_change(ovsdb::Transaction& transaction);

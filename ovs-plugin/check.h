@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// CHECK of the ovs plugin: the database, the switch and the pod's link beside what the configuration and the result of
-/// ADD say.
+/// ADD say. Changes nothing, and takes no lock.
 #pragma once
 
 #include <optional>

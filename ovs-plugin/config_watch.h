@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Waiting for ovs-vswitchd: watches how far it has got with the configuration and, if wanted, one Interface row. Used
-/// by bridge.cc and port.cc.
+/// by bridge.cc and port.cc; works on ovsdb/monitor.h. Source: ovs-vswitchd.conf.db(5), Open_vSwitch.cur_cfg.
 #pragma once
 
 #include <cstdint>

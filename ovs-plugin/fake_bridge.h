@@ -13,10 +13,12 @@
 
 namespace barewire::ovs {
 
+/// What stands behind such a name: the bridge that has the ports, and the VLAN that they get.
 struct FakeBridge {
   Bridge parent;
   std::int64_t tag = 0;
 };
+/// nullopt when there is none of that name. Throws as Connection::call.
 std::optional<FakeBridge> find_fake_bridge(Connection& connection, const std::string& name, Deadline deadline);
 
 /// The bridge of that name, or the parent of the fake one. Throws as bridge_for.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The configuration of the plugins of this folder: the network's own over a file of the node's, key by key.
-/// ovs_config.cc reads it.
+/// The configuration of the plugins of this folder: the network's own over a file of the node's, key by key, as ovs-cni
+/// has it. ovs_config.cc and mirror_config.cc read it.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -34,9 +34,9 @@ class LayeredConfig {
                 std::string path)
       : network_(std::move(network)), file_(std::move(file)), path_(std::move(path)) {}
 
-  std::shared_ptr<const boost::json::value> network_;
-  std::shared_ptr<const boost::json::value> file_;  ///< null: there is none
-  std::string path_;
+  std::shared_ptr<const boost::json::value> network_;  ///< the configuration on stdin
+  std::shared_ptr<const boost::json::value> file_;     ///< null: there is none
+  std::string path_;                                   ///< of the file, for messages
 };
 
 }  // namespace barewire::ovs

@@ -18,9 +18,10 @@ inline constexpr std::string_view kConsumer = "ovs-mirror-consumer";
 /// What the pod's port is to one mirror.
 struct Membership {
   std::string mirror;  ///< its name on the bridge
-  MirrorRole role;
+  MirrorRole role;     ///< source and destination of a producer, output of a consumer
 };
 
+/// All that one call of either plugin asks for.
 struct MirrorConfig {
   ovsdb::Endpoint endpoint;
   std::string bridge;                   ///< the one that ovs put the pod on; another is refused later

@@ -69,6 +69,7 @@ struct OffloadRecord {
   std::string device_info;  ///< file; empty: none
   std::optional<std::string> device_info_before{};
 };
+/// As OvsRecord keeps it; parse_offload_record throws Error{state} naming the key.
 boost::json::object to_json(const OffloadRecord& record);
 OffloadRecord parse_offload_record(const JsonView& record, const std::string& subject);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The keys of the ovs plugin: those of ovs-cni, and ours. docs/configuration/ovs.md describes them; ovs.cc acts on
-/// them.
+/// The keys of the ovs plugin: those of ovs-cni, and ours. docs/configuration/ovs.md describes them; attach.cc and
+/// attach_vf.cc act on them, check.cc compares by them. Parsed before anything is touched.
 #pragma once
 
 #include <chrono>

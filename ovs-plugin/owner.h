@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Whose a port is, written into its external_ids so that it outlives records and reboots; and the marks of the peer.
-/// ovs.cc writes them, undo.cc and check.cc look for them.
+/// attach.cc writes them, undo.cc and check.cc look for them. Nothing here asks the database.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The plugins of this folder, for the table of a plugin program.
+/// The plugins of this folder, for the table of a plugin program (core/cni/plugin.h).
 #pragma once
 
 #include "core/cni/plugin.h"

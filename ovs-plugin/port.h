@@ -67,6 +67,7 @@ std::vector<Port> find_ports(Connection& connection, const StringMap& owner, Dea
 /// Ports whose external_ids hold all of `mark` and not `excluded`, e.g. those of earlier boots.
 std::vector<Port> find_ports_without(Connection& connection, const StringMap& mark, const StringMap& excluded,
                                      Deadline deadline);
+/// By name; of one database, since names are unique in it. nullopt when there is none.
 std::optional<Port> find_port(Connection& connection, const std::string& name, Deadline deadline);
 
 /// What ovs-vswitchd and the database say of an interface.
@@ -81,6 +82,7 @@ struct Interface {
   StringMap external_ids;
   StringMap options;
 };
+/// nullopt when the row is gone.
 std::optional<Interface> find_interface(Connection& connection, const Uuid& row, Deadline deadline);
 
 /// Deletes a port from whichever bridge holds it, its interfaces and QoS with it; nullopt when it was gone already.

@@ -15,6 +15,7 @@
 
 namespace barewire::ovs {
 
+/// Columns of the Interface row, and the QoS of the Port row; nothing set: no limit either way.
 struct Qos {
   std::int64_t policing_kbps = 0;      ///< Interface.ingress_policing_rate: what the pod sends; 0: no limit
   std::int64_t policing_burst_kb = 0;  ///< kilobits; 0: the switch's default

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// What ADD and STATUS of every plugin of this folder need first: a database, the bridge in it, a switch that serves
-/// it.
+/// it. Asks, changes nothing. What is missing is a LackError, by which a fallback is chosen (core/cni/fallback.h).
 #pragma once
 
 #include <functional>

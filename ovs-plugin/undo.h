@@ -23,6 +23,7 @@ inline constexpr const char* kUserspacePlugin = "userspace";  ///< the same with
 /// The database calls of one DEL, and each of an ADD, give up after this; ovs-vswitchd gets as long to carry a change
 /// out.
 inline constexpr std::chrono::seconds kPatience{10};
+/// kPatience from now.
 ovsdb::Deadline soon();
 
 /// How records keep the database's address: members socket, privateKey, certificate, caCertificate.

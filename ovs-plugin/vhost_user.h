@@ -21,6 +21,7 @@ namespace barewire::ovs {
 inline constexpr const char* kVhostClient = "dpdkvhostuserclient";  ///< the switch connects; the pod's program listens
 inline constexpr const char* kVhostServer = "dpdkvhostuser";        ///< the switch listens; lost when it restarts
 
+/// What a configuration asks of the socket.
 struct VhostUser {
   bool pod_listens = true;       ///< kVhostClient
   std::string directory;         ///< of the pod's socket; empty: the switch's own
@@ -52,6 +53,7 @@ struct VhostRecord {
   std::string device_info;
   std::optional<std::string> device_info_before;
 };
+/// As OvsRecord keeps it.
 boost::json::object to_json(const VhostRecord& record);
 VhostRecord parse_vhost_record(const JsonView& record);
 

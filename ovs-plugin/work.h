@@ -22,6 +22,8 @@ namespace barewire::ovs {
 
 inline constexpr int kPodPosition = 1;  ///< in the result: the node's end, then the pod's
 
+/// All that an ADD works with, opened once. One thread at a time, as its sockets; the attachment's lock is the
+/// caller's.
 struct Work {
   Work(const cni::Request& from, Node& on, std::string_view plugin);
 
@@ -30,10 +32,10 @@ struct Work {
   OvsConfig config;
   state::Store store;
   state::Attachment attachment;
-  kernel::NetNs pod;
-  kernel::NlSocket inside;
-  kernel::NlSocket host;
-  OvsRecord record;
+  kernel::NetNs pod;               ///< opened once: its path may lead elsewhere later
+  kernel::NlSocket inside;         ///< in it
+  kernel::NlSocket host;           ///< in the netns of the node
+  OvsRecord record;                ///< becomes `attachment.data` by save()
   VhostOthers others{};            ///< of a vhost-user port
   std::optional<Port> replaces{};  ///< a dead port of the same name, whose place ours takes
 
@@ -55,6 +57,7 @@ AddedPort plug(Work& work, Connection& connection, const Bridge& bridge);
 
 /// Nothing without `ipam`.
 cni::Result ask_ipam(Work& work);
+/// As a Result shows a link: name, MAC, MTU.
 cni::Interface interface_of(const kernel::Link& link, const std::string& sandbox);
 /// `node_end` and `pod_end` become the result's interfaces, and its addresses the pod's.
 void describe(Work& work, cni::Result& result, const cni::Interface& node_end, const cni::Interface& pod_end);

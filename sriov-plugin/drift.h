@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Where an attachment and the kernel differ, and putting that right: CHECK, `barewire check` and `barewire repair`.
+/// Compares by the record (core/vf/record.h), never by the configuration of now.
 #pragma once
 
 #include <optional>

@@ -24,6 +24,7 @@ struct DeviceRecord {
 };
 /// Throws Error{state} naming the key.
 DeviceRecord parse_record(const state::Attachment& attachment);
+/// `device` as it is before ADD touches it. Throws KernelError.
 DeviceRecord capture(vf::Host& host, const Device& device);
 boost::json::object to_json(const DeviceRecord& record);
 

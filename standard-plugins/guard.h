@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What the keys of the standard plugins ask of the node's policy. core/cni/guard.h says how they are read.
+/// What the keys of the standard plugins ask of the node's policy, one table for each plugin. core/cni/guard.h says how
+/// they are read; packaging/plugin_table.cc puts the guards to their plugins.
 #pragma once
 
 #include "core/cni/guard.h"

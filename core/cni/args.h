@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// CNI_ARGS: "KEY=VALUE;KEY=VALUE".
+/// CNI_ARGS: "KEY=VALUE;KEY=VALUE", the oldest way for a runtime to say something of one pod. Request (request.h) holds
+/// it parsed. Source: CNI spec 1.1.0 "CNI Parameters".
 #pragma once
 
 #include <initializer_list>
@@ -16,6 +17,7 @@ class Args {
   Args() = default;
   /// Throws Error{environment} naming the pair that is not KEY=VALUE.
   static Args parse(std::string_view text);
+  /// nullopt when no pair has that key; of several the last.
   std::optional<std::string> find(std::string_view key) const;
   bool empty() const noexcept { return pairs_.empty(); }
   /// Throws Error{environment} when a key other than `known` and the common ones (IgnoreUnknown, K8S_POD_*) is there

@@ -27,9 +27,11 @@ struct Attach {
 class ResultCache {
  public:
   explicit ResultCache(std::string directory = "/var/lib/cni/results") : directory_(std::move(directory)) {}
+  /// A file per attachment, replaced atomically. Throws Error{io}.
   void save(const ConfList& list, const Attach& attach, const boost::json::value& result) const;
   /// The result remembered; nullopt when there is none, or only a damaged file, which the log then names.
   std::optional<boost::json::value> find(const std::string& network, const Attach& attach) const;
+  /// Harmless when there is none. Throws Error{io}.
   void remove(const std::string& network, const Attach& attach) const;
   /// Every attachment of `network` remembered, with its netns, arguments and capability arguments.
   std::vector<Attach> list(const std::string& network) const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Network configuration lists as a runtime reads them from a directory.
-/// Source: CNI spec 1.1.0 section 1, "Network configuration format".
+/// Network configuration lists as a runtime reads them from a directory; chain.h runs them. For cnitool
+/// (packaging/cnitool.cc), which is a runtime of its own, never for a plugin.
 #pragma once
 
 #include <boost/json/object.hpp>

@@ -14,7 +14,7 @@ namespace barewire::cni {
 std::optional<std::string> read_device_info(const std::string& path);
 /// `before` as an object, empty when it is none: what a device plugin wrote stays unless it is ours to tell.
 boost::json::object parse_device_info(const std::string& path, const std::optional<std::string>& before);
-/// Mode 0444, its directories made. Throws Error{io}.
+/// Replaces the file, mode 0444, its directories made. Throws Error{io}.
 void write_device_info(const std::string& path, const boost::json::object& info);
 /// Puts `before` back, or removes the file. Harmless when Multus has removed it already. Throws Error{io}.
 void undo_device_info(const std::string& path, const std::optional<std::string>& before);

@@ -75,7 +75,7 @@ struct FallbackRecord {
   std::string when;     ///< the word of the Lack
   std::string because;  ///< the message ADD would have failed with
 };
-/// nullopt: the plugin itself served it. Throws Error{state} naming the key.
+/// What the record says of it. nullopt: the plugin itself served it. Throws Error{state} naming the key.
 std::optional<FallbackRecord> find_fallback(const state::Attachment& attachment);
 bool is_by_fallback(const state::Attachment& attachment);
 /// DEL of the fallback's plugin, then of the record. Throws that plugin's Error, and keeps the record then.

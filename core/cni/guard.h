@@ -30,9 +30,11 @@ struct GuardedKey {
   std::string_view absent{};   ///< what is asked for without the key; empty: nothing
   std::uint64_t per_unit = 1;  ///< of a limit: how many of the key's make one of the subject's, 1'000'000 for Mb/s
 };
+/// The key's value, as it is written, is asked for.
 constexpr GuardedKey asks(std::string_view path, policy::Subject subject) {
   return {.path = path, .reading = GuardedKey::Reading::value, .subject = subject};
 }
+/// As asks; without the key `absent` is asked for, which is the plugin's default.
 constexpr GuardedKey asks_or(std::string_view path, policy::Subject subject, std::string_view absent) {
   return {.path = path, .reading = GuardedKey::Reading::value, .subject = subject, .absent = absent};
 }
@@ -40,9 +42,11 @@ constexpr GuardedKey asks_or(std::string_view path, policy::Subject subject, std
 constexpr GuardedKey asks_bits(std::string_view path, policy::Subject subject) {
   return {.path = path, .reading = GuardedKey::Reading::value, .subject = subject, .per_unit = 1'000'000};
 }
+/// The guard's `more` makes the asks; named here so that the tests find every key of the documentation.
 constexpr GuardedKey read_by_guard(std::string_view path, policy::Subject subject) {
   return {.path = path, .reading = GuardedKey::Reading::by_guard, .subject = subject};
 }
+/// Asks nothing, for the reason given.
 constexpr GuardedKey harmless(std::string_view path, std::string_view why) {
   return {.path = path, .note = why};
 }
@@ -64,6 +68,7 @@ policy::Asks asks_of(const Plugin& plugin, const Request& request, const Node& n
 void ask_delegate(const Request& request, const std::string& config, const std::string& key, const Node& node,
                   policy::Asks& asks);
 
+/// The network by its name, the namespace by CNI_ARGS.
 policy::Subscriber subscriber_of(const Request& request);
 
 /// Throws Error{policy} when the node's policy refuses the ADD, or cannot be read. Nothing has been touched.

@@ -15,6 +15,7 @@ namespace barewire::cni {
 /// The keys of `plugin` at the top of a configuration, or for an IPAM plugin those under "ipam", blank-separated; empty
 /// for a plugin that is not known. The tests compare them with docs/configuration.
 std::string_view known_keys(std::string_view plugin);
+/// Whether the keys of `plugin` stand under "ipam".
 bool is_ipam_plugin(std::string_view plugin);
 
 /// The key among `known` that `key` is a slip of: one letter more, less, other or two exchanged, two in long keys.

@@ -41,7 +41,7 @@ class LifeSigns {
   std::optional<vf::NetNsCensus> census_;
 };
 
-/// By LifeSigns taken now.
+/// By LifeSigns taken now: for one attachment. Who asks for many keeps one LifeSigns.
 Look is_dead(const state::Attachment& attachment);
 /// Dead, or its ADD did not live to the end. Call with the attachment's lock held: without it, ADD may be at work.
 Look is_leftover(const state::Attachment& attachment);
@@ -56,7 +56,7 @@ void clear_leftover(const state::Store& store, const state::AttachmentId& id,
 cni::Environment environment_for(const state::Attachment& attachment, const std::string& cni_path,
                                  cni::Command command);
 
-/// IPAM DEL with what ADD had.
+/// IPAM DEL with what ADD had; nothing without an IPAM plugin. Throws that plugin's Error.
 void release_addresses(const state::Attachment& attachment, const std::string& cni_path, Node& node);
 
 /// `undo` for attachment `holder` of `plugin` when its pod is dead and nobody has called DEL: it must not keep what it

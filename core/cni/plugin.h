@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What a plugin is, the table of plugins a program holds, and running one call of one of them.
+/// What a plugin is, the table of plugins a program holds, and running one call of one of them. request.h has what
+/// comes in, result.h what goes out. Source: CNI spec 1.1.0 section 2, "Execution Protocol".
 #pragma once
 
 #include <span>
@@ -30,9 +31,11 @@ struct Plugin {
   const Guard* guard = nullptr;  ///< guard.h; without one, no ADD where the node has a policy
 };
 
+/// The plugins of a program, as constants of it; borrowed, never changed.
 class PluginTable {
  public:
   explicit PluginTable(std::span<const Plugin> plugins) : plugins_(plugins) {}
+  /// nullptr when the program has no plugin of that name.
   const Plugin* find(std::string_view name) const;
   std::span<const Plugin> all() const noexcept { return plugins_; }
 

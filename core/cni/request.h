@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// One CNI call: the environment and standard input a runtime gives, validated. Nothing has been touched yet when a
-/// Request exists.
+/// Request exists. What the keys of a plugin mean is the plugin's to read.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -18,6 +18,7 @@
 namespace barewire::cni {
 
 enum class Command { add, del, check, gc, status, version };
+/// "ADD", "DEL", …: the words of CNI_COMMAND.
 std::string_view name_of(Command command);
 
 /// The CNI_* variables as given; absent ones are empty. Source: CNI spec 1.1.0 "CNI Parameters".
@@ -29,6 +30,7 @@ struct Environment {
   std::string path;            ///< CNI_PATH, colon-separated
   std::string args;            ///< CNI_ARGS
   std::string netns_override;  ///< CNI_NETNS_OVERRIDE
+  /// Of the calling process.
   static Environment from_process();
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// What ADD answers, as a value in the shape of spec 1.1.0, and its conversion to and from every older shape.
-/// Source: CNI spec 1.1.0 "ADD Success"; SPEC.md of 0.2.0, 0.3.1, 0.4.0, 1.0.0.
+/// configure.h carries it out; plugins of a chain hand it on and add to it. Values, no I/O.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -15,21 +15,24 @@
 
 namespace barewire::cni {
 
+/// One interface that an ADD made or moved, in the order in which IpConfig::interface counts them.
 struct Interface {
   std::string name;
-  std::string mac;
+  std::string mac;          ///< text, of any length; empty: not told
   std::uint32_t mtu = 0;    ///< 0 = not told
   std::string sandbox;      ///< netns path; empty on the host
   std::string socket_path;  ///< vhost-user
   std::string pci_id;
 };
 
+/// One address of an interface, with the gateway that routes without one take.
 struct IpConfig {
   IpPrefix address;
   std::optional<IpAddress> gateway;
   std::optional<int> interface;  ///< index into Result::interfaces; it may lead nowhere
 };
 
+/// One route of the pod; absent values are the kernel's choice. "scope" and the other numbers are of 1.1.0 on.
 struct Route {
   IpPrefix destination;
   std::optional<IpAddress> gateway;
@@ -37,17 +40,21 @@ struct Route {
   std::optional<int> scope;
 };
 
+/// Name servers for the pod. A runtime may use it or not: kubelet writes resolv.conf from its own.
 struct Dns {
   std::vector<std::string> nameservers;
   std::string domain;
-  std::vector<std::string> search;
-  std::vector<std::string> options;
+  std::vector<std::string> search;   ///< domains
+  std::vector<std::string> options;  ///< as resolv.conf(5) has them
+  /// Nothing is said, so older shapes leave "dns" out.
   bool empty() const noexcept { return nameservers.empty() && domain.empty() && search.empty() && options.empty(); }
+  /// Throws Error naming the key.
   static Dns parse(const JsonView& dns);
 };
 
+/// Of the whole chain so far: what the plugins before have made, and this one.
 struct Result {
-  std::vector<Interface> interfaces;
+  std::vector<Interface> interfaces;  ///< of the node and of the pod
   std::vector<IpConfig> ips;
   std::vector<Route> routes;
   Dns dns;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Addresses, routes, rules and neighbours of one netns. Source: rtnetlink(7), ip-address(8), ip-route(8), ip-rule(8).
+/// Addresses, routes, rules and neighbours of one netns, through a NlSocket opened in it. Everything here throws
+/// KernelError that names the object, and takes an ifindex, not a name: a pod may rename. Source: rtnetlink(7),
+/// ip-address(8), ip-route(8), ip-rule(8).
 #pragma once
 
 #include <cstdint>
@@ -18,8 +20,11 @@ struct AddressInfo {
   std::uint32_t flags = 0;  ///< IFA_F_*
   std::uint8_t scope = 0;   ///< RT_SCOPE_*
 };
+/// Empty when there is no such link. `family` is AF_INET or AF_INET6, 0 for both. The kernel filters by link (strict
+/// checking, Linux 4.20); older ones answer with all, and the rest is left out here.
 std::vector<AddressInfo> list_addresses(NlSocket& socket, int index /* 0 = all links */, int family = 0);
-/// `flags` are IFA_F_*, e.g. IFA_F_NODAD, IFA_F_OPTIMISTIC. EEXIST is an error (KernelError).
+/// `flags` are IFA_F_*, e.g. IFA_F_NODAD, IFA_F_OPTIMISTIC; without `scope` it follows from the address. An IPv4
+/// address gets its broadcast address, but on /31 and /32. EEXIST is an error (KernelError).
 void add_address(NlSocket& socket, int index, const IpPrefix& prefix, std::uint32_t flags = 0,
                  std::optional<std::uint8_t> scope = std::nullopt);
 /// False when it was not there.
@@ -47,11 +52,13 @@ enum class IfExists {
   beside,   ///< it stays and goes first: a route without a metric of its own gets the first that is free after it
   restore,  ///< the new one had its place beside it before: same metric, after it
 };
-/// With `beside` and `restore`, a route that is there already is no error.
+/// Adds one unicast route. With `beside` and `restore`, a route that is there already is no error. Throws KernelError,
+/// also for a gateway that the link does not reach, unless `onlink`.
 void add_route(NlSocket& socket, const RouteInfo& route, IfExists if_exists = IfExists::fail);
-/// False when it was not there.
+/// Removes the route that has all that `route` says. False when it was not there.
 bool remove_route(NlSocket& socket, const RouteInfo& route);
-/// Unicast routes of `table` (0 = all tables), of `family` (0 = both), leaving by `index` (0 = any).
+/// Unicast routes of `table` (0 = all tables), of `family` (0 = both), leaving by `index` (0 = any). None when there is
+/// no such table.
 std::vector<RouteInfo> list_routes(NlSocket& socket, int index, std::uint32_t table = 254, int family = 0);
 
 /// Routing policy rules. Source: ip-rule(8), include/uapi/linux/fib_rules.h.
@@ -61,6 +68,8 @@ struct RuleInfo {
   std::uint32_t table = 254;
   std::optional<std::uint32_t> priority{};
 };
+/// Rules of one family each. add_rule throws KernelError EEXIST when it is there; remove_rule answers false when it was
+/// not.
 void add_rule(NlSocket& socket, const RuleInfo& rule);
 bool remove_rule(NlSocket& socket, const RuleInfo& rule);
 std::vector<RuleInfo> list_rules(NlSocket& socket, int family);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Telling the neighbours that an address has moved here: gratuitous ARP and unsolicited neighbour advertisement.
+/// core/cni/configure.h decides when.
 #pragma once
 
 #include <vector>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Reading netlink attributes that came from the kernel: of links, routes, queues, rules, and of what a kind of link
-/// has of its own, which plugins read themselves.
+/// has of its own, which plugins read themselves. netlink.h brings the messages. Source: rtnetlink(7);
+/// Documentation/userspace-api/netlink/intro.rst.
 #pragma once
 
 #include <netlink/attr.h>
@@ -23,13 +24,16 @@ class NlAttributes {
   NlAttributes(const nlmsghdr& message, std::size_t header_size);
   /// Those inside a nest; none when `nest` is nullptr.
   explicit NlAttributes(const nlattr* nest);
+  /// Those in `size` bytes at `data`.
   NlAttributes(const void* data, std::size_t size);
 
   /// nullptr when there is none.
   const nlattr* find(int type) const noexcept;
+  /// For flags, which have no value.
   bool has(int type) const noexcept { return find(type) != nullptr; }
   NlAttributes nest(int type) const { return NlAttributes(find(type)); }
   /// Every attribute in order.
+  /// A length that leads out of the message ends the walk: nothing behind it is read.
   void each(const std::function<void(const nlattr&)>& visit) const;
 
   /// A fixed-size value, such as std::uint32_t or ifla_vf_mac.
@@ -43,8 +47,10 @@ class NlAttributes {
   }
   /// Without its terminating NUL; empty when missing.
   std::string text(int type) const;
+  /// The value as it is; empty when missing.
   std::string_view bytes(int type) const noexcept;
 
+  /// Copied, since netlink aligns to four bytes and a value may want eight.
   template <typename Value>
   static std::optional<Value> attribute_value(const nlattr* attribute) {
     if (attribute == nullptr || static_cast<std::size_t>(nla_len(attribute)) < sizeof(Value)) return std::nullopt;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// devlink over generic netlink: eswitch mode, ports (representors), and ethtool questions the inventory asks.
-/// Source: devlink(8), include/uapi/linux/devlink.h; Documentation/networking/ethtool-netlink.rst.
+/// devlink over generic netlink: eswitch mode, ports (representors), and ethtool questions the inventory asks. Every
+/// call opens its socket in the calling thread's netns; a device is in one netns, and unknown elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,8 @@ std::optional<EswitchMode> find_eswitch_mode(const DevlinkHandle& handle);
 /// Throws KernelError.
 void set_eswitch_mode(const DevlinkHandle& handle, EswitchMode mode);
 
+/// One port of a device's switch: an uplink, or the host's end of a function. Which function is told by numbers, as far
+/// as the driver tells them.
 struct DevlinkPort {
   std::uint32_t index = 0;
   std::string netdev{};  ///< empty when it has none in this netns
@@ -34,16 +36,19 @@ struct DevlinkPort {
   std::optional<std::uint16_t> pf{};
   std::optional<std::uint32_t> vf{};
 };
+/// Empty where the kernel has no devlink or the device is gone. Throws KernelError.
 std::vector<DevlinkPort> list_devlink_ports(const DevlinkHandle& handle);
 
 /// ethtool feature bits by name, e.g. "hw-tc-offload"; nullopt when unknown to the device.
 std::optional<bool> find_feature(const std::string& netdev, const std::string& feature);
 
+/// As `ethtool -i` shows it. Source: ETHTOOL_GDRVINFO.
 struct DriverInfo {
   std::string driver{};
   std::string firmware{};
   std::string bus_info{};
 };
+/// nullopt when there is no such netdev in the calling thread's netns, or its driver tells nothing.
 std::optional<DriverInfo> find_driver_info(const std::string& netdev);
 /// Mb/s; nullopt when unknown (no carrier).
 std::optional<std::uint32_t> find_speed(const std::string& netdev);

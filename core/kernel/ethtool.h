@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Settings of a netdev that ethtool(8) makes; devlink.h has what is only asked.
-/// Source: include/uapi/linux/ethtool.h.
+/// Settings of a netdev that ethtool(8) makes; devlink.h has what is only asked, ethtool_settings.h what is kept and
+/// set back.
 #pragma once
 
 #include <string>

@@ -46,17 +46,20 @@ struct Link {
   bool is_allmulti() const noexcept;
 };
 
-/// nullopt when there is none. Alternative names match too in the kernel; the found link's `name` tells.
+/// nullopt when there is none. Alternative names match too in the kernel; the found link's `name` tells. Throws
+/// KernelError for any other refusal, here and in what follows.
 std::optional<Link> find_link(NlSocket& socket, const std::string& name);
 std::optional<Link> find_link(NlSocket& socket, int index);
 /// What one RTM_NEWLINK message says; what is malformed in it counts as absent.
 Link parse_link(const nlmsghdr& message);
 /// Throws Error{device} naming the link.
 Link get_link(NlSocket& socket, const std::string& name);
+/// Every link of the netns, of one moment, in no order to count on.
 std::vector<Link> list_links(NlSocket& socket);
 
-/// Several changes to one link, sent as one RTM_NEWLINK. The kernel applies them in its own order (namespace and name
-/// first, flags last); a link must be down to be renamed on kernels before 6.2.
+/// Several changes to one link, sent as one RTM_NEWLINK. The kernel makes them in its own order: netns, MAC, MTU, name,
+/// alias, flags and master, queue length; a refusal leaves what came before it. A link must be down to be renamed on
+/// kernels before 6.2. Source: net/core/rtnetlink.c do_setlink.
 struct LinkChange {
   std::optional<std::string> name{};
   std::optional<MacAddress> mac{};
@@ -73,6 +76,7 @@ struct LinkChange {
 /// KernelError ENODEV.
 void change_link(NlSocket& socket, int index, const LinkChange& change, std::string_view doing);
 
+/// Each names the link and the change in its error. A link that is as it should be is no error.
 void set_up(NlSocket& socket, const Link& link);
 void set_down(NlSocket& socket, const Link& link);
 void set_mac(NlSocket& socket, const Link& link, const MacAddress& mac);
@@ -82,14 +86,19 @@ void set_mtu(NlSocket& socket, const Link& link, std::uint32_t mtu);
 /// taken in `target` is found beforehand (KernelError EEXIST), and a race lost against another taker is undone. Source:
 /// net/core/rtnetlink.c do_setlink, net/core/dev.c __dev_change_net_namespace.
 void move_link(NlSocket& socket, const Link& link, const NetNs& target, const std::string& new_name);
+/// Throws KernelError: EEXIST for a name, or alternative name, that the netns has; EBUSY while up on kernels before
+/// 6.2.
 void rename_link(NlSocket& socket, const Link& link, const std::string& new_name);
+/// A further name, which `ip link show NAME` finds. Since Linux 5.5. Source: ip-link(8), "property add".
 void add_alt_name(NlSocket& socket, const Link& link, const std::string& name);
 /// Harmless when the link has no such alternative name.
 void remove_alt_name(NlSocket& socket, const Link& link, const std::string& name);
-/// False when it was already gone.
+/// With a veth its peer goes, with a bridge nothing of its ports. False when it was already gone. A device that only
+/// its driver can remove is EOPNOTSUPP (KernelError).
 bool delete_link(NlSocket& socket, int index, std::string_view doing);
 
-/// True once the link has a carrier; false after `timeout`. Polls, since pods' links settle in milliseconds.
+/// True once the link has a carrier; false after `timeout`, and at once when it is gone. Polls, since pods' links
+/// settle in milliseconds.
 bool wait_for_carrier(NlSocket& socket, int index, std::chrono::milliseconds timeout);
 
 }  // namespace barewire::kernel

@@ -31,6 +31,7 @@ std::optional<LinkTraits> read_link_traits(NlSocket& socket, int index);
 std::vector<std::string> restore_link_traits(NlSocket& socket, const Link& link, const LinkTraits& wanted);
 
 /// Links that get the frames of another one: VLANs, macvlans, ipvlans and their like.
+/// One of the next function's finds; upper_links.h has those of one netns, with their kind.
 struct StackedLink {
   int index = 0;
   std::string name{};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Netlink sockets and messages over libnl-3: requests, dumps, attributes. link.h, vf.h, address.h, … build on it.
+/// Netlink sockets and messages over libnl-3: requests, dumps, attributes. link.h, vf.h, address.h, … build on it; what
+/// comes back is read with attributes.h.
 #pragma once
 
 #include <netlink/attr.h>
@@ -39,6 +40,8 @@ class NlMessage {
   NlMessage& header(const Header& value) {
     return bytes(&value, sizeof value);
   }
+  /// Appends one attribute; the message grows as it needs to. Values are in host byte order unless the attribute says
+  /// otherwise (nftables: network byte order).
   NlMessage& put(int attribute, const void* data, std::size_t size);
   NlMessage& put_u8(int attribute, std::uint8_t value) { return put(attribute, &value, sizeof value); }
   NlMessage& put_u16(int attribute, std::uint16_t value) { return put(attribute, &value, sizeof value); }
@@ -46,8 +49,9 @@ class NlMessage {
   NlMessage& put_u64(int attribute, std::uint64_t value) { return put(attribute, &value, sizeof value); }
   NlMessage& put_string(int attribute, std::string_view text);  ///< with its terminating NUL
   NlMessage& put_flag(int attribute) { return put(attribute, nullptr, 0); }
+  /// Appends a nest of what `fill` puts; its length is filled in after.
   NlMessage& nest(int attribute, const std::function<void(NlMessage&)>& fill);
-  nl_msg* get() const noexcept { return message_.get(); }
+  nl_msg* get() const noexcept { return message_.get(); }  ///< stays the message's
 
  private:
   NlMessage& bytes(const void* data, std::size_t size);
@@ -65,6 +69,7 @@ class NlMessage {
 /// Source: netlink(7); Documentation/userspace-api/netlink/intro.rst.
 class NlSocket {
  public:
+  /// In the calling thread's netns. Throws Error{kernel} where the kernel has no such protocol.
   explicit NlSocket(int protocol = 0 /* NETLINK_ROUTE */);
   /// Opened in `netns`; the calling thread is home again when this returns.
   static NlSocket in(const NetNs& netns, int protocol = 0);
@@ -89,6 +94,7 @@ class NlSocket {
   /// that does not exist is ENOENT). Throws KernelError; EINTR when a hundred tries found no quiet moment.
   void dump(NlMessage message, std::string_view doing, const Visit& visit, std::initializer_list<int> benign = {});
 
+  /// For what this class has no word for, as batches of nftables.
   nl_sock* raw() const noexcept;
 
  private:

@@ -28,6 +28,8 @@ struct NetNsId {
   }
 };
 
+/// An open netns: the descriptor keeps it alive, whatever becomes of its path and processes. As long as one is held, a
+/// dead pod's devices do not come home.
 class NetNs {
  public:
   /// Throws Error{io} naming the path when it is missing; Error{invalid_netns} when the path is
@@ -46,6 +48,7 @@ class NetNs {
   int fd() const noexcept { return fd_.get(); }
   /// The path it was opened by, for messages.
   const std::string& path() const noexcept { return path_; }
+  /// Whether the calling thread is in it.
   bool is_current() const { return file_id() == current().file_id(); }
 
   /// Runs `work` with the calling thread in this netns, then returns home; where home cannot be reached, the process

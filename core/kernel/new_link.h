@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The request that creates a software link of any kind; veth.h and the plugins fill it in.
+/// The request that creates a software link of any kind; veth.h and the plugins fill it in. Beside link.h, which has
+/// what all links have in common. Source: ip-link(8); net/core/rtnetlink.c rtnl_newlink.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +42,8 @@ int peer_netns_id(NlSocket& socket, const NetNs& other);
 void create_link(NlSocket& socket, std::string_view kind, const NewLink& link,
                  const std::function<void(NlMessage&)>& fill = {});
 
-/// The kind's own attributes of a link; false when there is no such link or it is of another kind.
+/// The kind's own attributes of a link (IFLA_INFO_DATA), shown to `visit`; false when there is no such link or it is of
+/// another kind. Throws KernelError.
 bool read_link_data(NlSocket& socket, int index, std::string_view kind,
                     const std::function<void(const NlAttributes&)>& visit);
 /// The same of a link that belongs to a master of `kind` (IFLA_INFO_SLAVE_DATA).

@@ -65,19 +65,22 @@ class Rule {
 
   Rule& meta(std::uint32_t key, std::uint32_t slot);  ///< NFT_META_*
   Rule& ct(std::uint32_t key, std::uint32_t slot);    ///< NFT_CT_*
+  /// `length` bytes of the packet from `offset` of a header (NFT_PAYLOAD_*) into a register.
   Rule& payload(std::uint32_t base, std::uint32_t offset, std::uint32_t length, std::uint32_t slot);
-  Rule& compare(std::uint32_t slot, bool equal, std::string_view bytes);
-  Rule& mask(std::uint32_t slot, std::string_view mask);  ///< keeps the bits of `mask`
+  Rule& compare(std::uint32_t slot, bool equal, std::string_view bytes);  ///< the register with `bytes`
+  Rule& mask(std::uint32_t slot, std::string_view mask);                  ///< keeps the bits of `mask`
+  /// Goes on only when the key in the registers from `slot` is in the set, or (`in` false) is not.
   Rule& in_set(const std::string& set, std::uint32_t slot, bool in = true);
   /// Goes on only when the key is found; its datum is then in `to_slot`.
   Rule& map(const std::string& set, std::uint32_t slot, std::uint32_t to_slot);
   Rule& destination_is_local();  ///< fib daddr type local
-  Rule& counter();
+  Rule& counter();               ///< packets and bytes, for people
+  /// The new destination is in registers: a map has put it there.
   Rule& dnat(bool v4, std::uint32_t address_slot, std::uint32_t port_slot);
-  Rule& masquerade();
-  Rule& accept();
-  Rule& drop();
-  Rule& jump(const std::string& chain);
+  Rule& masquerade();                    ///< after routing alone: hook postrouting
+  Rule& accept();                        ///< final in this chain; other base chains still see the packet
+  Rule& drop();                          ///< final in every chain
+  Rule& jump(const std::string& chain);  ///< comes back where that decides nothing
 
   /// Common comparisons. `source`: the packet's source address, else its destination.
   Rule& family_is(bool v4);  ///< meta nfproto; for tables of family inet
@@ -94,7 +97,7 @@ class Rule {
 
  private:
   using Fill = std::function<void(NlMessage&)>;
-  Rule& expression(const char* name, Fill fill);
+  Rule& expression(const char* name, Fill fill);  ///< `name` is the kernel's, as "cmp"
   Rule& verdict(int code, const std::string& chain = {});
   std::vector<std::pair<std::string, Fill>> expressions_;
   std::vector<std::string> jumps_;

@@ -51,7 +51,7 @@ struct Element {
   std::string comment;  ///< who it belongs to
 };
 
-/// A socket for what follows, in the caller's netns or the given one.
+/// A socket for what follows, in the caller's netns; one thread at a time.
 NlSocket open_socket();
 
 /// Changes applied all together or not at all.
@@ -59,17 +59,17 @@ class Batch {
  public:
   explicit Batch(Table table) : table_(std::move(table)) {}
   void set_table(Table table) { table_ = std::move(table); }  ///< of the changes that follow
-  void add_table(const std::string& comment);
-  void delete_table();
-  void add_chain(const Chain& chain);           ///< without its rules; harmless when there
-  void delete_chain(const std::string& chain);  ///< with its rules
+  void add_table(const std::string& comment);                 ///< harmless when there
+  void delete_table();                                        ///< with all in it; ENOENT when it is not there
+  void add_chain(const Chain& chain);                         ///< without its rules; harmless when there
+  void delete_chain(const std::string& chain);                ///< with its rules
   void flush_chain(const std::string& chain);
   void add_rule(const std::string& chain, const Rule& rule);
   void delete_rule(const std::string& chain, std::uint64_t handle);  ///< see nft_listing.h
   void add_set(const Set& set);                                      ///< harmless when there
   void delete_set(const std::string& set);
-  void add_element(const Element& element);
-  void delete_element(const Element& element);
+  void add_element(const Element& element);     ///< EEXIST: a map's key with another datum
+  void delete_element(const Element& element);  ///< ENOENT when it is not there
   /// Only if nothing in the netns' ruleset has changed since `generation` was read.
   void require_generation(std::uint32_t generation) { generation_ = generation; }
   /// Throws KernelError with the first refusal's errno; nothing has changed then. ERESTART: the generation is another.

@@ -24,15 +24,18 @@ struct RdmaDevice {
 /// A socket in `netns` for what follows; nullopt where the kernel has no RDMA. Throws KernelError.
 std::optional<NlSocket> open_rdma_socket(const NetNs& netns);
 
-/// Throws KernelError.
+/// `rdma system show`. Mode and moving are of Linux 5.2 on; an older kernel is shared. Throws KernelError.
 RdmaNetnsMode rdma_netns_mode(NlSocket& socket);
+/// Those that the socket's netns sees: in shared mode, all. Throws KernelError.
 std::vector<RdmaDevice> list_rdma_devices(NlSocket& socket);
+/// nullopt when the socket's netns has none of that name, or index.
 std::optional<RdmaDevice> find_rdma_device(NlSocket& socket, const std::string& name);
 std::optional<RdmaDevice> find_rdma_device(NlSocket& socket, std::uint32_t index);
 /// Only in exclusive mode, and by drivers that can take a device from its users: EOPNOTSUPP of others. Runs in `from`,
 /// as the kernel takes the caller's netns for the device's, whatever the socket's is
 /// (drivers/infiniband/core/device.c).
 void move_rdma_device(const NetNs& from, const RdmaDevice& device, const NetNs& target);
+/// Throws KernelError, EEXIST when the name is taken.
 void rename_rdma_device(NlSocket& socket, const RdmaDevice& device, const std::string& name);
 
 }  // namespace barewire::kernel

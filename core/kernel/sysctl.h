@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Sysctls of a network namespace.
+/// Sysctls of a network namespace: files of /proc/sys, opened by a thread that is inside it. Both throw Error{config}
+/// for a name that leads out of /proc/sys.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Reading and writing /sys under a given root, which is the seam for tests.
+/// Reading and writing /sys under a given root, which is the seam for tests. pci.h and the inventory stand on it.
+/// Reading throws Error{io} where the file is there and cannot be opened.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +19,13 @@ class Sysfs {
   std::string path(std::string_view relative) const;
   /// Trimmed content; nullopt when missing or when the driver refuses to say (EOPNOTSUPP, EINVAL, EIO).
   std::optional<std::string> read(std::string_view relative) const;
+  /// Decimal, or hexadecimal after "0x"; nullopt also for other text.
   std::optional<std::int64_t> read_integer(std::string_view relative) const;
   /// Throws Error{kernel} "writing V to PATH failed: …" with errno kept (KernelError).
   void write(std::string_view relative, std::string_view value) const;
   /// Last component of a symlink's target; nullopt when it is missing.
   std::optional<std::string> link_name(std::string_view relative) const;
+  /// Follows links: false for one that leads nowhere.
   bool exists(std::string_view relative) const;
   /// Sorted names; empty when missing. Throws Error{io} when it cannot be listed to its end.
   std::vector<std::string> list(std::string_view relative) const;

@@ -18,7 +18,7 @@ struct UpperLink {
 };
 
 /// Those in the socket's netns on interface `index` of the same netns. An interface whose lower one is in another netns
-/// is none of them, whatever its number there.
+/// is none of them, whatever its number there. Throws KernelError.
 std::vector<UpperLink> list_upper_links(NlSocket& socket, int index);
 
 }  // namespace barewire::kernel

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// veth pairs with one end in a pod. Source: veth(4), drivers/net/veth.c.
+/// veth pairs with one end in a pod, made by one request: new_link.h has what other kinds need. Source: veth(4),
+/// drivers/net/veth.c veth_newlink.
 #pragma once
 
 #include <cstdint>

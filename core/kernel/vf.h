@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Attributes of virtual functions as their physical function holds them, through rtnetlink on the PF's netdev.
-/// Source: ip-link(8) "vf NUM"; include/uapi/linux/if_link.h IFLA_VF_*; net/core/rtnetlink.c do_setvfinfo.
+/// Attributes of virtual functions as their physical function holds them, through rtnetlink on the PF's netdev. The
+/// socket is of that netdev's netns. Drivers differ in what of it they know: core/vf/habits.h.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 
 namespace barewire::kernel {
 
+/// The Ethernet types of 802.1Q and 802.1ad tags, in host byte order.
 enum class VlanProto : std::uint16_t { dot1q = 0x8100, dot1ad = 0x88a8 };
 enum class VfLinkState : std::uint32_t { automatic = 0, enable = 1, disable = 2 };
 
@@ -21,14 +22,14 @@ struct VfInfo {
   std::uint32_t id = 0;
   std::optional<MacAddress> mac{};
   std::uint16_t vlan = 0;  ///< 0 = none
-  std::uint8_t qos = 0;
+  std::uint8_t qos = 0;    ///< the tag's priority, 0 to 7
   VlanProto vlan_proto = VlanProto::dot1q;
   std::optional<bool> spoof_check{};
-  std::optional<bool> trust{};
+  std::optional<bool> trust{};              ///< whether the driver lets it be promiscuous, or set its MAC
   std::optional<VfLinkState> link_state{};  ///< drivers that cannot say are reported as automatic by the kernel
-  std::optional<bool> query_rss{};
-  std::uint32_t min_tx_rate = 0;  ///< Mb/s, 0 = none
-  std::uint32_t max_tx_rate = 0;  ///< Mb/s, 0 = no limit
+  std::optional<bool> query_rss{};          ///< whether the VF may read the hash key and table
+  std::uint32_t min_tx_rate = 0;            ///< Mb/s, 0 = none
+  std::uint32_t max_tx_rate = 0;            ///< Mb/s, 0 = no limit
   friend bool operator==(const VfInfo&, const VfInfo&) = default;
 };
 
@@ -37,7 +38,8 @@ struct VfInfo {
 std::vector<VfInfo> list_vfs(NlSocket& socket, int pf_index);
 /// What one RTM_NEWLINK message of a PF says of its VFs.
 std::vector<VfInfo> parse_vfs(const nlmsghdr& message);
-/// By IFLA_VF id, never by position.
+/// By IFLA_VF id, never by position: a driver may leave VFs out. nullopt when the PF tells nothing of this one. Throws
+/// KernelError.
 std::optional<VfInfo> find_vf(NlSocket& socket, int pf_index, std::uint32_t id);
 
 /// Attributes to set; absent ones stay untouched. They are sent one after another in the order declared, so that an

@@ -32,6 +32,8 @@ struct Ask {
 };
 using Asks = std::vector<Ask>;
 
+/// Each makes an ask of a subject's kind: `key` is where it stands, for messages; what is asked, in the form the kind
+/// takes. They never throw: what is wrong in a value is the plugin's to refuse, in its own words.
 Ask ask_flag(Subject subject, std::string key);
 Ask ask_name(Subject subject, std::string key, std::string name);
 /// `shown` may be empty: then it is the number.
@@ -39,8 +41,10 @@ Ask ask_number(Subject subject, std::string key, std::uint64_t number, std::stri
 Ask ask_range(Subject subject, std::string key, NumberRange range, std::string shown = {});
 /// A MAC address as it is written; one that is none is an ask that no bound allows.
 Ask ask_mac(std::string key, const std::string& text);
-/// "10.1.2.3" and "10.1.2.3/24" ask for that address, a network "10.1.2.0/24" for all of it.
+/// "10.1.2.3" and "10.1.2.3/24" ask for that address, a network "10.1.2.0/24" for all of it. Other text is an ask that
+/// no bound allows.
 Ask ask_address(Subject subject, std::string key, const std::string& text);
+/// Every address from the first to the last, of one family.
 Ask ask_addresses(Subject subject, std::string key, const AddressRange& range);
 
 }  // namespace barewire::policy

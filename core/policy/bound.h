@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What a rule allows of one subject. Pure: read from JSON by policy.cc, compared with an Ask.
+/// What a rule allows of one subject. Pure: read from JSON by policy.cc, compared with an Ask, never changed. In which
+/// form it is written is told by the subject's kind (subject.h).
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,8 @@ class Bound {
  public:
   /// Throws Error of `json` naming the key when the value is not what the subject's kind takes.
   static Bound parse(const SubjectInfo& subject, const JsonView& json);
-  /// Nothing that is not understood is allowed.
+  /// Whether all of what `ask` names lies within. Nothing that is not understood is allowed; "no limit" (kUnlimited) is
+  /// more than any bound.
   bool allows(const Ask& ask) const;
   /// As it is written, for messages.
   const std::string& text() const noexcept { return text_; }
@@ -31,6 +33,7 @@ class Bound {
 
   Kind kind_ = Kind::flag;
   std::string text_;
+  /// Of each kind its own, the rest stays empty.
   bool flag_ = false;
   std::uint64_t limit_ = 0;
   std::vector<std::string> patterns_;

@@ -34,6 +34,8 @@ struct Rule {
   Otherwise others = Otherwise::refuse;
   std::map<Subject, Bound> allow;
 
+  /// Both "networks" and "namespaces", as far as they are there. A pod without a namespace has the name "", which only
+  /// "*" fits.
   bool is_for(const Subscriber& subscriber) const;
   /// `/etc/barewire/policy.json, line 7: rule 2 "tenants"`
   std::string text() const;
@@ -48,6 +50,7 @@ class Policy {
   /// The first rule for `subscriber`; nullptr when there is none, and `unmatched` decides.
   const Rule* find_rule(const Subscriber& subscriber) const;
   Otherwise unmatched() const noexcept { return unmatched_.value_or(Otherwise::refuse); }
+  /// In the order in which they are asked.
   const std::vector<Rule>& rules() const noexcept { return rules_; }
 
   /// Throws Error{policy} that names the first of `asks` which is not allowed, the file, the line and the rule.

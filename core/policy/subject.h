@@ -22,54 +22,54 @@ enum class Kind {
 };
 
 enum class Subject {
-  addresses,
-  allmulti,
-  bridges,
-  broadcast_queue,
-  chains,
-  data_dirs,
-  device_info_files,
-  devices,
+  addresses,          ///< of the pod, by IPAM keys, CNI_ARGS or capability
+  allmulti,           ///< of VFs, and of tuning
+  bridges,            ///< of Linux and of Open vSwitch
+  broadcast_queue,    ///< of macvlan, packets
+  chains,             ///< of iptables: firewall's and portmap's own keys
+  data_dirs,          ///< where reference plugins keep files, "dataDir"
+  device_info_files,  ///< runtimeConfig.CNIDeviceInfoFile
+  devices,            ///< host-device; VFs are `pfs`
   dhcp_options,
-  drivers,
-  endpoints,
-  force_address,
-  gateway,
-  guaranteed_rate,
+  drivers,          ///< of VFs and devices taken
+  endpoints,        ///< databases and daemons, as they are written
+  force_address,    ///< bridge's key of that name
+  gateway,          ///< isGateway, isDefaultGateway and their like
+  guaranteed_rate,  ///< "maxGuaranteedMbps"
   hairpin,
-  host_ports,
+  host_ports,  ///< portmap, any protocol
   interface_types,
-  link_states,
-  log_files,
-  macs,
-  mark_bits,
+  link_states,  ///< of a VF: auto, enable, disable
+  log_files,    ///< root appends to them
+  macs,         ///< of pods, wherever they are asked for
+  mark_bits,    ///< portmap with iptables
   masquerade,
-  masters,
+  masters,  ///< of macvlan, ipvlan and vlan
   mirrors,
-  modes,
-  mtu,
+  modes,  ///< of a driver: macvlan, ipvlan, bond
+  mtu,    ///< "maxMtu", bytes
   openflow_ports,
-  ovs_columns,
-  pfs,
-  plugins,
+  ovs_columns,  ///< external_ids and other_config
+  pfs,          ///< VFs by their PF: single ones, and pools
+  plugins,      ///< whatever is called on behalf of this one
   promisc,
-  qinq,
-  rate,
-  rdma_names,
-  read_files,
-  selinux_contexts,
-  socket_dirs,
+  qinq,              ///< of VFs and of ports of Open vSwitch
+  rate,              ///< "maxMbps", in either direction
+  rdma_names,        ///< in the pod
+  read_files,        ///< resolv.conf, flannel's subnet file and the like
+  selinux_contexts,  ///< tap
+  socket_dirs,       ///< vhost-user
   socket_groups,
   socket_modes,
-  spoofchk_off,
-  sysctls,
+  spoofchk_off,  ///< on is nobody's to forbid
+  sysctls,       ///< paths below /proc/sys
   trust,
-  tunnel_keys,
-  tunnel_remotes,
+  tunnel_keys,     ///< VNI
+  tunnel_remotes,  ///< addresses
   tunnels,
-  vlan_priorities,
-  vlans,
-  zones,
+  vlan_priorities,  ///< PCP, 0 to 7
+  vlans,            ///< of VFs, bridges, Open vSwitch and vlan
+  zones,            ///< firewalld
 };
 
 struct SubjectInfo {
@@ -81,6 +81,7 @@ struct SubjectInfo {
 
 /// Every subject, in the order of the enumeration, which is that of their names but for a few.
 std::span<const SubjectInfo> all_subjects();
+/// Never fails: every subject has one.
 const SubjectInfo& info_of(Subject subject);
 /// nullptr for another word. Letter case counts: a rule that is misread would allow what it should not.
 const SubjectInfo* find_subject(std::string_view name);

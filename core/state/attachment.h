@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The record of one attachment: written before the first change ADD makes, trusted by DEL, GC, CHECK and the admin's
-/// commands. One JSON file each, in Node::run_dir.
+/// commands. One JSON file each, in Node::run_dir, which store.h reads and writes. A value; no I/O but where it is
+/// said.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -22,6 +23,7 @@ struct AttachmentId {
   /// "network/container/ifname", for messages.
   std::string text() const;
 };
+/// The id of the attachment that `request` is about, as `plugin` keeps it.
 AttachmentId attachment_id(const cni::Request& request, std::string_view plugin);
 
 /// From CNI_ARGS K8S_POD_*; empty when the runtime does not tell.
@@ -54,11 +56,14 @@ struct Attachment {
 /// Of the running kernel; empty where it cannot be read. Source: proc(5), /proc/sys/kernel/random/boot_id.
 std::string current_boot_id();
 
-/// A record for `request`, stamped; `data` is empty. Opens CNI_NETNS to learn its id.
+/// A record for `request`, stamped with time and boot; `data` is empty. Opens CNI_NETNS to learn its id: throws as
+/// NetNs::open.
 Attachment make_attachment(const cni::Request& request, std::string_view plugin);
 
+/// As it is on disk, with the number of its format.
 boost::json::value to_json(const Attachment& attachment);
-/// Throws Error{state} naming `path` and the key.
+/// Throws Error{state} naming `path` and the key, also for a newer format than this program's: by the same keys it may
+/// mean something else.
 Attachment parse_attachment(std::string_view bytes, const std::string& path);
 
 }  // namespace barewire::state

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Locks between processes: flock on a file, with a timeout shorter than the runtime's.
+/// Locks between processes: flock on a file, with a timeout shorter than the runtime's. lock_names.h names them,
+/// store.h takes them. The kernel lets go of a lock when the last process that has it dies, however that happens: none
+/// is ever stale.
 #pragma once
 
 #include <chrono>
@@ -12,7 +14,8 @@ namespace barewire::state {
 /// Runtimes give a plugin minutes (kubelet 4 min); a call that waits this long tells the runtime to try again.
 inline constexpr std::chrono::seconds kLockTimeout{30};
 
-/// Held until destruction or the process's end. Source: flock(2).
+/// Held until destruction or the process's end. Waits by asking again, as flock has no timeout of its own. Threads of
+/// one process exclude each other too, since each acquire() opens the file anew. Source: flock(2).
 class FileLock {
  public:
   /// Whether the lock's file goes when it is released (names that come and go, as containers) or stays (as PFs).
@@ -22,7 +25,7 @@ class FileLock {
   static FileLock acquire(const std::string& path, const std::string& what,
                           std::chrono::milliseconds timeout = kLockTimeout, File file = File::stays);
   /// In a child whose parent holds the lock at `path` and waits for it: acquire() of the same file succeeds at once
-  /// there, since the parent's lock protects the child's work too.
+  /// there, since the parent's lock protects the child's work too. Of the whole process; call it before threads start.
   static void inherit(const std::string& path);
   const std::string& path() const noexcept { return path_; }
 
@@ -35,7 +38,7 @@ class FileLock {
  private:
   FileLock(Fd fd, std::string path, File file) : fd_(std::move(fd)), path_(std::move(path)), file_(file) {}
   Fd fd_;
-  std::string path_;
+  std::string path_;  ///< also of an inherited one, without descriptor
   File file_;
 };
 

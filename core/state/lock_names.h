@@ -10,7 +10,7 @@
 
 namespace barewire::state::lock_name {
 
-/// Of one plugin's part in one attachment.
+/// Of one plugin's part in one attachment, so that its calls follow each other: a DEL waits for the ADD that it undoes.
 inline std::string attachment(std::string_view network, std::string_view container_id, std::string_view ifname,
                               std::string_view plugin) {
   return fmt::format("attachment-{}@{}@{}.{}", network, container_id, ifname, plugin);

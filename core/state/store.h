@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The records on disk: attachments, and which attachment holds which device. Layout under Node::run_dir:
-///   attachments/<network>/<container>@<ifname>.<plugin>.json   one record, replaced atomically; long names:
-///   file_name.h devices/<device>  → symlink to the record of the attachment that holds it; made atomically, so it is
-///   the claim locks/<name>      flock files
+/// The records on disk: attachments, and which attachment holds which device. Every plugin that changes the node goes
+/// through it, and so do the daemon and the admin's commands. Layout under Node::run_dir, gone with the boot as what it
+/// describes:
+/// attachments/<network>/<container>@<ifname>.<plugin>.json: one record, replaced atomically (long names: file_name.h).
+/// devices/<device>: a symlink to the record of the attachment that holds it. It is made atomically, so it is the
+/// claim.
+/// locks/<name>: flock files.
 #pragma once
 
 #include <chrono>
@@ -24,6 +27,8 @@ struct Claim {
   std::chrono::system_clock::time_point since;
 };
 
+/// One store of one directory. Keeps nothing in memory: each call reads the disk afresh, so any number of processes,
+/// and threads, may have one. What has to follow in order is the caller's to lock.
 class Store {
  public:
   explicit Store(std::string root) : root_(std::move(root)) {}
@@ -54,6 +59,8 @@ class Store {
   bool claim(const std::string& device, const AttachmentId& id);
   /// Only a claim held by `id` is released; another's stays.
   void release(const std::string& device, const AttachmentId& id);
+  /// Who has claimed `device`; nullopt when nobody has, or its record is gone. Throws Error{state} for a record that
+  /// cannot be read.
   std::optional<AttachmentId> holder(const std::string& device) const;
   /// Every claim, sorted by device. Reads no record.
   std::vector<Claim> claims() const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// What taking a device asks of the node's policy: which PF a VF is of, what a device is called otherwise, which driver
-/// it has. For the guards (core/cni/guard.h) of plugins that hand devices over; reads sysfs and rtnetlink.
+/// it has. For the guards (core/cni/guard.h) of plugins that hand devices over; reads sysfs and rtnetlink. Changes
+/// nothing.
 #pragma once
 
 #include <optional>

@@ -26,7 +26,8 @@ struct Habits {
   bool zero_mac_resets = true;     ///< admin MAC 00:00:00:00:00:00 takes the admin MAC away
   bool reopen_after_vlan = false;  ///< traffic flows in a new VLAN only after the netdev went down and up
   bool reset_after_vfio = false;   ///< a function-level reset before the next user of a VF on a user-space driver
-  int retries = 20;
+  /// How often, how long apart and at which errno a request is sent again: a PF's mailbox may be busy with another VF.
+  int retries = 20;  ///< with `pause` in between
   std::chrono::milliseconds pause{100};
   std::vector<int> retry_errors{EAGAIN, EBUSY};
 

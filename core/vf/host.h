@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The node as the VF code works on it, opened once per call: sysfs, the host's netns and a socket in it, the records.
+/// Everything in core/vf takes one. One thread at a time, as its socket.
 #pragma once
 
 #include "core/kernel/netlink.h"
@@ -21,11 +22,11 @@ struct Host {
         allocations(from.cni_state_dir + state::Allocations::kBelow) {}
 
   kernel::Sysfs sysfs;
-  kernel::NetNs netns;
-  kernel::NlSocket socket;
-  state::Store store;
-  std::string peer_state_dir;  ///< sriov-cni's records
-  state::Allocations allocations;
+  kernel::NetNs netns;             ///< the host's
+  kernel::NlSocket socket;         ///< in it, rtnetlink
+  state::Store store;              ///< attachments, claims, locks
+  std::string peer_state_dir;      ///< sriov-cni's records
+  state::Allocations allocations;  ///< what is promised to containers
 };
 
 }  // namespace barewire::vf

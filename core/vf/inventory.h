@@ -25,6 +25,7 @@ struct Vf {
   std::optional<kernel::VfInfo> info;
 };
 
+/// One physical function with all of its VFs, of one moment: a VF that comes later is in the next look.
 struct Pf {
   kernel::PciFunction pci;
   std::optional<kernel::Link> link;  ///< the uplink
@@ -68,6 +69,7 @@ struct UseFinding {
 };
 /// Reads only. An address that the kernel gave by itself (link-local) does not count as one.
 UseFinding find_use(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const ForeignState& foreign);
+/// find_use without the reason.
 UseOfVf use_of(const Vf& vf, const state::Store& store, kernel::NlSocket& socket, const ForeignState& foreign);
 /// Of `node`.
 ForeignState foreign_state(const Node& node);

@@ -48,10 +48,10 @@ struct NetdevState {
 };
 
 struct VfRecord {
-  std::string device;  ///< PCI address of the VF
-  std::string pf;      ///< PCI address of the PF
-  std::string pf_name;
-  std::uint32_t id = 0;
+  std::string device;    ///< PCI address of the VF
+  std::string pf;        ///< PCI address of the PF
+  std::string pf_name;   ///< at ADD, for messages; found again by address
+  std::uint32_t id = 0;  ///< of the VF on its PF
   std::string driver;
   bool userspace = false;                  ///< on vfio-pci, uio_pci_generic or igb_uio: no netdev
   std::optional<NetdevState> netdev;       ///< before ADD

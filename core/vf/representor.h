@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The switch-side netdev of a VF whose PF is in switchdev mode: what goes onto a bridge in the VF's stead. By what the
-/// driver says of it, never by its place in a list.
-/// Source: Documentation/networking/switchdev.rst; Documentation/networking/devlink/devlink-port.rst.
+/// driver says of it, never by its place in a list. Used by the ovs plugin and the admin's commands.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Shell completion, written from the very command line that `barewire` parses, so that it is never behind it.
+/// `barewire completion SHELL` prints the script.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// How attachments differ from what their ADD made, by the cheapest question that their plugin answers.
+/// How attachments differ from what their ADD made, by the cheapest question that their plugin answers. For `barewire
+/// list` and `show`, which put it into a snapshot.
 #pragma once
 
 #include "device-manager/snapshot.h"

@@ -14,6 +14,7 @@ struct ListView {
   bool with_others = false;  ///< also the attachments that hold no VF
 };
 
+/// The whole text; "" when there is nothing to show.
 std::string render_list(const manager::Snapshot& snapshot, const ListView& view, const Terminal& terminal);
 
 /// "100", "100/3" with priority, "100/3 ad" with 802.1ad; "" without a port VLAN.

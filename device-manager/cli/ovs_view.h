@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// A snapshot of Open vSwitch as text. No I/O.
+/// A snapshot of Open vSwitch (switch_snapshot.h) as text for people; table.h does the columns. No I/O.
 #pragma once
 
 #include <string>

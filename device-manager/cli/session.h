@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What every command of `barewire` works with: the node, the output, and the exit status to be.
+/// What every command of `barewire` works with: the node, the output, and the exit status to be. Each command is a file
+/// of this directory (list.cc, show.cc, …), app.cc puts them together; main.cc parses and ends with `exit`. One thread.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -24,6 +25,7 @@ enum class Exit : int {
   failed = 4,    ///< the kernel or a file refused on the way
 };
 
+/// Handed to every command by reference.
 struct Session {
   Node node;
   Terminal terminal;
@@ -37,6 +39,8 @@ struct Session {
 
 /// "barewire: <what>" and, on a line of its own, the hint. For stderr.
 std::string error_text(const Error& error);
+/// `refused` for the codes that are thrown before anything is changed (held, unsupported_by_nic, config, environment),
+/// else `failed`.
 Exit exit_of(const Error& error);
 
 /// Each adds one subcommand, which does its work when it is parsed. `session` outlives `app`.

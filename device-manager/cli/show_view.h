@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// All that is known of one VF, PF or attachment, as text for people. No I/O.
+/// All that is known of one VF, PF or attachment, as text for people: `barewire show`. No I/O.
 #pragma once
 
 #include <string>
@@ -18,10 +18,12 @@ struct Section {
   std::vector<std::pair<std::string, std::string>> lines;
 };
 
+/// What sysfs, rtnetlink, devlink and the hardware profile say of it.
 std::vector<Section> describe_pf(const manager::PfEntry& pf);
 /// `dead`: is the holder's netns gone.
 std::vector<Section> describe_vf(const manager::PfEntry& pf, const manager::VfEntry& vf, const Look& dead,
                                  const std::string& record_path);
+/// What its record says; `record_path` is where that is.
 std::vector<Section> describe_attachment(const state::Attachment& attachment, const Look& dead,
                                          const std::string& record_path);
 

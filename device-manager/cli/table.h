@@ -38,12 +38,14 @@ class Table {
   void add_row(std::vector<Cell> cells);
   /// A line of text below the latest row, indented.
   void add_note(Cell note);
+  /// Nothing was added yet.
   bool empty() const noexcept { return lines_.empty(); }
 
   /// Every line ends with a newline and has no blanks before it.
   std::string render(const Terminal& terminal) const;
 
  private:
+  /// Headings, rows and notes in the order they were added.
   struct Line {
     enum class Kind { heading, row, note } kind;
     std::vector<Cell> cells;  ///< of a heading or note: one

@@ -9,6 +9,7 @@
 
 namespace barewire::cli {
 
+/// Source: console_codes(4), "ECMA-48 Set Graphics Rendition".
 enum class Style { plain, bold, dim, green, yellow, red };
 
 struct Terminal {

@@ -33,8 +33,8 @@ class EventLoop {
   /// Calls back once, each time after it was set. Of the loop's thread alone.
   class Timer {
    public:
-    void set(std::chrono::milliseconds after);
-    bool is_set() const;
+    void set(std::chrono::milliseconds after);  ///< from now; takes the place of what was set
+    bool is_set() const;                        ///< not once it has called back
 
    private:
     friend class EventLoop;
@@ -57,14 +57,18 @@ class EventLoop {
     sd_event_source* source = nullptr;
     Timer timer{};
   };
+  /// sd-event's callbacks: C, so nothing may be thrown through them.
   static int on_readable(sd_event_source*, int, std::uint32_t, void* source) noexcept;
   static int on_time(sd_event_source*, std::uint64_t, void* source) noexcept;
+  /// What it throws goes to on_failure_.
   void call(const Callback& callback) noexcept;
+  /// What has been posted so far; what that posts comes at the next turn.
   void run_posted();
 
   std::function<void(std::string_view)> on_failure_;
-  sd_event* event_ = nullptr;
-  std::list<Source> sources_;
+  sd_event* event_ = nullptr;  ///< this loop's own, not the thread's default
+  std::list<Source> sources_;  ///< a list: sd-event has their addresses
+  /// An eventfd: post() makes it readable, since sd-event belongs to the loop's thread. Source: eventfd(2).
   Fd wake_;
   std::mutex mutex_;
   std::vector<Callback> posted_;  ///< under mutex_

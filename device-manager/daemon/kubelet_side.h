@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The part of the daemon that serves kubelet: tells device-manager/kubelet when to look, on a thread of its own. The
-/// rest of the daemon does not depend on it.
+/// rest of the daemon does not depend on it, and goes on when kubelet or its sockets are not there.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -30,21 +30,25 @@ class KubeletSide {
   void stop();
 
  private:
+  /// Has the worker look and tell kubelet; one at a time, the next follows it.
   void update();
+  /// On the loop's thread again; another update follows soon where kubelet could not be told of all.
   void on_updated(bool served);
+  /// Has the worker ask kubelet who has which device.
   void reconcile();
+  /// Whose changes call for a look: kubelet's, the promises', that of the pools' file.
   std::vector<std::string> directories() const;
 
   const Node& node_;
   kubelet::Settings settings_;
   std::chrono::milliseconds interval_;
   EventLoop& loop_;
-  kubelet::NodeEvents events_;
-  EventLoop::Timer& settle_;
+  kubelet::NodeEvents events_;  ///< readable: on_change()
+  EventLoop::Timer& settle_;    ///< an update is due
   EventLoop::Timer& reconcile_;
-  bool updating_ = false;
+  bool updating_ = false;                            ///< the worker is at one
   std::unique_ptr<kubelet::DevicePlugins> plugins_;  ///< of the worker's thread
-  Worker worker_;
+  Worker worker_;                                    ///< "kubelet"; last, so that it ends first
 };
 
 }  // namespace barewire::daemon

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The command line of `barewired`; barewired(8) describes it.
+/// The command line of `barewired`, read once by its main; barewired(8) describes it. service.h and kubelet_side.h act
+/// on it.
 #pragma once
 
 #include <CLI/CLI.hpp>

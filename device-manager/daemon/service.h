@@ -27,10 +27,14 @@ class Service {
   void run();
 
  private:
+  /// Links, netns or records have changed: a look follows once they are quiet, or after a second of them.
   void on_change();
+  /// Tells systemd that the daemon is well, but while the reaper is at work: its progress tells it then. Source:
+  /// sd_notify(3), sd_watchdog_enabled(3).
   void on_watchdog();
   /// Has the reaper look; a look that is asked for during another follows it.
   void ask_for_look();
+  /// On the loop's thread, when a look is over.
   void on_looked(std::chrono::milliseconds until_next);
 
   /// These run on the reaper's thread.
@@ -47,11 +51,11 @@ class Service {
   EventLoop loop_;
   manager::ChangeWatcher watcher_;  ///< says when to look; what happened is found by looking
   EventLoop::Timer& settle_;
-  EventLoop::Timer& next_look_;
+  EventLoop::Timer& next_look_;  ///< the interval, or a grace that ends
   EventLoop::Timer& watchdog_;
   std::chrono::steady_clock::time_point burst_began_{};
-  bool looking_ = false;
-  bool look_again_ = false;
+  bool looking_ = false;       ///< the reaper is at it
+  bool look_again_ = false;    ///< something changed meanwhile
   manager::GraceWatch watch_;  ///< of the reaper's thread; since when each has been seen dead
   Worker reaper_;              ///< its thread ends before what it uses goes
   std::optional<KubeletSide> kubelet_;

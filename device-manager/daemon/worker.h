@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// A named thread that does one piece of work after another: what may block stays off the event loop (event_loop.h).
+/// A named thread that does one piece of work after another, in the order posted: what may block stays off the event
+/// loop (event_loop.h). Work that has to answer posts to the loop.
 #pragma once
 
 #include <condition_variable>
@@ -28,6 +29,7 @@ class Worker {
   void stop();
 
  private:
+  /// The thread's own.
   void run();
 
   std::function<void(std::string_view)> on_failure_;

@@ -20,6 +20,7 @@ enum class Verdict {
 /// "ok", "note", "warning", "broken".
 std::string_view text_of(Verdict verdict);
 
+/// One line of `barewire doctor`.
 struct Finding {
   Verdict verdict = Verdict::good;
   std::string part;  ///< "kernel", "ens1f0", "Open vSwitch"
@@ -55,15 +56,16 @@ void examine_attachments(const Node& node, Findings& findings);
 /// What the switch tells of itself.
 struct SwitchState {
   bool reachable = false;
-  std::string why_not;  ///< of one that is not reachable
-  bool running = false;
+  std::string why_not;   ///< of one that is not reachable
+  bool running = false;  ///< an ovs-vswitchd obeys the database
   std::string version;
-  bool hw_offload = false;
-  std::string tc_policy;
-  bool dpdk_wanted = false;
+  bool hw_offload = false;   ///< other_config:hw-offload
+  std::string tc_policy;     ///< other_config:tc-policy
+  bool dpdk_wanted = false;  ///< other_config:dpdk-init
   bool dpdk_initialised = false;
   std::vector<std::pair<std::string, std::string>> interface_errors;  ///< interface, ovs-vswitchd's words
 };
+/// Never throws for a switch that is down: that is a state.
 SwitchState ask_switch(const ovsdb::Endpoint& endpoint);
 void examine_switch(const SwitchState& state, const ChainInUse& use, Findings& findings);
 

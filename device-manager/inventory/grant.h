@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// What comes with a device into its container: environment, device nodes, CDI names, and the device-info file for
 /// Multus. Names, forms and order are those of the SR-IOV network device plugin, whose pods must not see a difference.
+/// pool.h tells which device is whose; device_plugins.h writes the files.
 #pragma once
 
 #include <map>
@@ -32,11 +33,13 @@ struct DevRoots {
 
 /// `devices` in the order kubelet named them.
 Grant grant(const Pool& pool, const std::vector<Member>& devices, const DevRoots& roots, bool use_cdi);
+/// Of one device: those of vfio, uio, vhost-vdpa, RDMA and vhost-net, as its driver and its selector have it.
 std::vector<DeviceNode> nodes_of(const Member& member, const DevRoots& roots);
 
 /// The CDI specification of the devices of a pool that have nodes, empty when none has, and the name of its file.
 /// Source: CDI specification 0.5.
 std::string cdi_specification(const Pool& pool, const std::vector<Member>& members, const DevRoots& roots);
+/// One file for each pool.
 std::string cdi_file_name(const Pool& pool);
 
 /// Device Information Specification 1.1.0, of the DP kind; empty for what has none (accelerators, auxiliary devices).

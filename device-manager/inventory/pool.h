@@ -26,12 +26,14 @@ struct Selector {
   std::vector<std::string> vendors{}, devices{}, drivers{}, pci_addresses{}, acpi_indexes{}, link_types{},
       auxiliary_types{}, ddp_profiles{}, pkeys{};
   std::vector<FunctionRange> pf_names{}, root_devices{};
-  bool rdma = false;
+  bool rdma = false;        ///< only devices with RDMA; its character devices come with them
   bool vhost_net = false;   ///< asks nothing of the device: /dev/vhost-net and /dev/net/tun come with it
   std::string vdpa_type{};  ///< "vhost", "virtio"; empty: none
 };
+/// All that the selector asks for holds.
 bool matches(const Selector& selector, const Device& device);
 
+/// Of which PF a container's devices are taken; preferred.h.
 enum class Policy { pack, spread, distinct_pf };
 
 struct Pool {
@@ -39,7 +41,7 @@ struct Pool {
   std::string name{};
   DeviceType type = DeviceType::net;
   std::vector<Selector> selectors{};  ///< a device belongs by the first that it matches
-  bool topology = true;
+  bool topology = true;               ///< tell kubelet the NUMA nodes
   Policy policy = Policy::pack;
   bool follow_carrier = false;  ///< a device whose PF has lost its carrier is unhealthy
   /// netdev, vfio-pci, …; empty: the driver that most devices of the pool are bound to decides

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Which of the free devices a container should get: the answer to kubelet's GetPreferredAllocation. Pure logic.
+/// Which of the free devices a container should get: the answer to kubelet's GetPreferredAllocation, by the policy of
+/// the pool (pool.h). Pure logic.
 #pragma once
 
 #include <string>

@@ -30,6 +30,7 @@ class Use {
   bool has_carrier(const Device& device) const;
 
  private:
+  /// nullptr when there is none.
   const kernel::Link* find_link(const std::string& name) const;
   std::optional<std::string> used_without_record(const Device& device) const;
   std::optional<std::string> used_by_host(const kernel::Link& link) const;

@@ -34,15 +34,19 @@ class DevicePlugins {
   bool reconcile();
 
  private:
+  /// A pool with its Resource, and what was last listed.
   struct Served;
 
+  /// Reads the pools' file where its bytes have changed; one that is wrong leaves the pools as they are.
   void load_pools();
   void apply_pools(const std::vector<inventory::Pool>& pools);
+  /// The devices as they are now, and their use, for every pool's list.
   void scan();
   void list(Served& served, const std::vector<inventory::Member>& members, const inventory::Use& use);
   std::optional<std::string> obstacle(const Served& served, const inventory::Device& device,
                                       const inventory::Use& use) const;
   bool serve(Served& served);
+  /// A socket with another inode is that of a kubelet that has started: it knows nothing of before.
   void notice_new_kubelet();
   Endpoint endpoint_of(const inventory::Pool& pool) const;
   ResourceHandlers handlers_for(Served& served);
@@ -51,9 +55,11 @@ class DevicePlugins {
   inventory::Device require_device(const Served& served, const std::string& id, const kernel::Sysfs& sysfs,
                                    const std::vector<kernel::Link>& links) const;
   void write_device_info(const Served& served, const inventory::Member& member) const;
+  /// Promises each device before it is answered for. Where one is refused, those promised here are taken back.
   std::vector<inventory::Grant> allocate(const Served& served, const std::vector<std::vector<std::string>>& containers);
   void write_cdi(const Served& served) const;
   void apply(const Reconciler::Plan& plan);
+  /// What is said again at every look is logged when it changes.
   void log_once(const std::string& key, const std::string& line);
 
   const Node& node_;
@@ -61,10 +67,10 @@ class DevicePlugins {
   std::shared_ptr<spdlog::logger> log_;
   std::function<void(std::function<void()>)> post_;
   std::function<void()> on_allocated_;
-  std::string config_;  ///< bytes of the configuration in force
-  std::vector<std::unique_ptr<Served>> served_;
-  std::optional<ino_t> kubelet_;  ///< its socket: made anew, everything is to be told again
-  std::vector<inventory::Device> devices_;
+  std::string config_;                           ///< bytes of the configuration in force
+  std::vector<std::unique_ptr<Served>> served_;  ///< in the order of the pools
+  std::optional<ino_t> kubelet_;                 ///< its socket: made anew, everything is to be told again
+  std::vector<inventory::Device> devices_;       ///< as of the last scan
   Reconciler reconciler_;
   std::map<std::string, std::string> said_;  ///< what was logged last, by what it was about
 };

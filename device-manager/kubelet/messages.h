@@ -17,27 +17,35 @@ struct ListedDevice {
   int numa_node = -1;  ///< below 0: none is told
   friend bool operator==(const ListedDevice&, const ListedDevice&) = default;
 };
+/// ListAndWatchResponse.
 std::string encode_list(const std::vector<ListedDevice>& devices);
+/// DevicePluginOptions; PreStartContainer is never asked for.
 std::string encode_options(bool preferred_allocation);
+/// RegisterRequest: `endpoint` is the socket's name in kubelet's directory, not its path.
 std::string encode_register(const std::string& endpoint, const std::string& resource);
 
+/// Of one container; ids of devices.
 struct PreferredRequest {
   std::vector<std::string> available{}, must_include{};
   std::size_t size = 0;
 };
 std::vector<PreferredRequest> decode_preferred(const std::string& bytes);
+/// PreferredAllocationResponse, container by container as asked.
 std::string encode_preferred(const std::vector<std::vector<std::string>>& answers);
 
 /// Device ids by container.
 std::vector<std::vector<std::string>> decode_allocate(const std::string& bytes);
+/// AllocateResponse, likewise.
 std::string encode_allocate(const std::vector<inventory::Grant>& grants);
 
+/// What kubelet's plugin watcher asks of a socket that it has found.
 struct PluginInfo {
   std::string type{}, name{}, endpoint{};
   std::vector<std::string> versions{};
 };
 std::string encode_info(const PluginInfo& info);
 
+/// What kubelet thinks of it; `error` is its own words.
 struct RegistrationStatus {
   bool registered = false;
   std::string error{};
@@ -50,6 +58,7 @@ struct HeldDevice {
   std::string device{};
   std::string pod_namespace{}, pod{}, container{};
 };
+/// Of ListPodResourcesResponse, all pods and containers flattened.
 std::vector<HeldDevice> decode_pod_resources(const std::string& bytes);
 
 }  // namespace barewire::kubelet

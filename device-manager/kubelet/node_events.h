@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// What else than links and records tells that devices may have changed: the kernel's uevents (a driver bound, a VF
-/// made or gone), kubelet's sockets, promises written by the admin's command, the pools' file.
+/// made or gone), kubelet's sockets, promises written by the admin's command, the pools' file. Beside change_watcher.h;
+/// one thread at a time.
 #pragma once
 
 #include <array>

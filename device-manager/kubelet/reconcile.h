@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// What kubelet's pod-resources tell against our promises: whom a device was given to, what kubelet has given away that
-/// we do not know of (it was so before us, or records were lost), what it no longer counts as given. Pure logic.
+/// we do not know of (it was so before us, or records were lost), what it no longer counts as given. Pure logic;
+/// device_plugins.h asks kubelet and carries the plan out.
 #pragma once
 
 #include <chrono>
@@ -32,6 +33,7 @@ class Reconciler {
             Time now);
 
  private:
+  /// Missing for the grace by now; notes when it was missed first.
   bool is_due(const state::Allocation& allocation, Time now);
 
   std::chrono::milliseconds grace_;

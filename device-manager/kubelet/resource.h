@@ -47,12 +47,14 @@ class Resource {
   const std::vector<ListedDevice>& devices() const noexcept { return devices_; }
 
  private:
+  /// Those of the device plugin API, and of registration for a watcher.
   RpcMethods methods();
+  /// A stream gets the present list at once.
   void add_stream(const std::shared_ptr<RpcStream>& stream);
 
   Endpoint endpoint_;
   ResourceHandlers handlers_;
-  std::vector<ListedDevice> devices_;
+  std::vector<ListedDevice> devices_;  ///< as last published
   std::vector<std::shared_ptr<RpcStream>> streams_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< posted work may come after the end
   std::unique_ptr<RpcServer> server_;                           ///< last: its thread ends first

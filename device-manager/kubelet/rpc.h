@@ -48,6 +48,7 @@ struct RpcMethods {
   std::map<std::string, std::function<void(std::shared_ptr<RpcStream>)>> streams{};
 };
 
+/// Threads are gRPC's; methods are called on them, so they hand their work on (RpcMethods).
 class RpcServer {
  public:
   /// Listens at `socket_path`, with access for root alone; what is there is replaced. Throws Error{environment} for a

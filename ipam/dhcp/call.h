@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// A plugin's call handed to the daemon over its unix socket: one JSON object each way, ended by closing. The answer is
-/// what the plugin prints. docs/decisions/dhcp.md says why it is not the reference daemon's protocol.
+/// what the plugin prints. Used by both ends: dhcp.cc calls, server.h answers. docs/decisions/dhcp.md says why it is
+/// not the reference daemon's protocol.
 #pragma once
 
 #include <chrono>

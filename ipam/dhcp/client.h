@@ -87,13 +87,18 @@ class Client {
   std::optional<Sending> begin(State state, Time now);
   std::optional<Sending> resend(Time now);
   std::optional<Sending> take_offer(const Message& offer, Time now);
+  /// Bound from now on, unless its terms cannot be used or are of another address.
   void take_ack(const Message& ack, Time now);
+  /// The server knows of no such lease. A pod that has the address goes on asking for the very same.
   void take_nak(const Message& nak, Time now);
+  /// With a new transaction.
   void start_over(Time now);
   void end(State state, std::string reason);
   Time jittered(std::chrono::milliseconds interval, std::chrono::milliseconds jitter) const;
+  /// Some quick ones first, then doubled each time up to resend_max; jittered. Source: RFC 2131 §4.1.
   Time until_next_discover();
   Time until_next_request(Time now) const;
+  /// That long after the grant; never, for a lease without end.
   Time at(std::optional<std::chrono::seconds> after) const;
 
   Identity identity_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The keys of "ipam" that the dhcp plugin knows; docs/configuration/dhcp.md describes them.
+/// The keys of "ipam" that the dhcp plugin knows; docs/configuration/dhcp.md describes them. client.h sends what they
+/// ask for. Parsed by the plugin's call and, from the record, by the daemon.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 
 namespace barewire::ipam::dhcp {
 
+/// The reference daemon's, so that units and mounts made for it fit.
 inline constexpr const char* kDefaultSocketPath = "/run/cni/dhcp.sock";
 
 struct Config {

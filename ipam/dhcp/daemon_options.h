@@ -13,6 +13,7 @@
 
 namespace barewire::ipam::dhcp {
 
+/// Flags of the same names as the reference daemon's.
 struct DaemonOptions {
   std::string pid_file{};     ///< empty: none
   std::string host_prefix{};  ///< where the host's root is, in a container

@@ -35,7 +35,7 @@ struct LeaseRecord {
 
 /// The call that asked for the lease, as it was.
 cni::Request request_of(const state::Attachment& attachment);
-/// Throws Error{config}.
+/// What the client says of itself, from the configuration on record. Throws Error{config}.
 Identity identity_of(const LeaseRecord& record);
 
 /// The netns the lease belongs to: by its path as seen below `host_prefix`, else by a process in it or a mount of it.

@@ -59,7 +59,9 @@ class Leases {
   void add(const cni::Request& request, int connection, Time now);
   /// RELEASE, then the record. Harmless without a lease.
   void del(const state::AttachmentId& id);
+  /// Throws Error{drift}.
   void check(const cni::Request& request, Time now) const;
+  /// Of the interface as it is now. Throws Error where the netns or the interface is not there.
   LeaseRecord make_record(const cni::Request& request) const;
   /// One lease on its way: what its client wants sent or waited for now.
   void drive(Lease& lease, Time now);
@@ -80,6 +82,7 @@ class Leases {
   /// Not while they are walked.
   void forget_gone();
 
+  /// All of the loop's thread.
   Options options_;
   Answer answer_;
   state::Store store_;  ///< /run/barewire/dhcp

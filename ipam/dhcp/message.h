@@ -27,31 +27,32 @@ enum class MessageType : std::uint8_t {
   inform = 8
 };
 
-/// The options this client looks at or sets. Source: RFC 2132, RFC 3397, RFC 3442.
+/// The options this client looks at or sets; sections are of RFC 2132 where no other RFC is named.
 enum Option : std::uint8_t {
-  kSubnetMask = 1,
-  kRouters = 3,
-  kNameServers = 6,
-  kHostName = 12,
-  kDomainName = 15,
-  kStaticRoutes = 33,
-  kRequestedAddress = 50,
-  kLeaseTime = 51,
-  kOverload = 52,
-  kMessageType = 53,
-  kServerIdentifier = 54,
-  kParameterRequestList = 55,
-  kErrorText = 56,
-  kMaximumSize = 57,
-  kRenewalTime = 58,
-  kRebindingTime = 59,
-  kVendorClass = 60,
-  kClientIdentifier = 61,
-  kUserClass = 77,
-  kDomainSearch = 119,
-  kClasslessRoutes = 121
+  kSubnetMask = 1,             ///< §3.3
+  kRouters = 3,                ///< §3.5, the preferred one first
+  kNameServers = 6,            ///< §3.8
+  kHostName = 12,              ///< §3.14
+  kDomainName = 15,            ///< §3.17
+  kStaticRoutes = 33,          ///< §5.8, pairs without a mask: classful
+  kRequestedAddress = 50,      ///< §9.1
+  kLeaseTime = 51,             ///< §9.2, seconds
+  kOverload = 52,              ///< §9.3: options go on in file, sname or both
+  kMessageType = 53,           ///< §9.6
+  kServerIdentifier = 54,      ///< §9.7, an address
+  kParameterRequestList = 55,  ///< §9.8, codes
+  kErrorText = 56,             ///< §9.9, of a NAK
+  kMaximumSize = 57,           ///< §9.10, bytes
+  kRenewalTime = 58,           ///< §9.11, T1, seconds
+  kRebindingTime = 59,         ///< §9.12, T2, seconds
+  kVendorClass = 60,           ///< §9.13
+  kClientIdentifier = 61,      ///< §9.14
+  kUserClass = 77,             ///< RFC 3004
+  kDomainSearch = 119,         ///< RFC 3397
+  kClasslessRoutes = 121       ///< RFC 3442; sets aside options 3 and 33
 };
 
+/// As it is on the wire, but for what this client never needs: hops, server name, file name.
 struct Message {
   bool from_server = false;       ///< op: BOOTREPLY
   std::uint32_t transaction = 0;  ///< xid
@@ -61,6 +62,7 @@ struct Message {
   MacAddress hardware{};
   std::map<std::uint8_t, Bytes> options{};  ///< one value per code: parts of a long one are joined
 
+  /// nullopt for a BOOTP message without one, which is not DHCP.
   std::optional<MessageType> type() const;
   /// nullptr when the option is not there.
   const Bytes* find(std::uint8_t option) const;
@@ -69,6 +71,7 @@ struct Message {
   std::optional<IpAddress> address(std::uint8_t option) const;  ///< the first one of a list too
 
   void set_type(MessageType type) { options[kMessageType] = {static_cast<std::uint8_t>(type)}; }
+  /// Takes the place of what was there.
   void set_address(std::uint8_t option, const IpAddress& address);
 
   /// At least 300 bytes, as BOOTP relays want. An option longer than 255 bytes is split (RFC 3396).
@@ -77,6 +80,7 @@ struct Message {
   static std::optional<Message> decode(std::span<const std::uint8_t> bytes);
 };
 
+/// Source: RFC 2131 §4.1.
 inline constexpr std::uint16_t kServerPort = 67;
 inline constexpr std::uint16_t kClientPort = 68;
 

@@ -18,8 +18,10 @@ class PacketSocket {
     MacAddress sender;  ///< of the server, or of the relay or router before it
   };
 
-  /// On the interface with number `index`. Throws Error{io}.
+  /// On the interface with number `index`. Takes DHCP answers alone: a filter in the kernel drops the rest. Throws
+  /// Error{io}.
   PacketSocket(const kernel::NetNs& netns, int index);
+  /// Readable when a message may have come.
   int fd() const noexcept { return fd_.get(); }
   /// To `server` in a frame to `mac`; to everybody where the one or the other is not given. Throws Error{io}.
   void send(const Message& message, const std::optional<IpAddress>& server, const std::optional<MacAddress>& mac) const;

@@ -46,10 +46,14 @@ class Server {
   std::vector<pollfd> wait() const;
   /// The next moment at which a lease or a silent caller is due; nullopt: none is.
   std::optional<Time> deadline() const;
+  /// Takes callers as long as there is room; the rest waits in the socket's queue.
   void accept(Time now);
+  /// One caller's turn: what it has sent, or that it has gone.
   void serve(int id, Connection& connection, short events, Time now);
+  /// What has arrived of the call, up to its end.
   void read(Connection& connection);
   void call(int id, Connection& connection, Time now);
+  /// Sends the answer and closes. A caller that has gone is no error.
   void answer(int id, const std::string& bytes);
 
   const StopSignals& stop_;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What a DHCP server granted: read from its ACK, turned into a CNI result, kept in the lease's record.
+/// What a DHCP server granted: read from its ACK, turned into a CNI result, kept in the lease's record. client.h holds
+/// it. Times are durations, so that a clock that is set does not end a lease. Source: RFC 2131 §4.3.1, RFC 2132, RFC
+/// 3442.
 #pragma once
 
 #include <chrono>

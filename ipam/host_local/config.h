@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// host-local's part of a network configuration, validated. Keys: docs/configuration/host-local.md.
+/// host-local's part of a network configuration, validated, in the reference plugin's keys and its old form ("subnet"
+/// beside "ranges"). plugin.cc acts on it. Keys: docs/configuration/host-local.md.
 #pragma once
 
 #include <string>

@@ -16,11 +16,12 @@ Number number_of(const IpAddress& address);
 
 /// Addresses `start` to `end`, both included, of `subnet`; the gateway is never handed out.
 struct Range {
-  IpPrefix subnet;
+  IpPrefix subnet;  ///< gives the prefix length of results
   IpAddress start, end;
   IpAddress gateway;
 
   bool contains(const IpAddress& address) const { return start <= address && address <= end; }
+  /// Of one family; addresses of two never meet.
   bool overlaps(const Range& other) const { return start <= other.end && other.start <= end; }
   /// "10.1.2.1-10.1.2.254"
   std::string text() const;
@@ -30,6 +31,7 @@ struct Range {
 using RangeSet = std::vector<Range>;
 
 const Range* find_range(const RangeSet& set, const IpAddress& address);
+/// Whether any range of the one meets any of the other.
 bool overlap(const RangeSet& a, const RangeSet& b);
 /// "10.1.2.1-10.1.2.254, 10.9.0.1-10.9.0.254"
 std::string text_of(const RangeSet& set);
@@ -51,6 +53,7 @@ class Candidates {
   };
   std::vector<Segment> segments_;  ///< still to come, in order
   std::size_t at_ = 0;
+  /// Leaves segments, and the beginning of one, behind.
   void advance_past(const IpAddress& address);
 };
 

@@ -53,6 +53,7 @@ class ReservationIndex {
   std::vector<IpAddress> find(std::string_view content) const;
   /// Every address.
   std::vector<IpAddress> addresses() const;
+  /// Makes the table anew, twice as large, when it gets crowded.
   void add(const IpAddress& address, std::string_view content);
   void remove(const IpAddress& address, std::string_view content);
   std::size_t size() const noexcept;
@@ -60,6 +61,7 @@ class ReservationIndex {
   void seal(const Seal& seal) noexcept;
 
  private:
+  /// Layout of the file: reservation_index.cc.
   struct Header;
   struct Slot;
   ReservationIndex(std::string path, void* memory, std::size_t bytes) noexcept
@@ -68,16 +70,18 @@ class ReservationIndex {
 
   Header& header() const noexcept;
   Slot* slots() const noexcept;
+  /// Where a search for that owner begins; open addressing with linear probing.
   std::size_t home_of(std::uint64_t owner) const noexcept;
   template <typename Wanted>
   std::size_t probe(std::uint64_t owner, const Wanted& wanted) const;
   void insert(const Slot& slot);
+  /// Moves up what follows, so that no search ends too early.
   void erase(std::size_t at);
   void grow();
 
-  std::string path_;
+  std::string path_;  ///< where a bigger one is made
   void* memory_ = nullptr;
-  std::size_t bytes_ = 0;
+  std::size_t bytes_ = 0;  ///< of the mapping, header included
 };
 
 }  // namespace barewire::ipam::host_local

@@ -61,12 +61,16 @@ class ReservationStore {
  private:
   ReservationStore(std::string directory, const std::string& index_directory, state::FileLock lock);
   std::string path_of(const IpAddress& address) const { return directory_ + "/" + address.text(); }
+  /// Reads every file: what the index spares.
   std::vector<Reservation> scan() const;
   std::vector<Reservation> rebuild_index();
+  /// What the index says, held against the files; nullopt when they say otherwise.
   std::optional<std::vector<IpAddress>> verified(const std::string& content) const;
   std::vector<IpAddress> holding(const std::string& content);
   void remove(const IpAddress& address, const std::string& content);
+  /// A damaged index is dropped, and made anew by who needs it next.
   void change_index(const std::function<void()>& change);
+  /// The last thing before the lock goes: the directory's time is final then.
   void seal_index() noexcept;
 
   std::string directory_;

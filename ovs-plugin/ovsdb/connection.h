@@ -53,7 +53,9 @@ class Connection {
 
   /// Grows with each reconnection; monitors end with the session they were made in.
   unsigned session() const noexcept { return session_; }
+  /// Whether the session was up when last looked at; the server may have closed it since.
   bool is_open() const noexcept;
+  /// For messages, and for a second Connection.
   const Endpoint& endpoint() const noexcept { return endpoint_; }
   /// A name for a monitor or a named-uuid that this Connection has not used before.
   std::string unique_name(std::string_view prefix) { return fmt::format("{}{}", prefix, ++names_); }
@@ -68,13 +70,16 @@ class Connection {
   using Message = std::unique_ptr<jsonrpc_msg, MessageDeleter>;
 
   explicit Connection(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+  /// Connects anew. What waited in the old session is dropped.
   void start_session(Deadline deadline);
   void reopen(Deadline deadline);
   void ensure_open(Deadline deadline);
   void send(Message message) noexcept;
+  /// The next message; null at the deadline.
   Message receive(Deadline deadline);
   Message sort_out(Message message);
   [[noreturn]] void throw_unbounded(const std::string& what);
+  /// A server that is not one may send without end: what is not whole after a size is refused.
   void require_bounded();
   std::optional<Answer> await_answer(const json& id, const char* method, Deadline deadline);
   JsonPtr take_queued_update(const std::string& id);

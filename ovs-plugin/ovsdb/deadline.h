@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The point in time by which a database call gives up. Every call that may wait takes one.
+/// The point in time by which a database call gives up. Every call that may wait takes one, so that a whole ADD has one
+/// limit, however many questions it takes. By the clock that nobody sets. Source: clock_gettime(2), CLOCK_MONOTONIC.
 #pragma once
 
 #include <poll.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Where an OVSDB server listens, as a configuration writes it. transport.h connects to it.
+/// Where an OVSDB server listens, as a configuration writes it. transport.h connects to it. Parsed without looking: a
+/// path that is not there is found by connecting.
 #pragma once
 
 #include <string>
@@ -15,6 +16,7 @@ struct TlsFiles {
   std::string ca_certificate;
 };
 
+/// A value, kept in records.
 struct Endpoint {
   enum class Scheme { unix_socket, tcp, tls };
   Scheme scheme = Scheme::unix_socket;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The headers of libopenvswitch in the one order in which C++ takes them. Included by sources of this folder only:
-/// they bring macros and short names that must not reach the rest of the program.
+/// they bring macros and short names that must not reach the rest of the program. docs/decisions/libopenvswitch.md says
+/// why the library is used.
 #pragma once
 
 // The loops of shash.h use GNU's keyword, which -std=c++20 knows only by its other name.

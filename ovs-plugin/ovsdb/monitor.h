@@ -19,6 +19,8 @@ using Rows = std::map<Uuid, Row>;
 /// Carries <table-updates2> out on `rows`. Throws Error{ovsdb} when it is malformed; rows before that are changed.
 void apply_updates(Rows& rows, const json& updates);
 
+/// One monitor in one session of a Connection, which outlives it. Other calls may go over that meanwhile: what comes
+/// for the monitor between their answers is kept for it.
 class Monitor {
  public:
   /// What to watch. `where` must not be empty: that would be the whole table.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// One OVSDB transaction: operations collected, sent in one message, carried out all or not at all. Runs over a
-/// Connection (connection.h); rows and values are those of values.h. Source: RFC 7047, sections 4.1.3 and 5.2.
+/// One OVSDB transaction: operations collected, sent in one message, carried out all or not at all, in order. Nothing
+/// is sent before transact(). Runs over a Connection (connection.h); rows and values are those of values.h. Source: RFC
+/// 7047, sections 4.1.3 and 5.2.
 #pragma once
 
 #include <string>
@@ -16,7 +17,7 @@ namespace barewire::ovsdb {
 /// `{"tag", "==", 100}`; functions are <, <=, ==, !=, >=, >, includes and excludes. Source: RFC 7047, 5.1 <condition>.
 struct Condition {
   std::string column;
-  std::string function;
+  std::string function;  ///< "==", "includes", …
   Value value;
 };
 /// All must hold; none: every row of the table.
@@ -24,18 +25,20 @@ using Where = std::vector<Condition>;
 /// `{"ports", "insert", uuid}`; mutators are +=, -=, *=, /=, %=, insert and delete. Source: RFC 7047, 5.1 <mutation>.
 struct Mutation {
   std::string column;
-  std::string mutator;
+  std::string mutator;  ///< "insert", "delete", …
   Value value;
 };
 
 /// The row called `uuid`: the one condition a server answers without looking at every row.
 Where row_is(const Uuid& uuid);
 
+/// For monitor.h, whose conditions are written alike.
 JsonPtr where_to_json(const Where& where);
 
 class Outcome;
 struct Refusal;
 
+/// Operations are numbered from 0 as they are added. May be sent again: a refused one is as it was.
 class Transaction {
  public:
   /// What an operation will answer, asked of the Outcome.
@@ -67,6 +70,7 @@ class Transaction {
   void comment(const std::string& text);      // 5.2.9: goes into the server's log of changes
   void assert_lock(const std::string& lock);  // 5.2.10
 
+  /// Operations so far.
   std::size_t size() const noexcept { return operations_.size(); }
   /// No operation changes anything, so sending it twice does no harm.
   bool only_reads() const noexcept { return only_reads_; }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// A connected, non-blocking stream socket to an Endpoint; connection.cc speaks JSON-RPC over it.
+/// A connected, non-blocking stream socket to an Endpoint; connection.cc speaks JSON-RPC over it. Source: unix(7),
+/// tcp(7).
 #pragma once
 
 #include <sys/types.h>
@@ -29,8 +30,8 @@ class Helper {
 /// TLS is spoken by a program of its own, so that a plugin that uses a unix socket does not carry OpenSSL;
 /// `socket` then leads to that program. docs/decisions/libopenvswitch.md has the figures.
 struct Transport {
-  Fd socket;
-  Helper helper;
+  Fd socket;      ///< stream, non-blocking
+  Helper helper;  ///< the TLS program; none without TLS
 };
 
 /// Throws Error{try_again} naming the endpoint, why it cannot be reached, and as hint what to look at; Error{io} when a

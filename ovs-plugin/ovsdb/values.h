@@ -29,9 +29,11 @@ struct NamedUuid {
   friend auto operator<=>(const NamedUuid&, const NamedUuid&) = default;
 };
 
+/// What a column's base types are: integer, real, boolean, string, and uuid in its two forms. Source: RFC 7047, 3.1
+/// <atom>.
 using Atom = std::variant<std::int64_t, double, bool, std::string, Uuid, NamedUuid>;
-using Set = std::vector<Atom>;  ///< of one type, by the schema
-using Map = std::map<Atom, Atom>;
+using Set = std::vector<Atom>;     ///< of one type, by the schema
+using Map = std::map<Atom, Atom>;  ///< of one type each, by the schema
 /// The commonest of maps: external_ids, other_config, options, status.
 using StringMap = std::map<std::string, std::string>;
 
@@ -59,8 +61,9 @@ class Value {
   /// Throws Error{ovsdb} unless this is a map of strings to strings. An empty set reads as an empty map.
   StringMap string_map() const;
 
+  /// Whether it was made as a map.
   bool is_map() const noexcept { return std::holds_alternative<Map>(content_); }
-  bool empty() const noexcept;
+  bool empty() const noexcept;  ///< no atoms, no pairs
   /// Throw Error{ovsdb} for a value of the other form.
   const Set& atoms() const;
   const Map& pairs() const;
@@ -81,7 +84,9 @@ class Row {
   Row() = default;
   Row(std::initializer_list<Columns::value_type> columns) : columns_(columns) {}
 
+  /// Takes the place of what the column had.
   void set(std::string column, Value value) { columns_.insert_or_assign(std::move(column), std::move(value)); }
+  /// False: it was not asked for, or the server left it out.
   bool has(std::string_view column) const { return columns_.contains(column); }
   /// Throws Error{ovsdb} naming a column that is not there.
   const Value& at(std::string_view column) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Bandwidth of a pod whose interface is a VF: the NIC limits what it sends. On a user-space driver, too.
+/// Bandwidth of a pod whose interface is a VF: the NIC limits what it sends. On a user-space driver, too. Works on
+/// core/vf/rate.h, under the PF's lock; bandwidth.cc decides which way is taken.
 #pragma once
 
 #include <optional>

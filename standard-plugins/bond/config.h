@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The keys of the bond plugin. docs/configuration/bond.md describes them.
+/// The keys of the bond plugin, in the words and numbers of the reference plugin; bond.cc and members.h act on them.
+/// docs/configuration/bond.md describes them.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,7 @@ struct BondSettings {
   std::vector<std::string> compare(const kernel::NlAttributes& data) const;
 };
 
+/// Valid as a whole: what one key forbids another is found here, before anything is touched.
 struct BondConfig {
   BondSettings settings;
   std::vector<std::string> links;  ///< names, at least two

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The links a bond is made of: found, recorded as they were, taken into the pod, given back.
+/// The links a bond is made of: found, recorded as they were, taken into the pod, given back. bond.cc makes the bond
+/// between. The kernel gives a member the bond's MAC and MTU, so both are on record before.
 #pragma once
 
 #include <optional>
@@ -25,9 +26,11 @@ struct BondMember {
 /// is missing, {held} one that has a master, {config} an MTU that one of them does not have.
 std::vector<BondMember> find_members(const BondConfig& config, kernel::NlSocket& inside);
 
+/// Into the data of `attachment`, which the caller saves before enslave().
 void members_to_record(const std::vector<BondMember>& members, bool in_container, state::Attachment& attachment);
 
 /// Takes the members into `netns`, gives those whose MAC address another one has a new one, and adds them to the bond.
+/// Throws KernelError; what was done by then give_members_back undoes.
 void enslave(const std::vector<BondMember>& members, bool in_container, const kernel::NetNs& netns,
              kernel::NlSocket& inside, const kernel::Link& bond);
 

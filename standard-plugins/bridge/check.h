@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// CHECK of the bridge plugin: every piece that ADD made, compared with the kernel.
+/// CHECK of the bridge plugin: every piece that ADD made, compared with the kernel: bridge, port, VLANs, rules,
+/// addresses, routes. Changes nothing.
 #pragma once
 
 #include "core/cni/request.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The keys of the bridge plugin. docs/configuration/bridge.md describes them.
+/// The keys of the bridge plugin, those of the reference plugin and what goes with them; bridge.cc acts on them,
+/// check.cc compares by them. docs/configuration/bridge.md describes them.
 #pragma once
 
 #include <optional>
@@ -12,8 +13,10 @@
 
 namespace barewire::standard {
 
+/// All of one call's, with defaults in place. The keys' names are the reference plugin's: isGateway, isDefaultGateway,
+/// forceAddress, ipMasq, …
 struct BridgeConfig {
-  std::string bridge;
+  std::string bridge;  ///< its name: "bridge", or cni0
   bool is_gateway = false;
   bool is_default_gateway = false;
   bool force_address = false;
@@ -25,12 +28,13 @@ struct BridgeConfig {
   std::uint16_t vlan = 0;                     ///< 0 = none
   std::vector<std::uint16_t> trunk;           ///< sorted, each once
   std::optional<bool> preserve_default_vlan;  ///< absent: see keeps_default_vlan
-  bool spoof_check = false;
+  bool spoof_check = false;                   ///< "macspoofchk"
   bool duplicate_address_detection = false;
-  bool has_container_interface = true;
+  bool has_container_interface = true;  ///< false: the pod's interface is left down
   bool has_ipam = false;
   std::optional<MacAddress> mac;
 
+  /// Whether the bridge has to tell VLANs apart for this pod.
   bool filters_vlans() const noexcept { return vlan != 0 || !trunk.empty(); }
   /// Whether the port stays in the bridge's VLAN 1: a trunk without a VLAN for untagged frames needs it for them.
   bool keeps_default_vlan() const noexcept { return preserve_default_vlan.value_or(vlan == 0); }

@@ -23,7 +23,8 @@ struct CommandAnswer {
 /// A command that hangs must not hold a call's locks for ever.
 inline constexpr std::chrono::seconds kCommandTimeout{60};
 
-/// The path of `name` in PATH, /usr/sbin or /sbin.
+/// The path of `name` in PATH, /usr/sbin or /sbin: runtimes give plugins a PATH without the latter. nullopt when it is
+/// in none.
 std::optional<std::string> find_command(const std::string& name);
 /// Runs `program` to its end in the caller's netns; one that takes longer than kCommandTimeout or says more than 16 MiB
 /// is killed. `input` is what it reads from stdin; without one it has the caller's. Throws Error{io} when it cannot be

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The iptables and ip6tables commands, for users who ask for them ("backend": "iptables"). Everything else uses
-/// nftables through netlink.
+/// nftables through netlink. One process per question; iptables_batch.h has many changes in one.
 #pragma once
 
 #include <string>
@@ -21,6 +21,7 @@ class Iptables {
  public:
   /// Throws Error{config} naming `key` when the command is not in PATH, /usr/sbin or /sbin.
   Iptables(bool v4, std::string_view key);
+  /// Whether the command is where the constructor looks for it.
   static bool is_installed(bool v4);
 
   /// Runs with -w (wait for the lock of other iptables). Throws Error{kernel} with the command line and its stderr.

@@ -17,6 +17,7 @@ std::string random_veth_name();
 /// A random unicast address with the locally administered bit.
 MacAddress random_mac();
 
+/// What a bridge must be like for a plugin that puts ports onto it.
 struct BridgeSettings {
   std::string name;
   std::uint32_t mtu = 0;  ///< 0 = the kernel's
@@ -30,12 +31,15 @@ kernel::Link ensure_bridge(kernel::NlSocket& host, const BridgeSettings& setting
 /// nullopt when the kernel does not tell, e.g. when the link is no bridge.
 std::optional<bool> vlan_filtering_of(kernel::NlSocket& host, int index);
 
+/// Attributes of a bridge port. Source: bridge(8), "hairpin", "isolated".
 struct PortSettings {
   bool hairpin = false;
   bool isolated = false;
   friend bool operator==(const PortSettings&, const PortSettings&) = default;
 };
+/// Switches on what is wanted, and leaves the rest as it is. Throws KernelError.
 void set_port(kernel::NlSocket& host, const kernel::Link& port, const PortSettings& settings);
+/// As the kernel has it now; all off when `port` is no bridge port.
 PortSettings port_of(kernel::NlSocket& host, const kernel::Link& port);
 
 /// VLANs of a bridge port. Source: bridge(8) "bridge vlan".

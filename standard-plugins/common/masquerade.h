@@ -30,7 +30,9 @@ NatBackend parse_masquerade_backend(const JsonView& root);
 struct Masquerade {
   NatBackend backend = NatBackend::nftables;
   std::vector<IpPrefix> addresses;  ///< each pod address with its subnet's length
+  /// nullopt when ADD made none.
   static std::optional<Masquerade> from_record(const state::Attachment& attachment);
+  /// Into the data of `attachment`, which the caller saves before add_masquerade().
   void to_record(state::Attachment& attachment) const;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The interface that macvlan, ipvlan and vlan links stand on: "master", "linkInContainer" and "mtu".
+/// The interface that macvlan, ipvlan and vlan links stand on: "master", "linkInContainer" and "mtu". pod_link.h makes
+/// the link. Source: ip-link(8), "link DEVICE".
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The veth pair of an attachment, for bridge and ptp: recorded, told in results, taken down.
+/// The veth pair of an attachment, for bridge and ptp: recorded, told in results, taken down. core/kernel/veth.h makes
+/// it.
 #pragma once
 
 #include <optional>

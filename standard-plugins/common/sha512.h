@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// SHA-512, from which the reference plugins make names.
+/// SHA-512, from which the reference plugins make names of chains, rules and interfaces; reference.h needs them.
+/// libcrypto does it.
 #pragma once
 
 #include <string>

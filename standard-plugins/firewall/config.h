@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The keys of the firewall plugin. docs/configuration/firewall.md describes them.
+/// The keys of the firewall plugin; accept.h and isolation.h act on them. docs/configuration/firewall.md describes
+/// them.
 #pragma once
 
 #include <optional>
@@ -16,9 +17,11 @@ enum class FirewallBackend {
   iptables,
   firewalld
 };
+/// The words of "backend"; parse_firewall_backend gives nullopt for any other.
 std::string_view name_of(FirewallBackend backend);
 std::optional<FirewallBackend> parse_firewall_backend(std::string_view name);
 
+/// The reference plugin's "ingressPolicy": what a pod receives from other pods of the node.
 enum class IngressPolicy {
   open,
   same_bridge,  ///< nothing from other bridges whose pods have a policy

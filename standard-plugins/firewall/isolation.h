@@ -19,6 +19,7 @@ struct Isolation {
   std::string port;                  ///< the pod's port of the bridge; "isolated" alone
   std::vector<IpAddress> addresses;  ///< of the pod
 
+  /// nullopt when ADD made none. Throws Error{state} naming the key.
   static std::optional<Isolation> from_record(const state::Attachment& attachment);
   void to_record(state::Attachment& attachment) const;
 };

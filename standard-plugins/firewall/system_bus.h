@@ -14,6 +14,7 @@
 
 namespace barewire::standard {
 
+/// A method call; its arguments are all strings.
 struct BusCall {
   std::string destination, path, interface, member;
   std::vector<std::string> arguments;
@@ -36,6 +37,7 @@ class SystemBus {
 
  private:
   explicit SystemBus(Fd socket);
+  /// So many bytes. Throws Error{io} when the bus hangs up, or is silent for too long.
   std::string read(std::size_t size);
   Fd socket_;
   std::uint32_t serial_ = 0;

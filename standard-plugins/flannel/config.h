@@ -26,6 +26,7 @@ struct FlannelSubnet {
   static FlannelSubnet parse(std::string_view text, const std::string& path);
 };
 
+/// What the network configuration itself says.
 struct FlannelConfig {
   std::string subnet_file;
   std::string data_dir;
@@ -38,7 +39,8 @@ struct FlannelConfig {
 /// `<data_dir>/<container>`: where the reference plugin keeps the delegate's configuration for DEL.
 std::string flannel_file(const std::string& data_dir, const std::string& container_id);
 
-/// The configuration to call the delegate with.
+/// The configuration to call the delegate with: the one written, filled up from the node's subnet, as the reference
+/// plugin fills it up.
 boost::json::object delegate_config(const cni::NetConf& conf, const FlannelConfig& config, const FlannelSubnet& subnet);
 
 }  // namespace barewire::standard

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// "conditionsV4" and "conditionsV6": which packets are mapped, in the words of the iptables or the nft command.
+/// "conditionsV4" and "conditionsV6": which packets are mapped, in the words of the iptables or the nft command. Read
+/// for nftables (nft_plan.cc); the iptables backend hands the words to the command. Pure.
 #pragma once
 
 #include <optional>

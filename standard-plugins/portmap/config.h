@@ -19,6 +19,7 @@ struct PortMapping {
   std::string protocol = "tcp";        ///< "tcp", "udp" or "sctp"
   std::optional<IpAddress> host_ip{};  ///< 0.0.0.0 and :: stand for all addresses of the family; absent: of both
 
+  /// IPPROTO_*.
   std::uint8_t protocol_number() const;
   /// Whether it concerns a pod address of that family.
   bool serves(bool v4) const { return !host_ip || host_ip->is_v4() == v4; }
@@ -35,6 +36,7 @@ struct PortmapConfig {
   std::string external_mark_chain;  ///< iptables alone; empty = our own
   std::vector<PortMapping> mappings;
 
+  /// Of one family; empty: none.
   const std::vector<std::string>& conditions(bool v4) const { return v4 ? conditions_v4 : conditions_v6; }
   /// Throws Error{config} naming the key.
   static PortmapConfig parse(const cni::NetConf& conf);

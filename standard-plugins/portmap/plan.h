@@ -17,6 +17,7 @@ struct PortmapPlan {
   PortmapConfig config;
   NatBackend backend = NatBackend::nftables;
   std::vector<IpPrefix> addresses;  ///< of the pod, at most one of each family
+  /// Nothing to map, or no address to map to.
   bool empty() const noexcept { return config.mappings.empty() || addresses.empty(); }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The routing tables that the addresses of a pod's interface get for themselves: what sbr records of them, makes,
-/// compares and takes back.
+/// compares and takes back. Works in the pod's netns on core/kernel/address.h, under the lock that
+/// state::lock_name::routing names. Source: ip-rule(8).
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,7 @@ struct SourceRouting {
   std::vector<kernel::RouteInfo> moved;   ///< as they were in the main table
   std::vector<kernel::RouteInfo> hinted;  ///< the interface's subnets, in the main table with the address as source
 
+  /// nullopt when ADD did not come so far. Throws Error{state} naming the key.
   static std::optional<SourceRouting> from_record(const state::Attachment& attachment);
   void to_record(state::Attachment& attachment) const;
 };

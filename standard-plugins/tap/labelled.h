@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// TAP devices with an SELinux label: a device takes that of the process that creates it, so another program does.
+/// TAP devices with an SELinux label: a device takes that of the process that creates it, so another program does. Used
+/// by tap.cc, with "selinuxContext" alone.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 
 namespace barewire::standard {
 
+/// As ip-tuntap(8) takes them.
 struct TapSettings {
   std::string name;
   bool multi_queue = false;

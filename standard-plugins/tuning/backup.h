@@ -15,7 +15,7 @@ namespace barewire::standard {
 /// `<directory>/<container>_<interface>.json`.
 std::string tuning_backup_path(const std::string& directory, const std::string& container_id,
                                const std::string& ifname);
-/// nullopt when there is none. Throws Error{state} naming the file when it is damaged.
+/// What the file says. nullopt when there is none. Throws Error{state} naming the file when it is damaged.
 std::optional<LinkSettings> find_tuning_backup(const std::string& path);
 /// Replaces what is there. Throws Error{io}.
 void save_tuning_backup(const std::string& path, const LinkSettings& original);

@@ -12,7 +12,7 @@
 
 namespace barewire::standard {
 
-/// Settings of an interface; absent: not touched.
+/// Settings of an interface; absent: not touched. Asked for by the configuration, or what was there before (backup.h).
 struct LinkSettings {
   std::optional<MacAddress> mac;
   std::optional<std::uint32_t> mtu;              ///< bytes
@@ -20,6 +20,7 @@ struct LinkSettings {
   std::optional<bool> promisc;                   ///< only ever true: false says nothing
   std::optional<bool> allmulti;
 
+  /// Nothing is asked for, so nothing of the interface needs a record.
   bool empty() const noexcept { return !mac && !mtu && !tx_queue_length && !promisc && !allmulti; }
   /// Those of `link`, for what is set here.
   LinkSettings present_in(const kernel::Link& link) const;

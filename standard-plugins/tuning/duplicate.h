@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What a JSON parser does not tell: that an object has a key twice.
+/// What a JSON parser does not tell: that an object has a key twice. For config.h, where two values of one sysctl are a
+/// mistake; pure.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Whether two texts are the same value of a sysctl: the kernel prints another one than it was given.
+/// Whether two texts are the same value of a sysctl: the kernel prints another one than it was given. For CHECK; pure.
 #pragma once
 
 #include <string_view>
