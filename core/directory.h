@@ -16,8 +16,8 @@ struct DirectoryEntry {
   friend auto operator<=>(const DirectoryEntry&, const DirectoryEntry&) = default;
 };
 
-/// What `path` holds without "." and "..", sorted by name. nullopt when it is no directory, does not exist, or is
-/// removed meanwhile. Throws Error{io} when it cannot be opened, or not be read to its end.
+/// What `path` holds without "." and "..", sorted by name. nullopt when it does not exist or is removed meanwhile.
+/// Throws Error{io} when something else is there, when it cannot be opened, or not be read to its end.
 std::optional<std::vector<DirectoryEntry>> try_list_entries(const std::string& path);
 
 /// As try_list_entries, the names alone.

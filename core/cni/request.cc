@@ -211,10 +211,10 @@ NetConf NetConf::parse(std::string_view bytes, Command command) {
   read_leniently(command, [&] { conf.type = root.string_or("type", ""); });
   read_version(conf);
   read_leniently(command, [&] {
-    if (const auto ipam = root.find("ipam")) conf.ipam_type = ipam->string_or("type", "");
+    if (const auto settings = root.find("ipam")) conf.ipam_type = settings->string_or("type", "");
   });
   read_leniently(command, [&] {
-    if (const auto dns = root.find("dns")) conf.dns = Dns::parse(*dns);
+    if (const auto servers = root.find("dns")) conf.dns = Dns::parse(*servers);
   });
   if (command != Command::del) read_valid_attachments(conf);
   return conf;

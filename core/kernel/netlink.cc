@@ -132,7 +132,7 @@ NlMessage& NlMessage::nest(int attribute, const std::function<void(NlMessage&)>&
 
 struct NlSocket::State {
   struct Free {
-    void operator()(nl_sock* socket) const noexcept { nl_socket_free(socket); }
+    void operator()(nl_sock* owned) const noexcept { nl_socket_free(owned); }
   };
   std::unique_ptr<nl_sock, Free> socket{nl_socket_alloc()};
   std::vector<char> buffer = std::vector<char>(kFirstReceiveSize);

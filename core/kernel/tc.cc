@@ -71,11 +71,10 @@ NlMessage removal(int index, std::uint32_t parent, std::uint32_t handle) {
 
 /// A u32 selector with one key that compares nothing: every packet.
 std::string match_all() {
-  tc_u32_sel selector{};
-  selector.flags = TC_U32_TERMINAL;
-  selector.nkeys = 1;
-  std::string bytes(reinterpret_cast<const char*>(&selector), sizeof selector);
-  bytes.resize(sizeof selector + sizeof(tc_u32_key), '\0');
+  std::string bytes(sizeof(tc_u32_sel) + sizeof(tc_u32_key), '\0');
+  auto* selector = reinterpret_cast<tc_u32_sel*>(bytes.data());
+  selector->flags = TC_U32_TERMINAL;
+  selector->nkeys = 1;
   return bytes;
 }
 

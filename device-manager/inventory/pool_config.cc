@@ -123,8 +123,9 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 Selector parse_selector(const JsonView& view, DeviceType type) {
   Selector selector;
   for (const auto& [name, value] : view.members("an object of selectors")) {
-    const auto key = std::find_if(kSelectorKeys.begin(), kSelectorKeys.end(),
-                                  [&](const SelectorKey& each) { return equal_ignoring_case(each.name, name); });
+    const auto key =
+        std::find_if(kSelectorKeys.begin(), kSelectorKeys.end(),
+                     [&wanted = name](const SelectorKey& each) { return equal_ignoring_case(each.name, wanted); });
     if (key == kSelectorKeys.end() || !key->of[static_cast<std::size_t>(type)])
       value.reject("no such selector", "known to this device type: docs/kubernetes.md lists them");
     if (!value.value().is_null()) key->read(selector, value);

@@ -29,8 +29,8 @@ constexpr const char* kDpdkSwitch = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitc
 constexpr const char* kTables[] = {
     "Bridge _uuid name datapath_type ports mirrors external_ids other_config",
     "Port _uuid name interfaces tag trunks vlan_mode qos protected external_ids other_config",
-    "Interface _uuid name type options external_ids other_config ofport_request mtu_request ingress_policing_rate "
-    "ingress_policing_burst",
+    ("Interface _uuid name type options external_ids other_config ofport_request mtu_request ingress_policing_rate "
+     "ingress_policing_burst"),
     "Mirror _uuid name select_all select_src_port select_dst_port output_port external_ids",
     "QoS _uuid type queues external_ids other_config",
     "Queue _uuid dscp external_ids other_config",

@@ -264,8 +264,9 @@ TEST_F(File, IsFollowedByThoseOfTheDirectoryInOrder) {
   write("policy.d/10.json", R"({"rules": [{"name": "10", "others": "allow"}]})");
   write("policy.d/10.json.orig", "no policy");
   write("policy.d/.hidden.json", "no policy");
+  const auto read = read_policy(policy());
   std::vector<std::string> names;
-  for (const Rule& rule : read_policy(policy())->rules()) names.push_back(rule.name);
+  for (const Rule& rule : read->rules()) names.push_back(rule.name);
   EXPECT_THAT(names, ElementsAre("0", "10", "20"));
 }
 
