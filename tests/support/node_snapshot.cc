@@ -101,8 +101,8 @@ std::string text_of(const json::object& object, const char* key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-/// What the kernel attaches when a netdev is opened for the first time (noqueue to those that send at once, as veth), and
-/// what it has before. Source: net/sched/sch_generic.c attach_default_qdiscs.
+/// What the kernel attaches when a netdev is opened for the first time (noqueue to those that send at once, as veth),
+/// and what it has before. Source: net/sched/sch_generic.c attach_default_qdiscs.
 bool is_own_qdisc(const std::string& qdisc) {
   std::string chosen = read_file("/proc/sys/net/core/default_qdisc").value_or("");
   while (chosen.ends_with('\n')) chosen.pop_back();

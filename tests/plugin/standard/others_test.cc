@@ -88,7 +88,8 @@ TEST_F(Others, StayWhenTheDelOfADeadPodComesLate) {
     EXPECT_EQ(before, state().pods) << "after the late DEL of " << plugin.name;
     const std::string rules = must_run("nft -s list ruleset; iptables-save -t nat 2>/dev/null || true");
     if (plugin.name == "bridge" || plugin.name == "ptp") {
-      EXPECT_THAT(rules, ::testing::AnyOf(::testing::HasSubstr("other/pod7/eth0"), ::testing::HasSubstr("id: \\\"pod7\\\"")))
+      EXPECT_THAT(rules,
+                  ::testing::AnyOf(::testing::HasSubstr("other/pod7/eth0"), ::testing::HasSubstr("id: \\\"pod7\\\"")))
           << plugin.name;
     }
     EXPECT_THAT(rules, ::testing::Not(::testing::HasSubstr("other/dead"))) << plugin.name;
