@@ -23,7 +23,7 @@ constexpr std::size_t kFirstMessageSize = 1024;
 constexpr std::size_t kLargestNest = 0xffff;  // nla_len has 16 bits
 // The kernel sizes the messages of a dump by the largest buffer it has seen, up to 32 KiB: af_netlink.c
 // netlink_recvmsg.
-constexpr std::size_t kFirstReceiveSize = 32 * 1024;
+constexpr std::size_t kFirstReceiveSize = 32UL * 1024;
 // What a PF with 256 VFs answers takes some 64 KiB, and the ack behind it must fit too.
 constexpr int kSocketBuffer = 1024 * 1024;
 // The kernel answers while it is being asked, so a wait means that an answer was lost.
@@ -138,14 +138,14 @@ struct NlSocket::State {
   std::vector<char> buffer = std::vector<char>(kFirstReceiveSize);
 
   int fd() const { return nl_socket_get_fd(socket.get()); }
-  void send(NlMessage& message, std::string_view doing);
+  void send(NlMessage& message, std::string_view doing) const;
   std::size_t receive(std::string_view doing);
   std::size_t receive_once(std::string_view doing, int flags, bool& from_kernel);
   std::optional<Verdict> read(std::size_t size, std::uint32_t sequence, bool& interrupted, const Visit& visit);
   Verdict exchange(NlMessage& message, std::string_view doing, const Visit& visit);
 };
 
-void NlSocket::State::send(NlMessage& message, std::string_view doing) {
+void NlSocket::State::send(NlMessage& message, std::string_view doing) const {
   nlmsghdr* header = nlmsg_hdr(message.get());
   header->nlmsg_pid = NL_AUTO_PORT;  // a dump that is repeated gets a new number
   header->nlmsg_seq = NL_AUTO_SEQ;
