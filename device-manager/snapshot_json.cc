@@ -20,6 +20,7 @@ json::value or_null(const std::optional<T>& value) {
   return value ? json::value(*value) : json::value(nullptr);
 }
 
+// null for "not known": an empty string would have to be told from a value by every reader.
 json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(text);
 }
@@ -173,6 +174,7 @@ json::object to_json(const PfEntry& entry) {
           {"driver", text_or_null(entry.pf.pci.driver)},
           {"model", text_or_null(entry.model)},
           {"profile", entry.profile},
+          // The kernel's -1 says that it does not know.
           {"numaNode", entry.pf.pci.numa_node < 0 ? json::value(nullptr) : json::value(entry.pf.pci.numa_node)},
           {"eswitch", eswitch_json(entry.eswitch)},
           {"netdev", link_json(entry.pf.link)},

@@ -19,6 +19,7 @@ using ovsdb::Row;
 using ovsdb::Transaction;
 using ovsdb::Uuid;
 
+// Somebody waits at a terminal; a database that takes longer is as good as down.
 constexpr std::chrono::seconds kPatience{5};
 
 /// The tables of the database, rows by their names: one transaction, so that they fit together.
@@ -85,6 +86,7 @@ PortState state_of(const PortEntry& port, const std::string& link_state) {
   // First: a dead pod's port may well be "up".
   if (port.owner && is_of_dead_pod(*port.owner).is_yes()) return PortState::stale;
   if (!port.error.empty()) return PortState::failed;
+  // Empty: ovs-vswitchd has not tried. -1 comes with an error. Source: ovs-vswitchd.conf.db(5), Interface.ofport.
   if (port.ofport.value_or(0) <= 0) return PortState::pending;
   return link_state == "up" ? PortState::up : PortState::down;
 }
@@ -159,6 +161,7 @@ void read_offload(kernel::NlSocket& socket, PortEntry& port) {
   PortOffload offload{!link->phys_switch_id.empty(), filters.size(), 0};
   offload.in_hardware = static_cast<std::size_t>(
       std::count_if(filters.begin(), filters.end(), [](const auto& filter) { return filter.in_hardware; }));
+  // A veth without flows is not what offload is about.
   if (offload.representor || offload.flows > 0) port.offload = offload;
 }
 
@@ -190,6 +193,7 @@ SwitchSnapshot take_switch_snapshot(const ovsdb::Endpoint& endpoint) {
   SwitchSnapshot snapshot;
   snapshot.database = endpoint.text();
   snapshot.running = ovs::switch_is_running(connection, ovsdb::Clock::now() + kPatience);
+  // Without a row the database was never set up by ovs-vsctl init.
   if (tables.root().has("other_config")) {
     const auto config = tables.root().string_map("other_config");
     const auto offload = config.find("hw-offload");

@@ -46,6 +46,7 @@ std::string value_of(const cni::Request& request, const JsonView& key, std::stri
     value = argument(request, "K8S_POD_NAMESPACE");
   else
     key.reject("{containerID}, {ifname}, {network}, {podUID}, {pod} or {namespace} in braces");
+  // A dot at the start would make "..", or a name that is hidden.
   if (value.empty() || value.find('/') != std::string::npos || value.starts_with('.'))
     key.reject(fmt::format("no {{{}}}, since the runtime gave \"{}\" for it", name, value));
   return value;
@@ -64,6 +65,7 @@ std::string expand(const cni::Request& request, const JsonView& key) {
     expanded += value_of(request, key, std::string_view(text).substr(at + 1, end - at - 1));
     at = end + 1;
   }
+  // One path has one text: records are compared by it.
   while (expanded.size() > 1 && expanded.back() == '/') expanded.pop_back();
   return expanded;
 }
@@ -79,6 +81,7 @@ mode_t parse_mode(const JsonView& key) {
 
 std::string default_directory(const cni::Request& request) {
   const std::string uid = argument(request, "K8S_POD_UID");
+  // The pod's UID where it is told: all interfaces of the pod find their sockets in one directory.
   const bool usable = !uid.empty() && uid.find('/') == std::string::npos && !uid.starts_with('.');
   return fmt::format("{}/{}", kOwnDirectory, usable ? uid : request.container_id.substr(0, kIdLength));
 }
@@ -107,6 +110,7 @@ void remove_at(const Place& place, const std::string& path) {
 }
 
 void give_to_pod(const std::string& path, const VhostUser& vhost) {
+  // Group before mode: chown may clear bits of it. Source: chown(2).
   if (vhost.group && ::chown(path.c_str(), static_cast<uid_t>(-1), *vhost.group) != 0)
     throw sys_error("giving {} to group {}", path, *vhost.group);
   if (vhost.mode && ::chmod(path.c_str(), *vhost.mode) != 0) throw sys_error("setting the mode of {}", path);
@@ -269,6 +273,7 @@ VhostRecord plan(const VhostUser& vhost, const std::string& port, const VhostOth
   record.socket = vhost.path(port);
   record.device_info = vhost.device_info_file;
   if (!vhost.directory.empty()) {
+    // For its refusals alone: nothing is removed before the record is written.
     find_stale_socket(record.socket, others);
     for (std::string& missing : missing_directories(vhost.directory))
       record.directories.push_back({std::move(missing), std::nullopt});
@@ -332,6 +337,7 @@ bool is_own_socket(const VhostRecord& record, const Place& place, const std::opt
 
 void withdraw_socket(const VhostRecord& record, const VhostOthers& others, const std::optional<kernel::NetNsId>& pod) {
   const auto place = find_place(record.socket);
+  // Gone already, or its directory is.
   if (!place || !place->id()) return;
   if (others.all_read && !others.have_socket(record.socket) && is_own_socket(record, *place, pod))
     return remove_at(*place, record.socket);
@@ -343,6 +349,7 @@ void withdraw_socket(const VhostRecord& record, const VhostOthers& others, const
 void withdraw(const VhostRecord& record, const VhostOthers& others, const std::optional<kernel::NetNsId>& pod) {
   Collector undo;
   undo.run("removing the socket", [&] { withdraw_socket(record, others, pod); });
+  // Innermost first: a directory goes when it is empty.
   for (auto directory = record.directories.rbegin(); directory != record.directories.rend(); ++directory)
     if (others.all_read && !others.need_directory(directory->path))
       undo.run("removing the socket's directory", [&] { remove_made_directory(*directory); });

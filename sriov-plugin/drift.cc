@@ -51,6 +51,7 @@ class Examination {
 
   std::vector<Drift> run(const vf::Habits& habits) {
     habits_ = habits;
+    // Another device, or another's: nothing that follows would be about this attachment.
     if (!examine_device()) return std::move(drifts_);
     examine_pf();
     if (record_.netdev && examine_place()) {
@@ -86,6 +87,7 @@ class Examination {
   }
 
   void examine_pf() {
+    // ADD did not come so far, or the PF told nothing then.
     if (!record_.expected) return;
     const auto pf = vf::find_pf_port(host_, record_.pf);
     const auto now = pf ? kernel::find_vf(host_.socket, pf->index, record_.id) : std::nullopt;
@@ -131,6 +133,7 @@ class Examination {
   void move_back_in() {
     if (!located_->on_host) {
       const Link home = vf::move_home(host_, *located_, *record_.netdev);
+      // Home first, so that it comes in as ADD's would: under one name, with nothing of the other netns.
       located_ = vf::Located{kernel::NetNs::current(), kernel::NlSocket(), home, true};
     }
     kernel::NlSocket socket = kernel::NlSocket::in(*pod_);
@@ -156,6 +159,7 @@ class Examination {
 
   void examine_mac_and_mtu(const Link& link) {
     const auto mac = MacAddress::parse(wanted().mac);
+    // InfiniBand addresses are longer, and not compared here.
     if (mac && link.mac != mac)
       add(fmt::format("MAC is {}, was {} at ADD", link.hardware_address, wanted().mac), "set it on the netdev",
           [this, mac] { repair_mac(*mac); });
@@ -263,6 +267,7 @@ std::vector<std::string> repair(const state::Attachment& attachment, Node& node,
       repaired = true;
     }
     if (dry_run) return done;
+    // Nothing left that could be done: another look would find the same.
     if (!repaired) report(attachment, texts_of(drifts));
   }
   return done;

@@ -41,6 +41,7 @@ void explain_preflight(const hw::Nic& nic, const vf::Settings& settings, std::ve
 }
 
 void explain_configure(const vf::VfOfPf& target, const vf::Settings& settings, std::vector<std::string>& lines) {
+  // A PF that tells nothing has been refused by the preflight, unless nothing was asked of it.
   const kernel::VfInfo now = target.vf.info.value_or(kernel::VfInfo{});
   const auto line = [&](const char* what, const std::string& to, const std::string& from) {
     lines.push_back(fmt::format("configure: set {} to {} (is {})", what, to, from));
@@ -107,6 +108,7 @@ std::vector<std::string> explain_fallback(const cni::Request& request, const cni
 
 std::vector<std::string> explain(const std::string& config_text, const std::optional<std::string>& device, Node& node) {
   cni::Request request;
+  // No environment: whoever asks has no pod, so container and netns stay empty.
   request.conf = cni::NetConf::parse(config_text);
   const Config config = Config::parse(request, device);
   try {

@@ -37,6 +37,7 @@ hw::Target target_of(const hw::Nic& nic, const vf::VfOfPf& target, const vf::Set
   hw::Target result;
   result.pf_address = target.pf.pci.address;
   result.vf = target.vf.id;
+  // As it will be: some NICs allow more to a VF that is trusted by then.
   result.trusted = settings.trust.value_or(target.vf.info && target.vf.info->trust.value_or(false));
   result.switchdev = is_in_switchdev(nic, target.pf.pci.address);
   return result;
@@ -85,6 +86,7 @@ std::optional<kernel::VfChange> harmless_change(Attribute attribute, const kerne
       break;
     case Attribute::min_tx_rate:
     case Attribute::max_tx_rate:
+      // One request sets both rates, so one question answers for both.
       change.max_tx_rate = info.max_tx_rate;
       return change;
     default:
@@ -167,6 +169,7 @@ void check_vf(const hw::Nic& nic, const vf::VfOfPf& target, const vf::Settings& 
 }
 
 void probe_vf(vf::Host& host, const hw::Nic& nic, const vf::VfOfPf& target, const vf::Settings& settings) {
+  // check_pf has refused whatever would have needed them.
   if (!target.vf.info || !target.pf.link) return;
   std::vector<std::string> missing;
   for (const hw::Requested& wanted : requested_attributes(without_what_is(settings, target.vf.info))) {

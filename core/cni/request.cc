@@ -45,9 +45,11 @@ void require_variables(Command command, const Environment& environment) {
   };
   if (concerns_attachment(command)) {
     require("CNI_CONTAINERID", environment.container_id);
+    // DEL may come without: the netns may be gone.
     if (command != Command::del) require("CNI_NETNS", environment.netns);
     require("CNI_IFNAME", environment.ifname);
   }
+  // Of GC and STATUS too, which call IPAM.
   if (command != Command::version) require("CNI_PATH", environment.path);
   if (!missing.empty())
     throw Error(Error::Code::environment, fmt::format("required env variables [{}] missing", missing));
@@ -128,6 +130,7 @@ std::vector<std::string> split_path(std::string_view text) {
   std::vector<std::string> directories;
   while (!text.empty()) {
     const auto colon = text.find(':');
+    // An empty part would mean the working directory, which is the runtime's.
     if (colon != 0) directories.emplace_back(text.substr(0, colon));
     if (colon == std::string_view::npos) break;
     text.remove_prefix(colon + 1);
@@ -240,6 +243,7 @@ Request Request::parse(const Environment& environment, std::string stdin_bytes, 
   request.command = parse_command(environment.command);
   require_variables(request.command, environment);
   request.environment = environment;
+  // VERSION must be answered whatever else is wrong.
   if (request.command == Command::version) return request;
 
   request.conf = NetConf::parse(stdin_bytes, request.command);
@@ -264,6 +268,7 @@ Request Request::parse(const Environment& environment, std::string stdin_bytes, 
 }
 
 const kernel::NetNs& Request::pod_netns() const {
+  // A request that was made out of another, for another netns, opens its own.
   if (!pod_netns_ || pod_netns_->path() != netns)
     pod_netns_ = std::make_shared<const kernel::NetNs>(kernel::NetNs::open(netns));
   return *pod_netns_;
@@ -273,6 +278,7 @@ std::optional<MacAddress> requested_mac(const Request& request) {
   std::optional<std::string> text;
   std::string source;
   Error::Code code = Error::Code::config;
+  // The first that says something; empty strings are what Go's marshalling leaves of absent ones.
   const auto take = [&](std::optional<JsonView> view) {
     if (text || !view || view->string().empty()) return;
     text = view->string();

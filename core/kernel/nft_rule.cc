@@ -35,6 +35,7 @@ std::string bytes_of(const void* data, std::size_t size) {
 }
 
 std::string padded_name(std::string_view name) {
+  // The kernel compares all of the register, so the rest has to be zero.
   std::string bytes(name.substr(0, IFNAMSIZ - 1));
   bytes.resize(IFNAMSIZ, '\0');
   return bytes;
@@ -84,6 +85,7 @@ std::uint32_t padded_size(const std::vector<Type>& types) {
 }
 
 Key& Key::part(const void* data, std::size_t size) {
+  // The part before ends at a register border, since another follows.
   bytes_.resize(round_up(bytes_.size()), '\0');
   bytes_.append(static_cast<const char*>(data), size);
   ++parts_;
@@ -92,6 +94,7 @@ Key& Key::part(const void* data, std::size_t size) {
 
 std::string Key::bytes() const {
   std::string bytes = bytes_;
+  // One part alone is as long as its type: the set's key has no padding then.
   if (parts_ > 1) bytes.resize(round_up(bytes.size()), '\0');
   return bytes;
 }
@@ -172,6 +175,7 @@ Rule& Rule::mask(std::uint32_t slot, std::string_view mask) {
     put_be32(m, NFTA_BITWISE_DREG, reg(slot));
     put_be32(m, NFTA_BITWISE_LEN, static_cast<std::uint32_t>(value.size()));
     put_value(m, NFTA_BITWISE_MASK, value);
+    // (value & mask) ^ xor is all that "bitwise" could do at first, so xor is always asked for.
     put_value(m, NFTA_BITWISE_XOR, std::string(value.size(), '\0'));
   });
 }
@@ -220,6 +224,7 @@ Rule& Rule::dnat(bool v4, std::uint32_t address_slot, std::uint32_t port_slot) {
 }
 
 Rule& Rule::masquerade() {
+  // Without attributes: the address of the interface that the packet leaves by, any port.
   return expression("masq", [](NlMessage&) {});
 }
 
@@ -263,6 +268,7 @@ Rule& Rule::load_address(bool v4, bool source, std::uint32_t slot) {
 Rule& Rule::address_in(const IpPrefix& prefix, bool source, bool equal) {
   const IpAddress network = prefix.network().address;
   load_address(network.is_v4(), source, 0);
+  // A whole address needs no mask, and nft prints it without one.
   if (prefix.length < network.size() * 8) mask(0, prefix_mask(prefix.length, network.size()));
   return compare(0, equal, bytes_of(network.data(), network.size()));
 }
@@ -273,6 +279,7 @@ Rule& Rule::interface_is(bool incoming, const std::string& name, bool equal) {
 
 Rule& Rule::ct_status_has(std::uint32_t bits) {
   const std::uint32_t zero = 0;
+  // The status is in host byte order in its register.
   return ct(NFT_CT_STATUS, 0).mask(0, bytes_of(&bits, sizeof bits)).compare(0, false, bytes_of(&zero, sizeof zero));
 }
 

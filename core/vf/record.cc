@@ -83,6 +83,7 @@ std::optional<kernel::VfInfo> find_vf_info(const JsonView& data, std::string_vie
   kernel::VfInfo info;
   info.id = id;
   info.mac = find_mac(*found, "mac");
+  // Written by every version, so absent only where somebody changed the record.
   if (const auto vlan = find_vlan(*found)) {
     info.vlan = vlan->id;
     info.qos = vlan->qos;
@@ -148,12 +149,14 @@ NetdevState capture_netdev(Host& host, const kernel::Link& link) {
   state.mtu = link.mtu;
   state.tx_queue_length = link.tx_queue_length;
   state.up = link.is_up();
+  // The dearest part: it asks the driver. Nothing else can tell how the netdev was.
   state.device = capture_device_state(host, link);
   return state;
 }
 
 json::object to_json(const NetdevState& netdev) {
   json::object object{{"name", netdev.name}};
+  // An empty list is kept: it says that there were none, where a missing one says that nobody looked.
   if (netdev.alt_names) object["altNames"] = json::array(netdev.alt_names->begin(), netdev.alt_names->end());
   if (!netdev.alias.empty()) object["alias"] = netdev.alias;
   if (!netdev.kind.empty()) object["kind"] = netdev.kind;
@@ -194,6 +197,7 @@ json::object to_json(const VfRecord& record) {
   object["original"] = std::move(original);
   object["settings"] = to_json(record.settings);
   if (record.expected) object["expected"] = to_json(*record.expected);
+  // Only once it is there: a record with an index says that the netdev has moved.
   if (record.pod_index != 0) object["ifindex"] = record.pod_index;
   return object;
 }
@@ -204,10 +208,13 @@ VfRecord parse_vf_record(const json::object& data, const std::string& subject) {
   VfRecord record;
   record.device = view.at("device").string();
   record.pf = view.at("pf").string();
+  // For messages, so the address will do.
   record.pf_name = view.string_or("pfName", record.pf);
+  // 16 bits: PCI's SR-IOV capability counts VFs so. Source: PCI Express Base Specification, "NumVFs".
   record.id = static_cast<std::uint32_t>(view.at("vf").integer(0, 65535, "a VF number"));
   record.driver = view.string_or("driver", "");
   record.userspace = view.boolean_or("userspace", false);
+  // Required: without it nothing could be put back.
   const JsonView original = view.at("original");
   if (const auto netdev = original.find("netdev")) record.netdev = parse_netdev_state(*netdev);
   record.admin = find_vf_info(original, "admin", record.id);
@@ -234,6 +241,7 @@ std::optional<kernel::VfLinkState> parse_link_state(std::string_view text) {
 }
 
 std::optional<kernel::VlanProto> parse_vlan_proto(std::string_view text) {
+  // The peer takes any case here, and in no other word.
   std::string lower(text);
   for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   for (const kernel::VlanProto proto : {kernel::VlanProto::dot1q, kernel::VlanProto::dot1ad})

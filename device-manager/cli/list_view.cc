@@ -67,6 +67,7 @@ Cell held_by(const VfEntry& entry) {
   if (entry.holder) return holder_text(*entry.holder);
   if (entry.state == VfState::allocated && entry.allocation && !entry.allocation->pod.name.empty())
     return Cell(entry.allocation->pod.name_space + "/" + entry.allocation->pod.name);
+  // A holder whose record cannot be read has no name.
   if (entry.state == VfState::drifted) return Cell("damaged record", Style::red);
   return entry.state == VfState::free || entry.state == VfState::unbound ? Cell() : Cell(entry.why, Style::dim);
 }
@@ -144,6 +145,7 @@ std::vector<std::string> heading_parts(const PfEntry& pf) {
 std::vector<std::string> headings(const std::vector<PfEntry>& pfs, const Terminal& terminal) {
   std::vector<std::vector<std::string>> rows;
   std::transform(pfs.begin(), pfs.end(), std::back_inserter(rows), heading_parts);
+  // Every PF has the same parts, so the first row tells how many.
   std::vector<std::size_t> widths(rows.empty() ? 0 : rows.front().size());
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
@@ -155,6 +157,7 @@ std::vector<std::string> headings(const std::vector<PfEntry>& pfs, const Termina
       rest += "  " + row[i];
       if (i + 1 < row.size()) rest.append(widths[i] - display_width(row[i]), ' ');
     }
+    // Padded outside the paint: escape sequences take no columns.
     const std::string padding(widths[0] - display_width(row[0]), ' ');
     if (terminal.width) rest = shorten(rest, std::max(*terminal.width, widths[0]) - widths[0], terminal.utf8);
     lines.push_back(terminal.paint(printable(row[0]), Style::bold) + padding + printable(rest));
@@ -224,6 +227,7 @@ std::string render_others(const manager::Snapshot& snapshot, const ListView& vie
 }  // namespace
 
 std::string vlan_text(const kernel::VfInfo& info) {
+  // VLAN 0 with a priority is a tag that carries the priority alone. Source: IEEE 802.1Q, "priority-tagged".
   if (info.vlan == 0 && info.qos == 0) return "";
   std::string text = info.qos == 0 ? fmt::format("{}", info.vlan) : fmt::format("{}/{}", info.vlan, info.qos);
   return info.vlan_proto == kernel::VlanProto::dot1ad ? text + " ad" : text;

@@ -33,6 +33,7 @@ std::string parse_prefix(const JsonView& view, std::string_view key, const std::
 
 std::optional<std::pair<int, int>> parse_numbers(std::string_view text) {
   const auto parse = [](std::string_view digits) -> std::optional<int> {
+    // sriov_numvfs has 16 bits, so no VF has a larger number.
     std::uint16_t number = 0;
     const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (failure != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
@@ -50,6 +51,7 @@ FunctionRange parse_range(const JsonView& view) {
   const auto hash = text.find('#');
   FunctionRange range{text.substr(0, hash), {}};
   if (range.pf.empty()) view.reject("a PF, or a PF with VF numbers, as \"ens1f0#0-3,7\"");
+  // An address may be written without its domain; devices are compared by the whole.
   if (const auto address = kernel::normalise_pci_address(range.pf)) range.pf = *address;
   std::string_view rest = hash == std::string::npos ? std::string_view() : std::string_view(text).substr(hash + 1);
   while (hash != std::string::npos) {
@@ -69,6 +71,7 @@ std::vector<FunctionRange> parse_ranges(const JsonView& view) {
   return ranges;
 }
 
+// sysfs prints hexadecimal digits in lower case, datasheets often not.
 void lower(std::vector<std::string>& texts) {
   for (std::string& text : texts)
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -128,9 +131,11 @@ Selector parse_selector(const JsonView& view, DeviceType type) {
                      [&wanted = name](const SelectorKey& each) { return equal_ignoring_case(each.name, wanted); });
     if (key == kSelectorKeys.end() || !key->of[static_cast<std::size_t>(type)])
       value.reject("no such selector", "known to this device type: docs/kubernetes.md lists them");
+    // null says nothing, as in Go.
     if (!value.value().is_null()) key->read(selector, value);
   }
   if (selector.rdma && !selector.vdpa_type.empty()) view.at("vdpaType").reject("nothing, since \"isRdma\" is true");
+  // To offer a device without having asked would give pods one with another profile.
   if (!selector.ddp_profiles.empty())
     view.at("ddpProfiles").reject("nothing", "Barewire does not ask NICs for their DDP profile");
   return selector;
@@ -138,7 +143,9 @@ Selector parse_selector(const JsonView& view, DeviceType type) {
 
 std::vector<Selector> parse_selectors(const JsonView& view, DeviceType type) {
   const auto found = view.find("selectors");
+  // No selectors ask for nothing: every device of the type.
   if (!found) return {Selector{}};
+  // The peer takes one object or a list of them.
   if (!found->is_array()) return {parse_selector(*found, type)};
   std::vector<Selector> selectors;
   for (const JsonView& each : found->array()) selectors.push_back(parse_selector(each, type));
@@ -215,6 +222,7 @@ class PoolList {
   void add(const std::string& what, const std::function<Pool()>& parse) {
     try {
       Pool pool = parse();
+      // kubelet knows a resource by its name alone: the second would take the place of the first.
       if (!names_.insert(pool.resource()).second)
         throw Error(Error::Code::config, fmt::format("resource {} is declared twice", pool.resource()));
       config_.pools.push_back(std::move(pool));
@@ -253,6 +261,7 @@ Pool parse_short_pool(const std::string& name, const JsonView& view, const std::
   pool.prefix = default_prefix;
   pool.selectors = parse_vfs(view.at("vfs"));
   const auto driver = view.find("driver");
+  // Here the driver is declared, not guessed from the devices: a VF on another is unhealthy, and seen.
   pool.driver_mode = driver ? require_mode(*driver) : "netdev";
   for (Selector& each : pool.selectors) {
     each.rdma = view.boolean_or("rdma", false);

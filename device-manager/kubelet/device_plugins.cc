@@ -39,6 +39,8 @@ void write_public(const std::string& path, const std::string& bytes, mode_t mode
   ::chmod(path.c_str(), mode);  // whatever the umask
 }
 
+// The first that fits decides what comes with the device. One that a container has may fit none by now: it keeps to the
+// first.
 const inventory::Selector* selector_of(const Pool& pool, const Device& device) {
   for (const inventory::Selector& selector : pool.selectors)
     if (inventory::matches(selector, device)) return &selector;
@@ -70,6 +72,7 @@ class Promises {
     }
   }
   void make(const state::Allocation& allocation) {
+    // A promise that stood before is not this request's to take back.
     const bool anew = !host_.allocations.find(allocation.device);
     inventory::allocate(host_, allocation, kPatience);
     if (anew) made_.push_back(allocation);
@@ -118,8 +121,10 @@ void DevicePlugins::log_once(const std::string& key, const std::string& line) {
 }
 
 bool DevicePlugins::update() {
+  // No kubelet on this node: nothing to tell anybody.
   if (!is_directory(settings_.directory)) return true;
   load_pools();
+  // A node without pools is not looked at: a look costs a read of every device.
   if (served_.empty()) return true;
   scan();
   notice_new_kubelet();
@@ -171,6 +176,7 @@ void DevicePlugins::apply_pools(const std::vector<Pool>& pools) {
 
 void DevicePlugins::scan() {
   vf::Host host(node_);
+  // One look for all pools: each would cost the same again.
   const auto use = inventory::Use::look(host, kernel::list_links(host.socket));
   devices_ = inventory::list_devices(host.sysfs, use.links());
   std::vector<Pool> pools;
@@ -190,6 +196,7 @@ std::optional<std::string> DevicePlugins::obstacle(const Served& served, const D
 }
 
 void DevicePlugins::list(Served& served, const std::vector<Member>& members, const inventory::Use& use) {
+  // Before any device is judged: which kind the pool is of follows from all of them.
   served.mode = inventory::mode_of_pool(served.pool, members);
   served.devices.clear();
   std::vector<ListedDevice> listed;
@@ -200,6 +207,7 @@ void DevicePlugins::list(Served& served, const std::vector<Member>& members, con
     const std::string line =
         why ? fmt::format("{} of {} is unhealthy: {}", device.id, served.pool.resource(), *why) : "";
     log_once("health " + device.id, line);
+    // Listed all the same: kubelet counts it in the node's capacity, and not in what can be allocated.
     listed.push_back({device.id, !why, served.pool.topology ? device.numa_node : -1});
   }
   // A resource that never had a device is not announced: kubelet would show it with 0 on every node.
@@ -211,6 +219,7 @@ void DevicePlugins::list(Served& served, const std::vector<Member>& members, con
 }
 
 Endpoint DevicePlugins::endpoint_of(const Pool& pool) const {
+  // Older kubelets have no watcher, and do not make its directory.
   const bool has_watcher = is_directory(settings_.registry());
   const bool watcher = settings_.registration == "watcher" || (settings_.registration == "auto" && has_watcher);
   const std::string instance = settings_.instance.empty() ? "" : "-" + settings_.instance;
@@ -241,6 +250,7 @@ bool DevicePlugins::serve(Served& served) {
       served.announced = false;
       log_->info("{} is served at {}", served.pool.resource(), served.resource->endpoint().path);
     }
+    // Kubelet may come later; its socket appearing brings the next update.
     if (served.announced || !kubelet_) return true;
     served.resource->announce(settings_.kubelet_socket());
     served.announced = true;
@@ -258,6 +268,7 @@ std::vector<std::vector<std::string>> DevicePlugins::prefer(const Served& served
   for (const PreferredRequest& request : requests) {
     std::vector<Device> available;
     for (const std::string& id : request.available)
+      // An id of a list before the last: the device has gone, and cannot be preferred.
       if (const Device* device = served.find(id)) available.push_back(*device);
     answers.push_back(inventory::prefer(served.pool.policy, available, request.must_include, request.size));
   }
@@ -322,6 +333,7 @@ void DevicePlugins::write_cdi(const Served& served) const {
 
 bool DevicePlugins::reconcile() {
   if (!exists(settings_.pod_resources_socket())) return false;
+  // Kubelet answers from memory; the worker serves Allocate too, and must not wait for long.
   constexpr std::chrono::seconds kTimeout{5};
   std::vector<HeldDevice> held;
   try {
@@ -362,10 +374,12 @@ void DevicePlugins::apply(const Reconciler::Plan& plan) {
   for (const state::Allocation& each : plan.release) {
     if (!inventory::release(host, each.device, each.by, each.owner)) continue;
     log_->info("{} of {} is free again", each.device, each.owner);
+    // As device_info_file_name has it; the pool itself may be gone by now.
     std::string name = fmt::format("{}-{}-device.json", each.owner, each.device);
     std::replace(name.begin(), name.end(), '/', '-');
     remove_file(settings_.device_info_dir + "/" + name);
   }
+  // Who may have a device has changed, so its health may have.
   if (!plan.import.empty() || !plan.release.empty()) update();
 }
 

@@ -48,6 +48,7 @@ json* Transaction::add(const char* op, const std::string& table, bool changes) {
   JsonPtr object(json_object_create());
   json* borrowed = object.get();
   put(borrowed, "op", string_to_json(op));
+  // "comment" and "assert" are about no table.
   if (!table.empty()) put(borrowed, "table", string_to_json(table));
   // The title is kept for messages: the server's answer names an operation by its place alone.
   operations_.push_back({table.empty() ? op : fmt::format("{} in table {}", op, table), std::move(object)});
@@ -103,6 +104,7 @@ std::size_t Transaction::wait(const std::string& table, const Where& where, cons
   JsonPtr array(json_array_create_empty());
   for (const Row& row : rows) json_array_add(array.get(), to_json(row).release());
   put(operation, "rows", std::move(array));
+  // 0 asks once. Without this member the server would wait for ever. Source: RFC 7047, 5.2.6.
   put(operation, "timeout", JsonPtr(json_integer_create(patience.count())));
   return size() - 1;
 }
@@ -126,6 +128,7 @@ class OutcomeReader {
       const json* error = member(*reply.array.elems[i], "error");
       if (error && error->type != JSON_NULL) return refusal(i, *reply.array.elems[i], titles);
     }
+    // After the search for errors: the server stops at the first, and answers null for those behind it.
     if (reply.array.n < titles.size()) {
       throw_malformed(fmt::format("{} results, one per operation", titles.size()), &reply);
     }
@@ -145,6 +148,7 @@ class OutcomeReader {
   static Outcome::Answer answer(const json& result, std::string_view title) {
     if (result.type != JSON_OBJECT) throw_malformed(fmt::format("the result of \"{}\"", title), &result);
     Outcome::Answer read;
+    // The title begins with the operation's name.
     const std::string_view op = title.substr(0, title.find(' '));
     if (op == "insert") {
       const json* uuid = member(result, "uuid");

@@ -29,6 +29,7 @@ namespace barewire::ovsdb {
 namespace {
 
 constexpr auto kPauseWhenBacklogIsFull = std::chrono::milliseconds(2);
+// One sentence, of a program of ours; more of it is no sentence.
 constexpr std::size_t kLongestHelperLine = 1024;
 constexpr const char* kTlsHelperName = "barewire-ovsdb-tls";
 
@@ -67,6 +68,7 @@ sockaddr_un socket_address(const Endpoint& endpoint, Fd& directory) {
     directory = Fd(open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!directory) throw_unreachable(endpoint, errno);
     name = fmt::format("/proc/self/fd/{}/{}", directory.get(), path.filename().native());
+    // The name within the directory is too long by itself.
     if (name.size() > kLongestSocketPath) throw_unreachable(endpoint, ENAMETOOLONG);
   }
   return unix_address(name);
@@ -94,6 +96,7 @@ int pending_error(int socket) {
 
 Fd connect_tcp(const Endpoint& endpoint, Deadline deadline) {
   sockaddr_storage address{};
+  // No name is looked up: a plugin that waits for a name server holds up the pod.
   if (!inet_parse_active(endpoint.address.c_str(), OVSDB_PORT, &address, false, nullptr)) {
     throw_unreachable(endpoint, EINVAL);
   }
@@ -106,6 +109,7 @@ Fd connect_tcp(const Endpoint& endpoint, Deadline deadline) {
     if (const int err = pending_error(socket.get())) throw_unreachable(endpoint, err);
   }
   const int on = 1;
+  // Requests are small and each waits for its answer: held back for more, it would only come later.
   if (setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) throw sys_error("setting TCP_NODELAY");
   return socket;
 }
@@ -136,6 +140,7 @@ Helper spawn_helper(const Endpoint& endpoint, int its_socket, Deadline deadline)
                                         tls.ca_certificate.c_str(),
                                         patience.c_str(),
                                         nullptr};
+  // CNI variables, and OpenSSL's, are none of its business.
   char* no_environment[] = {nullptr};
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -181,6 +186,7 @@ Transport connect_tls(const Endpoint& endpoint, Deadline deadline) {
   Transport transport{Fd(ends[0]), {}};
   Fd its_end(ends[1]);
   transport.helper = spawn_helper(endpoint, its_end.get(), deadline);
+  // Or the end of the helper would never be seen: its socket would still be open here.
   its_end.reset();
   const std::string failure = read_first_line(transport.socket.get(), deadline);
   if (!failure.empty())

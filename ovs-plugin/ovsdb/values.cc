@@ -100,6 +100,7 @@ T Value::get() const {
 
 StringMap Value::string_map() const {
   StringMap found;
+  // An empty set says as little as an empty map.
   if (empty()) return found;
   if (!is_map()) throw_unexpected("a map of strings", *this);
   for (const auto& [key, value] : pairs()) {
@@ -131,6 +132,7 @@ std::string Value::text() const {
     for (const auto& [key, value] : std::get<Map>(content_)) words.push_back(text_of(key) + "=" + text_of(value));
   } else {
     for (const Atom& atom : std::get<Set>(content_)) words.push_back(text_of(atom));
+    // As ovs-vsctl prints it: a set of one is its atom.
     if (words.size() == 1) return words.front();
   }
   return fmt::format("{{{}}}", fmt::join(words, ", "));
@@ -164,6 +166,7 @@ StringMap Row::string_map(std::string_view column) const {
   return in_column(column, [&] { return at(column).string_map(); });
 }
 
+// Here, so that the header needs none of this: these five are all types that columns have.
 #define BAREWIRE_INSTANTIATE(T)                                   \
   template T Value::get<T>() const;                               \
   template std::optional<T> Value::find<T>() const;               \

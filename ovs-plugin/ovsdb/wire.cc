@@ -31,6 +31,7 @@ JsonPtr atom_to_json(const Atom& atom) {
   return std::visit(AtomToJson{}, atom);
 }
 
+// Sets, maps and UUIDs are arrays of two whose first says what the second is. Source: RFC 7047, 5.1.
 bool is_tagged(const json& value, std::string_view tag, json_type content) {
   return value.type == JSON_ARRAY && value.array.n == 2 && value.array.elems[0]->type == JSON_STRING &&
          tag == value.array.elems[0]->string && value.array.elems[1]->type == content;
@@ -48,6 +49,7 @@ Atom atom_from_json(const json& value) {
       return false;
     case JSON_STRING:
       return std::string(value.string);
+    // The one atom that is no plain JSON value; anything else is refused there.
     default:
       return uuid_from_json(value);
   }
@@ -76,6 +78,7 @@ void JsonDeleter::operator()(json* value) const noexcept {
 }
 
 JsonPtr string_to_json(std::string_view text) {
+  // The library's strings end at a NUL: the rest would be left out without a word.
   if (text.find('\0') != std::string_view::npos) {
     throw Error(Error::Code::config,
                 fmt::format("sending \"{}…\" to the Open vSwitch database failed: it holds a NUL byte",
@@ -94,12 +97,14 @@ JsonPtr to_json(const Value& value) {
   JsonPtr array(json_array_create_empty());
   if (value.is_map()) {
     for (const auto& [key, mapped] : value.pairs()) {
+      // Both first: a throw between the two would lose what had been released.
       JsonPtr json_key = atom_to_json(key);
       JsonPtr json_mapped = atom_to_json(mapped);
       json_array_add(array.get(), json_array_create_2(json_key.release(), json_mapped.release()));
     }
     return pair("map", std::move(array));
   }
+  // The short form, which every server takes for a set too.
   if (value.atoms().size() == 1) return atom_to_json(value.atoms().front());
   for (const Atom& atom : value.atoms()) json_array_add(array.get(), atom_to_json(atom).release());
   return pair("set", std::move(array));
@@ -135,6 +140,7 @@ Uuid uuid_from_json(const json& value) {
     throw_malformed("an atom", &value);
   }
   Uuid found{value.array.elems[1]->string};
+  // UUIDs are compared as text here.
   std::transform(found.text.begin(), found.text.end(), found.text.begin(),
                  [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
   return found;

@@ -81,6 +81,7 @@ std::vector<RouteInfo> parse_routes(const JsonView& list, std::uint32_t table) {
 }
 
 bool is_same(const RouteInfo& a, const RouteInfo& b) {
+  // What tells two routes of a table apart for a pod; the kernel fills in the rest by itself.
   return a.destination.network() == b.destination.network() && a.gateway == b.gateway && a.index == b.index;
 }
 
@@ -147,6 +148,7 @@ std::vector<std::uint32_t> free_tables(kernel::NlSocket& inside, std::size_t cou
   std::vector<std::uint32_t> used;
   for (const int family : {AF_INET, AF_INET6})
     for (const kernel::RuleInfo& rule : kernel::list_rules(inside, family)) used.push_back(rule.table);
+  // Tables without a rule too: somebody may be about to make one.
   for (const RouteInfo& route : kernel::list_routes(inside, 0, 0)) used.push_back(route.table);
   std::vector<std::uint32_t> free;
   for (std::uint32_t number = kFirst; free.size() < count; ++number)
@@ -187,6 +189,7 @@ std::vector<std::string> compare_routing(kernel::NlSocket& inside, const SourceR
           return rule.source == wanted.source && rule.table == wanted.table;
         }))
       clauses.push_back(fmt::format("the rule for {} is missing", table.source.text()));
+    // Through any interface: a later plugin may have moved them.
     const auto present = kernel::list_routes(inside, 0, table.number);
     for (const RouteInfo& route : table.routes)
       if (std::none_of(present.begin(), present.end(), [&](const RouteInfo& other) { return is_same(other, route); }))
