@@ -55,8 +55,8 @@ json::value link_json(const std::optional<kernel::Link>& link) {
                       {"carrier", link->carrier}};
 }
 
-/// A program that reads them need not ask first whether they are there.
-/// The keys are there always: null where the driver does not report the attribute, or no VF at all.
+/// The keys are there always, null where the driver does not report the attribute, or no VF at all: a program that
+/// reads them need not ask first whether they are there.
 json::object attributes_json(const std::optional<kernel::VfInfo>& info) {
   if (!info) {
     return {{"adminMac", nullptr},  {"vlan", nullptr},      {"vlanQoS", nullptr},

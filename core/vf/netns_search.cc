@@ -123,7 +123,7 @@ void NetNsCensus::look_at_process(const std::string& process) {
 }
 
 void NetNsCensus::look_at_mounts(const std::string& process) {
-  const auto space = id_at(process + "/ns/mnt");  // not to be had of one that is shut; its mounts are
+  const auto space = id_at(process + "/ns/mnt");  // cannot be read of one that is shut; its mounts can
   // Hundreds of processes share one mount namespace, whose mounts are read once.
   if (space && !mount_namespaces_.emplace(space->inode, true).second) return;
   try {

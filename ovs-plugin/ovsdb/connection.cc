@@ -84,9 +84,8 @@ void Connection::start_session(Deadline deadline) {
   ++session_;
 }
 
-// A refusal of any other kind (a wrong certificate) will not pass by waiting.
 // A server that was there a moment ago is most likely restarting: unlike the first time, an unreachable one is tried
-// again until the deadline.
+// again until the deadline. A refusal of any other kind (a wrong certificate) will not pass by waiting.
 void Connection::reopen(Deadline deadline) {
   for (;;) {
     try {
