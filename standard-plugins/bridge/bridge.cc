@@ -87,7 +87,7 @@ Ends connect(Work& work, kernel::VethPair pair) {
 
 /// What IPAM answered, completed with gateways and default routes.
 void take_addresses(Work& work) {
-  cni::Result answer = cni::ipam_add(work.request, work.node);
+  cni::Result answer = standard::take_addresses(work.request, work.attachment, work.node);
   cni::assign_addresses_to(answer, kContainerPosition);
   if (work.config.is_gateway) default_gateways(answer);
   if (work.config.is_default_gateway) add_default_routes(answer);

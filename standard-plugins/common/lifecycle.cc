@@ -124,6 +124,16 @@ bool has_netns(const state::Attachment& attachment) {
   return netns && attachment.netns_id && netns->id() == *attachment.netns_id;
 }
 
+cni::Result take_addresses(const cni::Request& request, state::Attachment& attachment, Node& node) {
+  try {
+    return cni::ipam_add(request, node);
+  } catch (const Error&) {
+    attachment.ipam_type.clear();
+    store_of(node).save(attachment);
+    throw;
+  }
+}
+
 void release_addresses(const state::Attachment& attachment, Node& node) {
   cni::ipam_del(attachment.ipam_type, attachment.del_environment(), attachment.config, node);
 }

@@ -65,6 +65,10 @@ std::optional<kernel::NetNs> netns_of(const state::Attachment& attachment);
 /// Whether its path still leads to the netns the attachment was made in.
 bool has_netns(const state::Attachment& attachment);
 
+/// IPAM's ADD. One that refuses has had its DEL as well and holds nothing: the record forgets it, so that an IPAM which
+/// never works is not asked at each DEL for ever. Empty without IPAM. Throws as cni::ipam_add.
+cni::Result take_addresses(const cni::Request& request, state::Attachment& attachment, Node& node);
+
 /// IPAM's DEL as ADD called it. Does nothing without IPAM.
 void release_addresses(const state::Attachment& attachment, Node& node);
 

@@ -52,8 +52,9 @@ void require_free_name(kernel::NlSocket& inside, const std::string& name, const 
                 fmt::format("creating {} in {} failed: there is an interface of that name", name, netns));
 }
 
-cni::Result addresses_for(const PodLinkKind& kind, const cni::Request& request, Node& node) {
-  if (!request.conf.ipam_type.empty()) return cni::ipam_add(request, node);
+cni::Result addresses_for(const PodLinkKind& kind, const cni::Request& request, state::Attachment& attachment,
+                          Node& node) {
+  if (!request.conf.ipam_type.empty()) return take_addresses(request, attachment, node);
   cni::Result none;
   if (kind.without_ipam != PodLinkKind::Without::previous_result || !request.conf.previous) return none;
   cni::Result previous = *request.conf.previous;
@@ -88,7 +89,7 @@ kernel::Link make_link(Work& work, const PodLinkKind& kind, const CreateLink& cr
 
 cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create, const PrepareLink& prepare) {
   const kernel::Link link = make_link(work, kind, create, prepare);
-  cni::Result result = addresses_for(kind, work.request, work.node);
+  cni::Result result = addresses_for(kind, work.request, work.attachment, work.node);
   result.interfaces = {interface_of(link, work.request.netns)};
   cni::assign_addresses_to(result, kPosition);
   if (!result.ips.empty()) {

@@ -136,7 +136,7 @@ void build(Work& work) {
   const kernel::Link port = connect(work);
   kernel::NlSocket inside = kernel::NlSocket::in(work.netns);
   const kernel::Link link = kernel::get_link(inside, work.request.ifname);
-  work.result = cni::ipam_add(work.request, work.node);
+  work.result = take_addresses(work.request, work.attachment, work.node);
   work.result.interfaces = {interface_of(port), interface_of(link, work.request.netns)};
   cni::assign_addresses_to(work.result, kContainerPosition);
   default_gateways(work.result);

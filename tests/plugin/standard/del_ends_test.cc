@@ -69,6 +69,27 @@ TEST_F(DelEnds, AfterAnAddWithAnIpamThatIsNowhere) {
   }
 }
 
+/// One that always fails and prints no CNI error: ADD leaves nothing, and nobody has to ask it again.
+TEST_F(DelEnds, AfterAnIpamThatNeverWorks) {
+  const std::string ipam = runner_.directory() + "/broken-ipam";
+  write_text(ipam, "#!/bin/sh\necho out of order\nexit 1\n");
+  ASSERT_EQ(0, ::chmod(ipam.c_str(), 0755));
+  for (const EveryPlugin& plugin : plugins_) {
+    if (plugin.name == "flannel") continue;
+    const NodeSnapshot before = NodeSnapshot::take();
+    const std::string pod_before = pod_state(pod_);
+    const std::string good = config(plugin), bad = replaced(good, "host-local", "broken-ipam");
+    EXPECT_FALSE(runner_.add(plugin.name, bad).ok());
+    expect_nothing_left(before, pod_before, plugin.name + ": ADD");
+    const PluginResult gone = runner_.del(plugin.name, good);
+    EXPECT_TRUE(gone.ok()) << plugin.name << gone;
+    const PluginResult corrected = runner_.add(plugin.name, good);
+    EXPECT_TRUE(corrected.ok() || !plugin.works_here) << plugin.name << corrected;
+    EXPECT_TRUE(runner_.del(plugin.name, good).ok()) << plugin.name;
+    expect_nothing_left(before, pod_before, plugin.name + ": DEL");
+  }
+}
+
 TEST_F(DelEnds, WhenThePluginsHaveMovedSinceAdd) {
   for (const EveryPlugin& plugin : plugins_) {
     const NodeSnapshot before = NodeSnapshot::take();
