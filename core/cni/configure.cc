@@ -54,16 +54,6 @@ void enable_ipv6(const kernel::NetNs& netns, const kernel::Link& link) {
       kernel::write_sysctl(netns, base + key, "1");
 }
 
-void add_address(kernel::NlSocket& socket, const kernel::Link& link, const IpConfig& ip) {
-  try {
-    kernel::add_address(socket, link.index, ip.address);
-  } catch (const kernel::KernelError& error) {
-    throw kernel::KernelError(
-        error.err(), fmt::format("adding address {} to {} failed: {}", ip.address.text(), link.name, error.what()),
-        error.hint());
-  }
-}
-
 /// The first gateway of each family: what routes without one of their own take.
 std::optional<IpAddress> first_gateway(const std::vector<IpConfig>& ips, bool v4) {
   for (const IpConfig& ip : ips)
@@ -209,7 +199,7 @@ void configure_interface(const kernel::NetNs& netns, kernel::NlSocket& socket, c
   const bool has_v6 =
       std::any_of(ips.begin(), ips.end(), [](const IpConfig& ip) { return ip.address.address.is_v6(); });
   if (has_v6) enable_ipv6(netns, link);
-  for (const IpConfig& ip : ips) add_address(socket, link, ip);
+  for (const IpConfig& ip : ips) kernel::add_address(socket, link.index, ip.address);
   // Up before routes, which the kernel takes only for a link that is up; and after the addresses, so that their probes
   // begin at once.
   kernel::set_up(socket, link);
@@ -241,7 +231,7 @@ void complete_interface(const kernel::NetNs& netns, kernel::NlSocket& socket, co
   for (const IpConfig& ip : ips) {
     if (has_address(present, ip)) continue;
     if (ip.address.address.is_v6()) enable_ipv6(netns, link);
-    add_address(socket, link, ip);
+    kernel::add_address(socket, link.index, ip.address);
   }
   if (!link.is_up()) kernel::set_up(socket, link);
   for (const Route& route : result.routes) {

@@ -6,8 +6,10 @@
 #include <linux/rtnetlink.h>
 
 #include <cerrno>
+#include <string_view>
 
 #include "core/kernel/attributes.h"
+#include "core/kernel/link.h"
 
 namespace barewire::kernel {
 
@@ -42,6 +44,23 @@ std::optional<AddressInfo> parse_address(const nlmsghdr& message) {
   return info;
 }
 
+/// The interface is looked up by its number only now, as its name is for the message alone.
+[[noreturn]] void name_interface(const KernelError& error, NlSocket& socket, int index, const IpPrefix& prefix) {
+  const auto link = find_link(socket, index);
+  const std::string name = link ? link->name : fmt::format("interface number {}", index);
+  // Source: net/ipv6/addrconf.c addrconf_add_dev. Older kernels give no reason beside the errno.
+  const bool is_off = error.err() == EACCES && !prefix.address.is_v4();
+  const std::string_view said = error.what();
+  const auto reason = said.rfind("failed: ");
+  throw KernelError(
+      error.err(),
+      fmt::format("adding address {} to {} {}", prefix.text(), name, reason == said.npos ? said : said.substr(reason)),
+      is_off ? fmt::format("IPv6 is switched off on {0}: sysctl net.ipv6.conf.{0}.disable_ipv6=0 switches it on, or "
+                           "net.ipv6.conf.default.disable_ipv6=0 for interfaces made from then on",
+                           name)
+             : error.hint());
+}
+
 }  // namespace
 
 std::vector<AddressInfo> list_addresses(NlSocket& socket, int index, int family) {
@@ -74,13 +93,9 @@ void add_address(NlSocket& socket, int index, const IpPrefix& prefix, std::uint3
     message.put(IFA_BROADCAST, prefix.last().data(), address.size());
   if (flags != 0) message.put_u32(IFA_FLAGS, flags);
   try {
-    socket.request(std::move(message), fmt::format("adding address {} to interface number {}", prefix.text(), index));
+    socket.request(std::move(message), "adding address " + prefix.text());
   } catch (const KernelError& error) {
-    // Source: net/ipv6/addrconf.c addrconf_add_dev. Older kernels give no reason beside the errno.
-    if (error.err() != EACCES || address.is_v4()) throw;
-    throw KernelError(error.err(), error.what(),
-                      "IPv6 is switched off on this interface: sysctl net.ipv6.conf.INTERFACE.disable_ipv6, or of "
-                      "\"default\" before it was made");
+    name_interface(error, socket, index, prefix);
   }
 }
 

@@ -12,9 +12,18 @@ namespace {
 
 constexpr std::int64_t kLargestBurst = std::int64_t{std::numeric_limits<std::uint32_t>::max()} * 8;  // 4 GB in bits
 
+/// In bits per second, and in bits.
+struct Given {
+  std::int64_t rate = 0, burst = 0;
+};
+
+Given read_given(const JsonView& keys, const char* rate_key, const char* burst_key) {
+  return {.rate = keys.integer_or(rate_key, 0, std::numeric_limits<std::int64_t>::max(), "bits per second", 0),
+          .burst = keys.integer_or(burst_key, 0, kLargestBurst, "bits, at most 4 GB of them", 0)};
+}
+
 std::optional<kernel::TokenBucket> parse_bucket(const JsonView& keys, const char* rate_key, const char* burst_key) {
-  const auto rate = keys.integer_or(rate_key, 0, std::numeric_limits<std::int64_t>::max(), "bits per second", 0);
-  const auto burst = keys.integer_or(burst_key, 0, kLargestBurst, "bits, at most 4 GB of them", 0);
+  const auto [rate, burst] = read_given(keys, rate_key, burst_key);
   if (rate == 0 && burst == 0) return std::nullopt;
   // A bucket that holds nothing lets nothing pass, and one without a rate is no limit.
   if (burst == 0) keys.at(rate_key).reject(fmt::format("a value together with {}", burst_key));
@@ -31,6 +40,10 @@ bool has_own_keys(const JsonView& root) {
 
 BandwidthConfig BandwidthConfig::parse(const cni::NetConf& conf) {
   const auto given = conf.runtime_config("bandwidth");
+  if (given) {  // is read whether it counts or not: a runtime that sends nonsense here is told so
+    read_given(*given, "ingressRate", "ingressBurst");
+    read_given(*given, "egressRate", "egressBurst");
+  }
   const JsonView keys = given && !has_own_keys(conf.root()) ? *given : conf.root();
   return {.ingress = parse_bucket(keys, "ingressRate", "ingressBurst"),
           .egress = parse_bucket(keys, "egressRate", "egressBurst")};

@@ -39,6 +39,15 @@ void put_filtering(NlMessage& data) {
   data.put_u8(IFLA_BR_VLAN_FILTERING, 1);
 }
 
+/// A kernel without VLAN filtering says no more than EOPNOTSUPP. Source: net/bridge/br_netlink.c, br_private.h
+/// (CONFIG_BRIDGE_VLAN_FILTERING).
+[[noreturn]] void explain_lack_of_filtering(const KernelError& error) {
+  if (error.err() != EOPNOTSUPP) throw error;
+  throw KernelError(error.err(), error.what(),
+                    "this kernel's bridges do not filter VLANs (CONFIG_BRIDGE_VLAN_FILTERING), which \"vlan\" and "
+                    "\"vlanTrunk\" need: take another kernel, a bridge per VLAN, or ovs");
+}
+
 void create_bridge(NlSocket& host, const BridgeSettings& settings) {
   kernel::NewLink link;
   link.name = settings.name;
@@ -51,7 +60,9 @@ void create_bridge(NlSocket& host, const BridgeSettings& settings) {
       if (settings.vlan_filtering) put_filtering(data);
     });
   } catch (const KernelError& error) {
-    if (error.err() != EEXIST) throw;  // another pod's ADD was faster
+    if (error.err() == EEXIST) return;  // another pod's ADD was faster
+    if (settings.vlan_filtering) explain_lack_of_filtering(error);
+    throw;
   }
 }
 
@@ -62,6 +73,15 @@ bool follows_its_ports(const Link& bridge) {
   constexpr char kSet = '3';
   const auto type = read_file(fmt::format("/sys/class/net/{}/addr_assign_type", bridge.name));
   return bridge.mac && !bridge.mac->is_zero() && !(type && type->starts_with(kSet));
+}
+
+void filter_vlans(NlSocket& host, const Link& bridge) {
+  if (vlan_filtering_of(host, bridge.index).value_or(false)) return;
+  try {
+    kernel::change_link_data(host, bridge.index, kKind, "switching on VLAN filtering of " + bridge.name, put_filtering);
+  } catch (const KernelError& error) {
+    explain_lack_of_filtering(error);
+  }
 }
 
 Link find_or_create(NlSocket& host, const BridgeSettings& settings, bool& created) {
@@ -99,8 +119,7 @@ Link ensure_bridge(NlSocket& host, const BridgeSettings& settings) {
   if (settings.promisc && !bridge.is_promiscuous()) change.promisc = true;
   if (change.mac || change.up || change.promisc)
     kernel::change_link(host, bridge.index, change, "setting up bridge " + bridge.name);
-  if (!created && settings.vlan_filtering && !vlan_filtering_of(host, bridge.index).value_or(false))
-    kernel::change_link_data(host, bridge.index, kKind, "switching on VLAN filtering of " + bridge.name, put_filtering);
+  if (!created && settings.vlan_filtering) filter_vlans(host, bridge);
   // A pod could otherwise give the node a default route by a router advertisement.
   ignore_router_advertisements(bridge);
   return bridge;

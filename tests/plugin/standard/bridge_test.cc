@@ -94,6 +94,13 @@ TEST_F(Bridge, TakesTheMacOfTheRuntimeBeforeThatOfTheArguments) {
             "02:00:00:00:00:03");
 }
 
+TEST_F(Bridge, SaysThatTheKernelDoesNotFilterVlans) {
+  if (run_shell("ip link add name probe0 type bridge vlan_filtering 1").ok()) GTEST_SKIP() << "this kernel's do";
+  const PluginResult refused = runner_.add("bridge", config(std::string(R"("vlan":5,)") + kIpam));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(std::string(refused.json.at("details").as_string()), HasSubstr("CONFIG_BRIDGE_VLAN_FILTERING"));
+}
+
 TEST_F(Bridge, SetsPromiscuousModeAndPortIsolation) {
   const PluginResult result = add(config(std::string(R"("promiscMode":true,"portIsolation":true,)") + kIpam));
   EXPECT_THAT(must_run("ip -d link show cni0"), HasSubstr("promiscuity 1"));

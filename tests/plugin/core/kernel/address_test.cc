@@ -79,7 +79,19 @@ TEST_F(Addresses, AddedTwiceAreAnErrorThatNamesThem) {
     FAIL();
   } catch (const KernelError& error) {
     EXPECT_EQ(EEXIST, error.err());
-    EXPECT_THAT(error.what(), HasSubstr("adding address 10.1.2.3/24 to interface number"));
+    EXPECT_THAT(error.what(), HasSubstr("adding address 10.1.2.3/24 to left failed"));
+  }
+}
+
+TEST_F(Addresses, OfIpv6WhereItIsSwitchedOffAreAnErrorThatNamesTheSetting) {
+  must_run("echo 1 >/proc/sys/net/ipv6/conf/left/disable_ipv6");
+  try {
+    add_address(*socket_, left_, prefix("2001:db8::1/64"));
+    FAIL();
+  } catch (const KernelError& error) {
+    EXPECT_EQ(EACCES, error.err());
+    EXPECT_THAT(error.what(), HasSubstr("adding address 2001:db8::1/64 to left failed"));
+    EXPECT_THAT(error.hint(), HasSubstr("net.ipv6.conf.left.disable_ipv6=0"));
   }
 }
 
