@@ -47,7 +47,7 @@ std::string why_tracing_is_impossible();
 
 /// Which mutations a sweep strikes at: `start`, `start + stride`, … With $BAREWIRE_SWEEP=whole at each one. Else at
 /// every `stride`-th that the test asks for (where a guest would take minutes for them all), times
-/// $BAREWIRE_SWEEP_EVERY (sanitized programs, which take five times as long); then from a place that
+/// $BAREWIRE_SWEEP_EVERY (a whole run of the tests, and more so of sanitized programs); then from a place that
 /// $BAREWIRE_SWEEP_SEED decides for this test, 0 without it. A sample is printed with its seed, so that a failure can
 /// be had again.
 struct SweepPlan {

@@ -42,12 +42,12 @@ TEST_F(ProvisionLab, MakesSevenVfsOnceAndThenHasNothingToDo) {
 
 /// igb restarts the NIC for VFs that come and go: its link is down for seconds.
 TEST_F(ProvisionLab, ListRightAfterwardsFindsThePfsCarrierAsBefore) {
-  const auto before = barewire_json({"list", "--pf", kPf}).at("pfs").at(0).at("link");
+  const auto before = barewire_json({"list", "--pf", kPf}).at("pfs").at(0).at("netdev");
   for (const char* count : {"2", "3", "0"}) {
     const CommandResult changed = barewire({"provision", kPf, "--vfs", count});
     EXPECT_EQ(changed.exit_status, 0) << changed.out << changed.err;
     EXPECT_EQ(must_run("cat /sys/class/net/pf0/carrier"), "1\n") << count;
-    EXPECT_EQ(barewire_json({"list", "--pf", kPf}).at("pfs").at(0).at("link"), before) << count;
+    EXPECT_EQ(barewire_json({"list", "--pf", kPf}).at("pfs").at(0).at("netdev"), before) << count;
   }
 }
 
