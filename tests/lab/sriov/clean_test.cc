@@ -25,7 +25,7 @@ constexpr const char* kSettings = R"(,"mac":"02:00:00:00:01:0a","vlan":300,"trus
 std::string driver_settings(const std::string& netdev) {
   return must_run(
       fmt::format("for q in k c g a; do ethtool -$q {0} 2>&1; done; cat /sys/class/net/{0}/threaded "
-                  "/sys/class/net/{0}/gro_flush_timeout /sys/class/net/{0}/queues/*/*_cpus",
+                  "/sys/class/net/{0}/gro_flush_timeout /sys/class/net/{0}/queues/*/rps_cpus",
                   netdev));
 }
 
@@ -90,7 +90,14 @@ TEST_F(Clean, DelTakesTheProgramOfAPodOff) {
     const Fd held = attach_xdp(by_link);
     EXPECT_THAT(must_run_in(netns("a"), "ip link show net1"), ::testing::HasSubstr("xdp"));
     must_del(config(0, kSettings), pod("a"));
-    EXPECT_NODE_UNCHANGED(before) << (by_link ? "a process holds it, so the driver was bound afresh" : "");
+    const std::string difference = lasting_difference(before);
+    // A process holds the one by link, so the driver was bound afresh, and drew another permanent MAC than the one that
+    // the netdev had and has again.
+    if (by_link) {
+      EXPECT_THAT(difference, ::testing::MatchesRegex("(\\+ link [a-z0-9]+\\.permaddr = \"[0-9a-f:]*\"\n)?"));
+    } else {
+      EXPECT_EQ("", difference);
+    }
   }
 }
 
@@ -107,6 +114,10 @@ TEST_F(Clean, DelRemovesWhatThePodStackedOnItsVfWhereverItIs) {
   for (const char* name : {"net1.7", "upper"}) EXPECT_FALSE(link_exists("a", name)) << name;
   EXPECT_FALSE(link_exists("elsewhere", "mv0"));
   delete_netns("elsewhere");
+  // A netdev that is down counts the promiscuity for a macvlan's address until it is opened next. Source:
+  // net/core/dev.c
+  // __dev_set_rx_mode.
+  must_run(fmt::format("ip link set {0} up && ip link set {0} down", vf(0).netdev));
   EXPECT_NODE_UNCHANGED(before);
 }
 
