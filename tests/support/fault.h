@@ -56,6 +56,15 @@ struct SweepPlan {
 };
 SweepPlan plan_sweep(std::size_t stride);
 
+/// Those of `all` that plan_sweep(1) says, for a sweep over things of a kind, such as every plugin.
+template <class Thing>
+std::vector<Thing> sampled(const std::vector<Thing>& all) {
+  const SweepPlan plan = plan_sweep(1);
+  std::vector<Thing> chosen;
+  for (std::size_t n = plan.start; n < all.size(); n += plan.stride) chosen.push_back(all[n]);
+  return chosen;
+}
+
 /// Calls `attempt(n)` for n = 0, 1, … until one did not strike, or n is 2000; returns that n. `attempt` prepares the
 /// node, injects at n and verifies. Only at those n that plan_sweep(stride) says.
 std::size_t for_each_mutation(const std::function<FaultOutcome(std::size_t n)>& attempt, std::size_t stride = 1);

@@ -29,7 +29,7 @@ class Bytes : public OthersTest {
 
 TEST_F(Bytes, OfTheRuntimeAreRefusedByEveryPlugin) {
   const State before = state();
-  for (const EveryPlugin& plugin : every_plugin()) {
+  for (const EveryPlugin& plugin : swept_plugins()) {
     for (const CniCall& call : bad_calls()) {
       const PluginResult refused = runner_.add(plugin.name, config(plugin), call);
       EXPECT_EQ(4, refused.code()) << plugin.name << refused;
@@ -54,7 +54,7 @@ TEST_F(Bytes, OfAnIpamAreEscapedInTheErrorAndLeaveNothing) {
                            "'\nexit " + (fails ? "1" : "0") + "\n");
       ASSERT_EQ(0, ::chmod(ipam.c_str(), 0755));
       const State before = state();
-      for (const EveryPlugin& plugin : every_plugin()) {
+      for (const EveryPlugin& plugin : swept_plugins()) {
         if (plugin.is_chained || !plugin.works_here || plugin.name == "loopback" || plugin.name == "flannel") continue;
         std::string conf = config(plugin);
         conf.replace(conf.find("host-local"), 10, "raw-ipam");

@@ -23,9 +23,9 @@ class DelEnds : public StandardTest {
         "sysctl -qw net.ipv4.ip_forward=1");
     write_text("/run/flannel.env",
                "FLANNEL_NETWORK=10.22.0.0/16\nFLANNEL_SUBNET=10.22.9.1/24\nFLANNEL_MTU=1400\nFLANNEL_IPMASQ=false\n");
-    for (EveryPlugin& plugin : every_plugin())
-      if (!plugin.is_chained && plugin.name != "loopback") plugins_.push_back(plugin);
-    plugins_.at(0).keys = R"("bridge":"br9","ipMasq":true,"macspoofchk":true,)";
+    for (const EveryPlugin& plugin : swept_plugins())
+      if (!plugin.is_chained && plugin.name != "loopback")
+        plugins_.push_back(plugin.name == "bridge" ? bridge_ : plugin);
   }
   static std::string config(const EveryPlugin& plugin, const std::string& more = {}) {
     std::string text = config_of(plugin, "net", 9, "");
@@ -45,6 +45,8 @@ class DelEnds : public StandardTest {
     write_text(path, "#!/bin/sh\ncat >/dev/null\n[ \"$CNI_COMMAND\" = ADD ] && printf '" + answer + "'\nexit 0\n");
     ASSERT_EQ(0, ::chmod(path.c_str(), 0755));
   }
+  const EveryPlugin bridge_{
+      .name = "bridge", .keys = R"("bridge":"br9","ipMasq":true,"macspoofchk":true,)", .works_here = true};
   std::vector<EveryPlugin> plugins_;
 };
 
@@ -131,9 +133,9 @@ TEST_F(DelEnds, WhateverHasBecomeOfTheConfiguration) {
   const std::vector<std::string> spoilt = {
       R"("logLevel":3,"logFile":["x"],"args":"x","runtimeConfig":7,"dns":"x","ipam":3,"prevResult":"x","debug":"x")",
       R"("ipam":{"type":5,"dataDir":7},"mtu":"big","bridge":7,"master":[],"device":{},"deviceID":1,"links":"x","dataDir":4,"mac":3,"sharedDir":8,"subnetFile":9,"socket_file":1,"fallback":2,"type":6,"delegate":4,"ifName":5)"};
-  for (const EveryPlugin& plugin : every_plugin()) {
+  for (const EveryPlugin& plugin : swept_plugins()) {
     if (plugin.is_chained || plugin.name == "loopback") continue;
-    const std::string good = plugin.name == "bridge" ? config(plugins_.at(0)) : config(plugin);
+    const std::string good = plugin.name == "bridge" ? config(bridge_) : config(plugin);
     for (const std::string& keys : spoilt) {
       const NodeSnapshot before = NodeSnapshot::take_files();
       const std::string pod_before = must_run_in(pod_, "ip -br link; ip -br -4 addr");
@@ -151,10 +153,10 @@ TEST_F(DelEnds, WhateverHasBecomeOfTheConfiguration) {
 }
 
 TEST_F(DelEnds, OfChainedPluginsWhateverHasBecomeOfTheConfiguration) {
-  const PluginResult bridged = runner_.add("bridge", config(plugins_.at(0)));
+  const PluginResult bridged = runner_.add("bridge", config(bridge_));
   ASSERT_TRUE(bridged.ok()) << bridged;
   const std::string previous = boost::json::serialize(bridged.json);
-  for (const EveryPlugin& plugin : every_plugin()) {
+  for (const EveryPlugin& plugin : swept_plugins()) {
     if (!plugin.is_chained) continue;
     const std::string good = config_of(plugin, "net", 9, previous);
     for (const char* keys : {R"("logLevel":3,"args":"x","runtimeConfig":7)", R"("prevResult":"x","dns":1)",

@@ -5,6 +5,8 @@
 #include <set>
 #include <sstream>
 
+#include "tests/support/fault.h"
+
 namespace barewire::test {
 
 namespace {
@@ -71,6 +73,10 @@ std::vector<EveryPlugin> every_plugin() {
   std::vector<EveryPlugin> plugins = all();
   require_all(plugins);
   return plugins;
+}
+
+std::vector<EveryPlugin> swept_plugins() {
+  return sampled(every_plugin());
 }
 
 std::string config_of(const EveryPlugin& plugin, const std::string& network, int third, const std::string& previous) {

@@ -20,6 +20,8 @@ struct EveryPlugin {
 
 /// All of them. A plugin that the program holds and that is missing here fails the test.
 std::vector<EveryPlugin> every_plugin();
+/// The same, or a sample in a run that takes samples of sweeps.
+std::vector<EveryPlugin> swept_plugins();
 
 /// Links dev0, for a plugin to take, and dev1, its other end, whose IPv6 address does not come during a test any more.
 void make_settled_pair();

@@ -19,7 +19,7 @@ CniCall stranger(const std::string& ifname) {
 
 TEST_F(Others, StayWhenAnAddIsRefusedAndDeledAsRuntimesDo) {
   const State before = state();
-  for (const EveryPlugin& plugin : every_plugin()) {
+  for (const EveryPlugin& plugin : swept_plugins()) {
     if (plugin.is_chained || plugin.name == "loopback") continue;
     for (const char* taken : {"eth0", "net1"}) {
       const CniCall call = pod("pod1", taken);
@@ -35,7 +35,7 @@ TEST_F(Others, StayWhenAnAddIsRefusedAndDeledAsRuntimesDo) {
 
 TEST_F(Others, StayWhenADelComesOfAContainerThatNeverWasThere) {
   const State before = state();
-  for (const EveryPlugin& plugin : every_plugin()) {
+  for (const EveryPlugin& plugin : swept_plugins()) {
     for (const char* network : {"first", "second", "other"})
       for (const char* ifname : {"eth0", "net1", "eth9"}) {
         const PluginResult gone = runner_.del(plugin.name, config(plugin, network, 1), stranger(ifname));
@@ -48,7 +48,7 @@ TEST_F(Others, StayWhenADelComesOfAContainerThatNeverWasThere) {
 TEST_F(Others, StayWhileAnotherInterfaceOfThePodComesAndGoesTwice) {
   const State before = state();
   int served = 0;
-  for (const EveryPlugin& plugin : every_plugin()) {
+  for (const EveryPlugin& plugin : swept_plugins()) {
     if (plugin.is_chained || plugin.name == "loopback") continue;
     const CniCall call = pod("pod1", "net2");
     const PluginResult added = runner_.add(plugin.name, config(plugin), call);
@@ -61,12 +61,14 @@ TEST_F(Others, StayWhileAnotherInterfaceOfThePodComesAndGoesTwice) {
     remove_bridges();
     expect_unchanged(before, "ADD, DEL and DEL of " + plugin.name);
   }
-  EXPECT_GE(served, 5);
+  if (swept_plugins().size() == every_plugin().size()) {
+    EXPECT_GE(served, 5);
+  }
 }
 
 /// The netns path of a dead pod leads to a new pod, which has the dead one's address too.
 TEST_F(Others, StayWhenTheDelOfADeadPodComesLate) {
-  for (const EveryPlugin& plugin : every_plugin()) {
+  for (const EveryPlugin& plugin : swept_plugins()) {
     if (plugin.is_chained || !plugin.works_here || plugin.name == "loopback") continue;
     make_netns("pod7");
     CniCall dead = pod("pod7");
