@@ -372,12 +372,15 @@ void DevicePlugins::apply(const Reconciler::Plan& plan) {
     if (inventory::name_pod(host, each))
       log_->info("{} of {} is for pod {}/{}", each.device, each.owner, each.pod.name_space, each.pod.name);
   for (const state::Allocation& each : plan.release) {
-    if (!inventory::release(host, each.device, each.by, each.owner)) continue;
-    log_->info("{} of {} is free again", each.device, each.owner);
-    // As device_info_file_name has it; the pool itself may be gone by now.
+    const auto promise = host.allocations.find(each.device);
+    if (!promise || promise->by != each.by || promise->owner != each.owner) continue;
+    // As device_info_file_name has it; the pool itself may be gone by now. Before the promise goes: a claim may have
+    // the device right after, and writes a file of that name.
     std::string name = fmt::format("{}-{}-device.json", each.owner, each.device);
     std::replace(name.begin(), name.end(), '/', '-');
     remove_file(settings_.device_info_dir + "/" + name);
+    if (inventory::release(host, each.device, each.by, each.owner))
+      log_->info("{} of {} is free again", each.device, each.owner);
   }
   // Who may have a device has changed, so its health may have.
   if (!plan.import.empty() || !plan.release.empty()) update();
