@@ -77,7 +77,7 @@ TEST_F(DelEnds, AfterAnIpamThatNeverWorks) {
   write_text(ipam, "#!/bin/sh\necho out of order\nexit 1\n");
   ASSERT_EQ(0, ::chmod(ipam.c_str(), 0755));
   for (const EveryPlugin& plugin : plugins_) {
-    if (plugin.name == "flannel") continue;
+    if (plugin.name == "flannel" || !plugin.works_here) continue;  // they fail before it is asked
     const NodeSnapshot before = NodeSnapshot::take();
     const std::string pod_before = pod_state(pod_);
     const std::string good = config(plugin), bad = replaced(good, "host-local", "broken-ipam");
@@ -86,7 +86,7 @@ TEST_F(DelEnds, AfterAnIpamThatNeverWorks) {
     const PluginResult gone = runner_.del(plugin.name, good);
     EXPECT_TRUE(gone.ok()) << plugin.name << gone;
     const PluginResult corrected = runner_.add(plugin.name, good);
-    EXPECT_TRUE(corrected.ok() || !plugin.works_here) << plugin.name << corrected;
+    EXPECT_TRUE(corrected.ok()) << plugin.name << corrected;
     EXPECT_TRUE(runner_.del(plugin.name, good).ok()) << plugin.name;
     expect_nothing_left(before, pod_before, plugin.name + ": DEL");
   }
