@@ -48,15 +48,17 @@ bool is_moved_on(const Link& link, const vf::Identity& identity) {
          (link.index == identity.pod_index || link.name == identity.pod_name);
 }
 
-/// A virtual netdev that is neither in the pod nor at home. nullopt when it no longer exists: the pod has deleted it,
-/// or it died with its netns. Throws Error{try_again} when that cannot be told.
-std::optional<vf::Located> find_moved_on(vf::Host& host, const vf::Identity& identity) {
+/// A virtual netdev that is neither in the pod nor at home. Kind, MAC and name are no proof: one that the records say
+/// is another attachment's stays there. nullopt when it no longer exists: the pod has deleted it, or it died with its
+/// netns. Throws Error{try_again} when that cannot be told.
+std::optional<vf::Located> find_moved_on(vf::Host& host, const vf::Identity& identity, const state::AttachmentId& id) {
   const auto census = vf::NetNsCensus::take();
   for (kernel::NetNs& netns : census.list()) {
     if (netns.id() == host.netns.id()) continue;
     kernel::NlSocket socket = kernel::NlSocket::in(netns);
     for (Link& link : kernel::list_links(socket))
-      if (is_moved_on(link, identity)) return vf::Located{std::move(netns), std::move(socket), std::move(link), false};
+      if (is_moved_on(link, identity) && !host.store.find_other(id, netns.id(), link.name))
+        return vf::Located{std::move(netns), std::move(socket), std::move(link), false};
   }
   if (!census.missed().empty())
     throw Error(Error::Code::try_again, fmt::format("telling whether {} is in some other netns failed: {}",
@@ -73,7 +75,7 @@ std::optional<vf::Located> find_netdev(vf::Host& host, const DeviceRecord& recor
   if (record.parent.empty()) {
     // A virtual netdev has no parent device to be known by: outside its pod it has to be told by kind, MAC and name.
     auto located = vf::locate(host, identity, pod);
-    return located ? std::move(located) : find_moved_on(host, identity);
+    return located ? std::move(located) : find_moved_on(host, identity, attachment.id);
   }
   // First of all: without its driver there is no netdev to wait for.
   if (kernel::normalise_pci_address(record.parent)) vf::restore_driver(host, record.parent, record.driver);

@@ -39,6 +39,20 @@ TEST_F(HostDeviceDel, TakesDownWhatThePodStoodOnItsLinkAndNothingElse) {
   EXPECT_TRUE(exists(pod_, "net2"));
 }
 
+/// One of the same kind, MAC and name as the pod's own, which is gone.
+TEST_F(HostDeviceDel, LeavesTheTwinOfItsLinkToTheOtherPodThatHasIt) {
+  make_netns("pod2");
+  must_add(device());
+  must_run_in(pod_, "ip link del eth0");
+  make_link("w0", kMac);
+  must_add(device("", "w0"), pod("pod2"));
+  must_del(device());
+  EXPECT_TRUE(exists("/run/netns/pod2", "eth0"));
+  EXPECT_FALSE(exists("", "v0"));
+  must_del(device("", "w0"), pod("pod2"));
+  EXPECT_EQ(kMac, attribute("", "w0", "address"));
+}
+
 TEST_F(HostDeviceDel, SucceedsTwiceAndWithoutAdd) {
   const auto before = NodeSnapshot::take();
   must_del(device(kHostLocal));
