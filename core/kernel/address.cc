@@ -6,7 +6,7 @@
 #include <linux/rtnetlink.h>
 
 #include <cerrno>
-#include <string_view>
+#include <cstring>
 
 #include "core/kernel/attributes.h"
 #include "core/kernel/link.h"
@@ -50,11 +50,8 @@ std::optional<AddressInfo> parse_address(const nlmsghdr& message) {
   const std::string name = link ? link->name : fmt::format("interface number {}", index);
   // Source: net/ipv6/addrconf.c addrconf_add_dev. Older kernels give no reason beside the errno.
   const bool is_off = error.err() == EACCES && !prefix.address.is_v4();
-  const std::string_view said = error.what();
-  const auto reason = said.rfind("failed: ");
   throw KernelError(
-      error.err(),
-      fmt::format("adding address {} to {} {}", prefix.text(), name, reason == said.npos ? said : said.substr(reason)),
+      error.err(), fmt::format("adding address {} to {} failed: {}", prefix.text(), name, std::strerror(error.err())),
       is_off ? fmt::format("IPv6 is switched off on {0}: sysctl net.ipv6.conf.{0}.disable_ipv6=0 switches it on, or "
                            "net.ipv6.conf.default.disable_ipv6=0 for interfaces made from then on",
                            name)
