@@ -23,10 +23,10 @@ class UnitFile : public ::testing::TestWithParam<Unit> {
  protected:
   void SetUp() override {
     if (run_shell("systemd-analyze --version").exit_status != 0) GTEST_SKIP() << "systemd-analyze is not installed";
-    const std::string built = fs::path(BAREWIRE_BINARY_DIR) / "packaging" / GetParam().name;
-    const std::string device_manager = fs::path(BAREWIRE_BINARY_DIR) / "device-manager" / GetParam().name;
-    const auto bytes = read_file(fs::exists(built) ? built : device_manager);
-    ASSERT_TRUE(bytes) << built;
+    // As it is written: an installation puts its prefix in, and nothing else.
+    const fs::path source = fs::path(BAREWIRE_SOURCE_DIR) / "packaging" / (std::string(GetParam().name) + ".in");
+    const auto bytes = read_file(source);
+    ASSERT_TRUE(bytes) << source;
     text_ = *bytes;
     // The programs are not installed where a test runs.
     std::string unit = text_;
