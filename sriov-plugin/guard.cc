@@ -4,10 +4,12 @@
 #include "sriov-plugin/guard.h"
 
 #include <array>
+#include <limits>
 
 #include "core/cni/fallback.h"
 #include "core/kernel/link.h"
 #include "core/vf/asks.h"
+#include "sriov-plugin/claimed.h"
 #include "sriov-plugin/config.h"
 #include "sriov-plugin/host_device_config.h"
 
@@ -73,8 +75,28 @@ void ask_rate(const JsonView& root, Asks& asks) {
                            : policy::ask_number(Subject::rate, "max_tx_rate", static_cast<std::uint64_t>(rate)));
 }
 
-void ask_vf(const cni::Request& request, const Node& node, Asks& asks) {
+/// What a claim adds to the keys of the table, as the table asks for it.
+void ask_claimed(const JsonView& given, const JsonView& root, Asks& asks) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  const auto added = [&](std::string_view key) { return given.has(key) ? std::nullopt : root.find(key); };
+  if (const auto mac = added("mac")) asks.push_back(policy::ask_mac("mac", mac->string()));
+  if (const auto state = added("link_state"))
+    asks.push_back(policy::ask_name(Subject::link_states, "link_state", state->string()));
+  const std::pair<const char*, Subject> kNumbers[] = {
+      {"vlanQoS", Subject::vlan_priorities}, {"min_tx_rate", Subject::guaranteed_rate}, {"mtu", Subject::mtu}};
+  for (const auto& [key, subject] : kNumbers)
+    if (const auto number = added(key))
+      asks.push_back(
+          policy::ask_number(subject, key, static_cast<std::uint64_t>(number->integer(0, kMost, "a number"))));
+  const std::pair<const char*, Subject> kFlags[] = {{"promisc", Subject::promisc}, {"allmulti", Subject::allmulti}};
+  for (const auto& [key, subject] : kFlags)
+    if (const auto flag = added(key); flag && flag->boolean()) asks.push_back(policy::ask_flag(subject, key));
+}
+
+void ask_vf(const cni::Request& call, const Node& node, Asks& asks) {
+  const cni::Request request = sriov::with_claim(call, node);
   const JsonView root = request.conf.root();
+  ask_claimed(call.conf.root(), root, asks);
   vf::ask_requested_device(request.conf.root(), node, asks);
   const sriov::Config config = sriov::Config::parse_pool(request);
   for (const vf::VfRange& range : config.pool) vf::ask_pool(node, root.has("pf") ? "pf" : "pool", range, asks);

@@ -6,6 +6,7 @@
 #include "core/cni/fallback.h"
 #include "core/cni/life.h"
 #include "core/rollback.h"
+#include "sriov-plugin/claimed.h"
 #include "sriov-plugin/detach.h"
 #include "sriov-plugin/drift.h"
 #include "sriov-plugin/plugins.h"
@@ -68,7 +69,7 @@ cni::Result add_vf(const cni::Request& request, Node& node) {
 cni::Result add(const cni::Request& request, Node& node) {
   cni::require_fallback(request, node);
   try {
-    return add_vf(request, node);
+    return add_vf(with_claim(request, node), node);
   } catch (const cni::LackError& lack) {
     // After everything of ours is undone, since the fallback may ask for the same interface name and addresses.
     return cni::add_by_fallback(request, node, kPlugin, lack);

@@ -4,6 +4,8 @@
 /// that hangs does not hold up the reaper.
 #include "device-manager/daemon/kubelet_side.h"
 
+#include "device-manager/dra/driver.h"
+
 namespace barewire::daemon {
 namespace {
 
@@ -19,11 +21,13 @@ kubelet::Settings settings_of(const Options& options) {
 
 }  // namespace
 
-KubeletSide::KubeletSide(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log, EventLoop& loop)
+KubeletSide::KubeletSide(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log, EventLoop& loop,
+                         std::function<void()> also)
     : node_(node),
       settings_(settings_of(options)),
       interval_(std::chrono::seconds(options.interval)),
       loop_(loop),
+      also_(std::move(also)),
       settle_(loop.add_timer([this] { update(); })),
       reconcile_(loop.add_timer([this] { reconcile(); })),
       worker_("kubelet", [log](std::string_view failure) { log->error("serving kubelet: {}", failure); }) {
@@ -41,6 +45,7 @@ KubeletSide::KubeletSide(const Node& node, const Options& options, std::shared_p
 
 void KubeletSide::on_change() {
   if (!settle_.is_set()) settle_.set(kQuiet);
+  also_();
 }
 
 /// Pools may come to be declared, and a kubelet to be there, at any time.
@@ -52,7 +57,9 @@ std::vector<std::string> KubeletSide::directories() const {
           "/etc/pcidp",
           node_.cni_state_dir + "/barewire",
           node_.cni_state_dir + state::Allocations::kBelow,
-          settings_.directory + "/pod-resources"};
+          node_.cni_state_dir + state::ClaimRecords::kBelow,
+          settings_.directory + "/pod-resources",
+          settings_.directory + "/plugins"};
 }
 
 void KubeletSide::update() {

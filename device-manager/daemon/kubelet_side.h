@@ -5,6 +5,7 @@
 
 #include <spdlog/logger.h>
 
+#include <functional>
 #include <memory>
 
 #include "core/node.h"
@@ -18,8 +19,9 @@ namespace barewire::daemon {
 
 class KubeletSide {
  public:
-  /// `node` and `loop` outlive it. Throws Error{io}.
-  KubeletSide(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log, EventLoop& loop);
+  /// `node` and `loop` outlive it; `also` is told of changes on the loop's thread, too. Throws Error{io}.
+  KubeletSide(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log, EventLoop& loop,
+              std::function<void()> also);
   ~KubeletSide() { stop(); }
   KubeletSide(const KubeletSide&) = delete;
   KubeletSide& operator=(const KubeletSide&) = delete;
@@ -43,6 +45,7 @@ class KubeletSide {
   kubelet::Settings settings_;
   std::chrono::milliseconds interval_;
   EventLoop& loop_;
+  std::function<void()> also_;
   kubelet::NodeEvents events_;  ///< readable: on_change()
   EventLoop::Timer& settle_;    ///< an update is due
   EventLoop::Timer& reconcile_;

@@ -25,6 +25,15 @@ void add_kubelet_options(CLI::App& app, kubelet::Settings& kubelet) {
       ->type_name("WORD");
 }
 
+void add_dra_options(CLI::App& app, DraOptions& dra) {
+  app.add_option("--dra-driver", dra.driver, "Name of the driver of resource claims (barewire.io)")
+      ->type_name("DOMAIN");
+  app.add_option("--node-name", dra.node, "This node's name in the cluster ($NODE_NAME, else the host's name)")
+      ->type_name("NAME");
+  app.add_option("--kubeconfig", dra.kubeconfig, "How to reach the API server (the pod's service account)")
+      ->type_name("FILE");
+}
+
 }  // namespace
 
 std::unique_ptr<CLI::App> make_app(Options& options) {
@@ -46,6 +55,7 @@ std::unique_ptr<CLI::App> make_app(Options& options) {
   app->add_option("--log-level", options.log_level, "How much to log (info)")
       ->check(CLI::IsMember({"error", "warning", "info", "debug"}));
   add_kubelet_options(*app, options.kubelet);
+  add_dra_options(*app, options.dra);
   app->footer(
       "Exit status: 0 stopped as asked, or with --once nothing failed; 1 with --once something could not be undone; "
       "2 wrong command line; 4 failed.");

@@ -12,6 +12,13 @@
 
 namespace barewire::daemon {
 
+/// Of the DRA driver.
+struct DraOptions {
+  std::string driver = "barewire.io";
+  std::string node{};        ///< its name in the cluster; empty: $NODE_NAME, else the host's name
+  std::string kubeconfig{};  ///< empty: the pod's service account
+};
+
 struct Options {
   std::int64_t interval = 60;      ///< seconds between looks when nothing tells of a change
   std::int64_t grace = 120;        ///< seconds for which a netns must have been seen dead
@@ -20,6 +27,7 @@ struct Options {
   bool own_pid_namespace = false;  ///< the administrator vouches that every pod's processes are visible
   std::string log_level = "info";
   kubelet::Settings kubelet{};
+  DraOptions dra{};
 };
 
 /// `options` outlives it, and is filled by parsing.

@@ -79,7 +79,9 @@ Service::Service(const Node& node, const Options& options, std::shared_ptr<spdlo
       watchdog_(loop_.add_timer([this] { on_watchdog(); })),
       watch_(std::chrono::seconds(options.grace)),
       reaper_("reaper", [this](std::string_view failure) { log_->error("{}", failure); }) {
-  if (!options.dry_run) kubelet_.emplace(node, options, log_, loop_);
+  if (options.dry_run) return;
+  dra_.emplace(node, options, log_, loop_);
+  kubelet_.emplace(node, options, log_, loop_, [this] { dra_->on_change(); });
 }
 
 void Service::run() {
@@ -96,6 +98,7 @@ void Service::run() {
   // The reaper first: it may be in an undo, which the loop does not take part in.
   reaper_.stop();
   if (kubelet_) kubelet_->stop();
+  if (dra_) dra_->stop();
 }
 
 /// A burst of changes is one: a look follows once it is quiet, or after a second of them.

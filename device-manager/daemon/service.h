@@ -11,6 +11,7 @@
 
 #include "core/signals.h"
 #include "device-manager/change_watcher.h"
+#include "device-manager/daemon/dra_side.h"
 #include "device-manager/daemon/event_loop.h"
 #include "device-manager/daemon/kubelet_side.h"
 #include "device-manager/daemon/options.h"
@@ -58,6 +59,7 @@ class Service {
   bool look_again_ = false;    ///< something changed meanwhile
   manager::GraceWatch watch_;  ///< of the reaper's thread; since when each has been seen dead
   Worker reaper_;              ///< its thread ends before what it uses goes
+  std::optional<DraSide> dra_;
   std::optional<KubeletSide> kubelet_;
 };
 

@@ -35,7 +35,7 @@ bool is_vdpa(const std::string& type, const Device& device) {
 
 const Selector* find_selector(const Pool& pool, const Device& device) {
   // A PF that has VFs is no device to give away: its VFs would go with it.
-  if (device.type != pool.type || device.has_vfs || device.driver.empty()) return nullptr;
+  if (!pool.bridge.empty() || device.type != pool.type || device.has_vfs || device.driver.empty()) return nullptr;
   const auto found = std::find_if(pool.selectors.begin(), pool.selectors.end(),
                                   [&](const Selector& selector) { return matches(selector, device); });
   return found == pool.selectors.end() ? nullptr : &*found;

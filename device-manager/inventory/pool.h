@@ -49,6 +49,11 @@ struct Pool {
   /// PCI address or "*" → key → value, handed to the container; nullopt: none was given.
   std::optional<std::map<std::string, std::map<std::string, std::string>>> additional_info{};
 
+  bool to_device_plugin = true;  ///< containers get its devices by `resources: limits:`
+  bool to_claims = false;        ///< by resource claims
+  std::string bridge{};          ///< not empty: ports of this OVS bridge in place of devices
+  int ports = 0;                 ///< of the bridge, that may be given away
+
   std::string resource() const { return prefix + "/" + name; }
 };
 

@@ -168,6 +168,14 @@ std::map<std::string, std::map<std::string, std::string>> parse_info(const JsonV
   return info;
 }
 
+void parse_offer(const JsonView& offer, Pool& pool) {
+  const std::string word = offer.string();
+  if (word != "device-plugin" && word != "claims" && word != "both")
+    offer.reject("\"device-plugin\", \"claims\" or \"both\"");
+  pool.to_device_plugin = word != "claims";
+  pool.to_claims = word != "device-plugin";
+}
+
 /// What our own keys add, allowed in both forms.
 void parse_own_keys(const JsonView& view, Pool& pool) {
   if (const auto policy = view.find("policy")) {
@@ -182,6 +190,7 @@ void parse_own_keys(const JsonView& view, Pool& pool) {
       policy->reject("\"pack\", \"spread\" or \"distinct-pf\"");
   }
   pool.follow_carrier = view.boolean_or("carrier", false);
+  if (const auto offer = view.find("offer")) parse_offer(*offer, pool);
 }
 
 std::string require_mode(const JsonView& view) {
@@ -192,8 +201,8 @@ std::string require_mode(const JsonView& view) {
 }
 
 void require_short_keys(const JsonView& view) {
-  constexpr std::array<std::string_view, 9> kKeys = {"vfs",      "driver", "policy",   "carrier", "rdma",
-                                                     "vhostNet", "vdpa",   "topology", "info"};
+  constexpr std::array<std::string_view, 12> kKeys = {"vfs",  "driver",   "policy", "carrier", "rdma",   "vhostNet",
+                                                      "vdpa", "topology", "info",   "offer",   "bridge", "ports"};
   for (const auto& [key, value] : view.members())
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end()) value.reject("no such key");
 }
@@ -252,6 +261,19 @@ Pool parse_resource(const JsonView& view, const std::string& default_prefix) {
   return pool;
 }
 
+/// Ports of an OVS bridge: what says how a VF is to be says nothing of them.
+static void parse_bridge(const JsonView& view, Pool& pool) {
+  for (const char* key :
+       {"vfs", "driver", "policy", "carrier", "rdma", "vhostNet", "vdpa", "info", "topology", "offer"})
+    if (const auto found = view.find(key)) found->reject("nothing, since the key \"bridge\" is there");
+  pool.bridge = view.at("bridge").string();
+  if (pool.bridge.empty() || pool.bridge.find('/') != std::string::npos || pool.bridge.size() > 63)
+    view.at("bridge").reject("the name of an OVS bridge");
+  constexpr std::int64_t kMostPorts = 4096;
+  pool.ports = static_cast<int>(view.integer_or("ports", 1, kMostPorts, "a number of ports", 100));
+  pool.topology = false;
+}
+
 Pool parse_short_pool(const std::string& name, const JsonView& view, const std::string& default_prefix) {
   require_short_keys(view);
   const json::value name_value(name);
@@ -259,6 +281,11 @@ Pool parse_short_pool(const std::string& name, const JsonView& view, const std::
   Pool pool;
   pool.name = name;
   pool.prefix = default_prefix;
+  if (view.has("bridge")) {
+    parse_bridge(view, pool);
+    return pool;
+  }
+  if (const auto ports = view.find("ports")) ports->reject("a key \"bridge\" beside it");
   pool.selectors = parse_vfs(view.at("vfs"));
   const auto driver = view.find("driver");
   // Here the driver is declared, not guessed from the devices: a VF on another is unhealthy, and seen.

@@ -13,6 +13,8 @@
 #include "core/fd.h"
 #include "device-manager/inventory/allocate.h"
 #include "device-manager/inventory/preferred.h"
+#include "device-manager/kubelet/bridge_ports.h"
+#include "device-manager/kubelet/promises.h"
 #include "device-manager/plugin_call.h"
 
 namespace barewire::kubelet {
@@ -56,35 +58,6 @@ bool is_held(const state::Store& store, const std::string& device) {
   }
 }
 
-/// Promises made for one request: taken back unless it is answered.
-class Promises {
- public:
-  explicit Promises(vf::Host& host) : host_(host) {}
-  Promises(const Promises&) = delete;
-  Promises& operator=(const Promises&) = delete;
-  ~Promises() {
-    for (const state::Allocation& each : made_) {
-      try {
-        inventory::release(host_, each.device, each.by, each.owner, kPatience);
-      } catch (const std::exception&) {
-        // It goes when kubelet turns out not to count it as given.
-      }
-    }
-  }
-  void make(const state::Allocation& allocation) {
-    // A promise that stood before is not this request's to take back.
-    const bool anew = !host_.allocations.find(allocation.device);
-    inventory::allocate(host_, allocation, kPatience);
-    if (anew) made_.push_back(allocation);
-  }
-  void keep() { made_.clear(); }
-
- private:
-  static constexpr std::chrono::seconds kPatience{10};
-  vf::Host& host_;
-  std::vector<state::Allocation> made_;
-};
-
 }  // namespace
 
 struct DevicePlugins::Served {
@@ -108,6 +81,7 @@ DevicePlugins::DevicePlugins(const Node& node, Settings settings, std::shared_pt
       log_(std::move(log)),
       post_(std::move(post)),
       on_allocated_(std::move(on_allocated)),
+      pool_file_(settings_),
       reconciler_(settings_.grace) {}
 
 DevicePlugins::~DevicePlugins() = default;
@@ -128,7 +102,7 @@ bool DevicePlugins::update() {
   if (served_.empty()) return true;
   scan();
   notice_new_kubelet();
-  bool all = true;
+  bool all = !carrier_.is_waiting();
   for (const auto& served : served_) all = serve(*served) && all;
   return all;
 }
@@ -144,22 +118,20 @@ void DevicePlugins::notice_new_kubelet() {
 }
 
 void DevicePlugins::load_pools() {
-  std::string file = settings_.pools;
-  for (const char* candidate : Settings::kDefaultPools)
-    if (file.empty() && exists(candidate)) file = candidate;
-  const auto bytes = file.empty() ? std::nullopt : read_file(file);
-  if (!bytes) return log_once("pools", settings_.pools.empty() ? "" : fmt::format("there is no file {}", file));
-  if (*bytes == config_) return;
-  // Remembered also when it is wrong: the same text would only be told wrong once more.
-  config_ = *bytes;
-  try {
-    const auto config = inventory::parse_pools(*bytes, file, settings_.prefix);
-    for (const std::string& problem : config.problems) log_->error("{}: {}", file, problem);
-    log_->info("{}: {} pools", file, config.pools.size());
-    apply_pools(config.pools);
-  } catch (const Error& error) {
-    log_->error("reading pools failed, those before stay: {}", manager::describe(error));
+  switch (pool_file_.look()) {
+    case PoolFile::News::none:
+      return;
+    case PoolFile::News::missing:
+      return log_once("pools", settings_.pools.empty() ? "" : fmt::format("there is no file {}", settings_.pools));
+    case PoolFile::News::wrong:
+      return log_->error("reading pools failed, those before stay: {}", pool_file_.failure());
+    case PoolFile::News::read:
+      break;
   }
+  const auto& config = pool_file_.config();
+  for (const std::string& problem : config.problems) log_->error("{}: {}", pool_file_.path(), problem);
+  log_->info("{}: {} pools", pool_file_.path(), config.pools.size());
+  apply_pools(config.pools);
 }
 
 void DevicePlugins::apply_pools(const std::vector<Pool>& pools) {
@@ -175,6 +147,7 @@ void DevicePlugins::apply_pools(const std::vector<Pool>& pools) {
 }
 
 void DevicePlugins::scan() {
+  now_ = std::chrono::steady_clock::now();
   vf::Host host(node_);
   // One look for all pools: each would cost the same again.
   const auto use = inventory::Use::look(host, kernel::list_links(host.socket));
@@ -187,11 +160,12 @@ void DevicePlugins::scan() {
 }
 
 std::optional<std::string> DevicePlugins::obstacle(const Served& served, const Device& device,
-                                                   const inventory::Use& use) const {
+                                                   const inventory::Use& use) {
   if (auto why = use.find_obstacle(device, served.pool.resource())) return why;
   const std::string mode = inventory::driver_mode_of(device);
   if (mode != served.mode) return fmt::format("it is bound to {}, the pool is for {}", device.driver, served.mode);
-  if (served.pool.follow_carrier && !use.has_carrier(device)) return "its PF has no carrier";
+  if (served.pool.follow_carrier && carrier_.is_lost(device.pf_name(), use.has_carrier(device), now_))
+    return "its PF has no carrier";
   return std::nullopt;
 }
 
@@ -199,8 +173,10 @@ void DevicePlugins::list(Served& served, const std::vector<Member>& members, con
   // Before any device is judged: which kind the pool is of follows from all of them.
   served.mode = inventory::mode_of_pool(served.pool, members);
   served.devices.clear();
+  if (!served.pool.bridge.empty()) return list_bridge(served);
   std::vector<ListedDevice> listed;
   for (const Member& member : members) {
+    if (!served.pool.to_device_plugin) break;  // its devices are no other pool's either
     const Device& device = *member.device;
     served.devices.push_back(device);
     const auto why = obstacle(served, device, use);
@@ -210,12 +186,23 @@ void DevicePlugins::list(Served& served, const std::vector<Member>& members, con
     // Listed all the same: kubelet counts it in the node's capacity, and not in what can be allocated.
     listed.push_back({device.id, !why, served.pool.topology ? device.numa_node : -1});
   }
+  publish(served, std::move(listed));
+  write_cdi(served);
+}
+
+void DevicePlugins::list_bridge(Served& served) {
+  const auto why = find_bridge_obstacle(served.pool);
+  log_once("bridge " + served.pool.resource(),
+           why ? fmt::format("{} has no ports to give: {}", served.pool.resource(), *why) : "");
+  publish(served, why ? std::vector<ListedDevice>() : list_ports(served.pool));
+}
+
+void DevicePlugins::publish(Served& served, std::vector<ListedDevice> listed) {
   // A resource that never had a device is not announced: kubelet would show it with 0 on every node.
   if (!served.resource && listed.empty()) return;
   if (!served.resource) served.resource = std::make_unique<Resource>(endpoint_of(served.pool), handlers_for(served));
-  if (served.resource->publish(std::move(listed)))
-    log_->info("{}: {} devices", served.pool.resource(), served.devices.size());
-  write_cdi(served);
+  const std::size_t count = listed.size();
+  if (served.resource->publish(std::move(listed))) log_->info("{}: {} devices", served.pool.resource(), count);
 }
 
 Endpoint DevicePlugins::endpoint_of(const Pool& pool) const {
@@ -295,10 +282,14 @@ void DevicePlugins::write_device_info(const Served& served, const Member& member
 
 std::vector<inventory::Grant> DevicePlugins::allocate(const Served& served,
                                                       const std::vector<std::vector<std::string>>& containers) {
+  std::vector<inventory::Grant> grants;
+  if (!served.pool.bridge.empty()) {
+    for (const std::vector<std::string>& ids : containers) grants.push_back(grant_ports(served.pool, ids));
+    return grants;
+  }
   vf::Host host(node_);
   const auto links = kernel::list_links(host.socket);
   Promises promises(host);
-  std::vector<inventory::Grant> grants;
   for (const std::vector<std::string>& ids : containers) {
     std::vector<Device> devices;
     for (const std::string& id : ids) {
@@ -347,7 +338,8 @@ bool DevicePlugins::reconcile() {
   }
   const vf::Host host(node_);
   std::set<std::string> resources;
-  for (const auto& served : served_) resources.insert(served->pool.resource());
+  for (const auto& served : served_)
+    if (served->pool.bridge.empty()) resources.insert(served->pool.resource());
   const auto allocations = host.allocations.list();
   // A device in a pod's netns stays promised, whatever kubelet says: only DEL gives it back.
   const auto is_attached = [&](const std::string& device) { return is_held(host.store, device); };

@@ -12,7 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "device-manager/inventory/carrier.h"
 #include "device-manager/inventory/use.h"
+#include "device-manager/kubelet/pool_file.h"
 #include "device-manager/kubelet/reconcile.h"
 #include "device-manager/kubelet/resource.h"
 #include "device-manager/kubelet/settings.h"
@@ -26,8 +28,9 @@ class DevicePlugins {
                 std::function<void(std::function<void()>)> post, std::function<void()> on_allocated);
   ~DevicePlugins();
 
-  /// Looks at configuration, devices and sockets, and tells kubelet what is new; false when kubelet could not be told
-  /// of all. Throws Error when the node cannot be looked at. Does nothing on a node without kubelet.
+  /// Looks at configuration, devices and sockets, and tells kubelet what is new; false when it should soon look again:
+  /// kubelet could not be told of all, or a carrier has just changed. Throws Error when the node cannot be looked at.
+  /// Does nothing on a node without kubelet.
   bool update();
   /// Asks kubelet which containers have which devices, and corrects the promises. True when something waits for an
   /// answer that is still to come: a promise without a pod, or one that nobody seems to have.
@@ -43,8 +46,9 @@ class DevicePlugins {
   /// The devices as they are now, and their use, for every pool's list.
   void scan();
   void list(Served& served, const std::vector<inventory::Member>& members, const inventory::Use& use);
-  std::optional<std::string> obstacle(const Served& served, const inventory::Device& device,
-                                      const inventory::Use& use) const;
+  std::optional<std::string> obstacle(const Served& served, const inventory::Device& device, const inventory::Use& use);
+  void list_bridge(Served& served);
+  void publish(Served& served, std::vector<ListedDevice> listed);
   bool serve(Served& served);
   /// A socket with another inode is that of a kubelet that has started: it knows nothing of before.
   void notice_new_kubelet();
@@ -67,10 +71,12 @@ class DevicePlugins {
   std::shared_ptr<spdlog::logger> log_;
   std::function<void(std::function<void()>)> post_;
   std::function<void()> on_allocated_;
-  std::string config_;                           ///< bytes of the configuration in force
+  PoolFile pool_file_;
   std::vector<std::unique_ptr<Served>> served_;  ///< in the order of the pools
   std::optional<ino_t> kubelet_;                 ///< its socket: made anew, everything is to be told again
   std::vector<inventory::Device> devices_;       ///< as of the last scan
+  inventory::CarrierWatch carrier_;
+  inventory::CarrierWatch::Time now_{};  ///< of the last scan
   Reconciler reconciler_;
   std::map<std::string, std::string> said_;  ///< what was logged last, by what it was about
 };

@@ -8,7 +8,9 @@
 #include <boost/json/serialize.hpp>
 
 #include "core/fd.h"
+#include "device-manager/dra/scan.h"
 #include "tests/support/api_server.h"
+#include "tests/support/fake_sysfs.h"
 #include "tests/support/netns_fixture.h"
 
 namespace barewire::dra {
@@ -165,6 +167,40 @@ TEST_F(PublisherTest, TheVersionIsTheNewestThatBothKnow) {
   server_->set(R"({"versions":["v1alpha3"]})");
   connect(server_->cluster());
   EXPECT_THAT(failure(), HasSubstr("neither v1 nor v1beta1"));
+}
+
+TEST_F(PublisherTest, FiveHundredVfsOfANodeLieInValidSlicesAndOneThatIsBoundAnewIsOneWrite) {
+  test::FakeSysfs sysfs;
+  const auto address = [](int pf, int vf) { return fmt::format("0000:{:02x}:{:02x}.{}", pf, 1 + vf / 8, vf % 8); };
+  for (int pf = 1; pf <= 4; ++pf) {
+    const std::string name = fmt::format("0000:{:02x}:00.0", pf);
+    sysfs.add({.address = name, .driver = "mlx5_core", .netdev = "", .total_vfs = 127});
+    for (int vf = 0; vf < 127; ++vf) {
+      sysfs.add({.address = address(pf, vf), .driver = "vfio-pci", .netdev = ""});
+      sysfs.join(name, vf, address(pf, vf));
+    }
+  }
+  test::TempDir directory;
+  Node node;
+  node.sysfs = sysfs.root();
+  node.run_dir = directory / "run";
+  node.cni_state_dir = directory / "cni";
+  const auto pools = inventory::parse_pools(
+      R"({"pools":{"dpdk":{"vfs":["0000:01:00.0","0000:02:00.0","0000:03:00.0","0000:04:00.0"],
+                           "driver":"vfio-pci","offer":"claims"}}})",
+      "pools", "example.com");
+  inventory::CarrierWatch carrier;
+  offers_ = scan(node, pools.pools, {}, carrier, now_).offers;
+  ASSERT_THAT(offers_, SizeIs(508));
+  ASSERT_TRUE(sync());
+  std::size_t count = 0;
+  for (const auto& slice : server_->list(kSlices)) count += slice.at("spec").at("devices").as_array().size();
+  EXPECT_EQ(count, 508U);
+  server_->take_log();
+  sysfs.tree().link("bus/pci/devices/" + address(3, 77) + "/driver", "../../../../bus/pci/drivers/mlx5_core");
+  offers_ = scan(node, pools.pools, {}, carrier, now_).offers;
+  ASSERT_TRUE(sync());
+  EXPECT_THAT(server_->take_log(), ElementsAre(fmt::format("PUT {}/n1-barewire.io-0000-03-00.0-1", kSlices)));
 }
 
 TEST_F(PublisherTest, TheTokenIsReadAgainForEveryRequest) {

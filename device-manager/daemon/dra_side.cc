@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+/// When the DRA driver looks at the node, and when it writes.
+#include "device-manager/daemon/dra_side.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "device-manager/dra/scan.h"
+#include "device-manager/plugin_call.h"
+
+namespace barewire::daemon {
+namespace {
+
+constexpr std::chrono::milliseconds kQuiet{150};  ///< changes come in bursts
+constexpr std::chrono::milliseconds kSoon{1000};
+constexpr std::chrono::seconds kClaimTimeout{5};  ///< kubelet waits 45 s for all claims of a pod
+
+dra::DriverSettings settings_of(const Options& options, const std::string& node) {
+  return {.name = options.dra.driver,
+          .node = node,
+          .cdi_dir = options.kubelet.cdi_dir,
+          .device_info_dir = options.kubelet.device_info_dir,
+          .grace = std::min<std::chrono::milliseconds>(options.kubelet.grace, std::chrono::seconds(options.grace))};
+}
+
+}  // namespace
+
+std::string node_name(const std::string& given) {
+  if (!given.empty()) return given;
+  if (const char* name = std::getenv("NODE_NAME"); name != nullptr && *name != '\0') return name;
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  std::string name = host;
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : static_cast<char>(c);
+  });
+  return name;
+}
+
+/// What there is once a pool is for claims and kubelet and API server are known.
+struct DraSide::Claims {
+  Claims(const Node& node, const kubernetes::Cluster& cluster, const dra::DriverSettings& settings,
+         const std::shared_ptr<spdlog::logger>& log)
+      : client(cluster, kClaimTimeout),
+        driver(node, client, settings, [log](const std::string& line) { log->info("{}", line); }) {}
+
+  kubernetes::ApiClient client;
+  dra::Driver driver;
+  inventory::CarrierWatch carrier;
+  std::unique_ptr<dra::Endpoint> endpoint;
+};
+
+DraSide::DraSide(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log, EventLoop& loop)
+    : node_(node),
+      options_(options),
+      log_(log),
+      node_name_(node_name(options.dra.node)),
+      loop_(loop),
+      settle_(loop.add_timer([this] { update(); })),
+      periodic_(loop.add_timer([this] {
+        claims_worker_.post([this] { sweep(); });
+        api_worker_.post([this] {
+          if (publisher_) publisher_->forget();
+        });
+        update();
+        periodic_.set(std::chrono::seconds(options_.interval));
+      })),
+      retry_(loop.add_timer([this] { api_worker_.post([this] { publish(); }); })),
+      pool_file_(options_.kubelet),
+      claims_worker_("claims", [log](std::string_view failure) { log->error("serving claims: {}", failure); }),
+      api_worker_("api-server", [log](std::string_view failure) { log->error("API server: {}", failure); }) {
+  update();
+  periodic_.set(std::chrono::seconds(options_.interval));
+}
+
+DraSide::~DraSide() {
+  stop();
+}
+
+void DraSide::on_change() {
+  if (!settle_.is_set()) settle_.set(kQuiet);
+}
+
+void DraSide::update() {
+  if (updating_) return settle_.set(kQuiet);
+  updating_ = true;
+  claims_worker_.post([this] {
+    bool again = false;
+    try {
+      again = look();
+    } catch (const std::exception& failure) {
+      log_once("look", fmt::format("looking for devices of claims failed: {}", failure.what()));
+      again = true;
+    }
+    loop_.post([this, again] { on_updated(again); });
+  });
+}
+
+void DraSide::on_updated(bool again) {
+  updating_ = false;
+  if (again && !settle_.is_set()) settle_.set(kSoon);
+}
+
+/// The same about the same is said once.
+void DraSide::log_once(const std::string& key, const std::string& line) {
+  std::string& said = said_[key];
+  if (said == line) return;
+  said = line;
+  if (!line.empty()) log_->warn("{}", line);
+}
+
+/// True when another look has to follow soon.
+bool DraSide::look() {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(options_.kubelet.registry(), ignored)) return false;
+  if (pool_file_.look() == kubelet::PoolFile::News::wrong) return false;  // the device plugin's side says why
+  const auto& pools = pool_file_.config().pools;
+  if (!claims_ && std::none_of(pools.begin(), pools.end(), [](const auto& each) { return each.to_claims; }))
+    return false;
+  if ((!claims_ || !claims_->endpoint) && !begin()) return false;
+  scan_node();
+  try {
+    if (claims_->endpoint->serve()) log_->info("claims of {} are served", options_.dra.driver);
+    log_once("endpoint", "");
+    return claims_->carrier.is_waiting();
+  } catch (const Error& error) {
+    log_once("endpoint", fmt::format("claims are not served yet: {}", manager::describe(error)));
+    return true;
+  }
+}
+
+/// False when the cluster is not known.
+bool DraSide::begin() {
+  std::optional<kubernetes::Cluster> cluster;
+  try {
+    cluster = kubernetes::find_cluster(options_.dra.kubeconfig);
+  } catch (const Error& error) {
+    log_once("cluster", manager::describe(error));
+    return false;
+  }
+  if (!cluster) {
+    log_once("cluster", "a pool is for claims, but the API server is not known: give --kubeconfig, or run in a pod");
+    return false;
+  }
+  log_once("cluster", "");
+  claims_ = std::make_unique<Claims>(node_, *cluster, settings_of(options_, node_name_), log_);
+  scan_node();
+  claims_->driver.rebuild();  // before kubelet asks: after a reboot it does not
+  claims_->endpoint = std::make_unique<dra::Endpoint>(
+      options_.dra.driver,
+      dra::endpoint_paths(options_.kubelet.directory, options_.dra.driver, options_.kubelet.instance), handlers());
+  api_worker_.post([this, cluster] {
+    client_ = std::make_unique<kubernetes::ApiClient>(*cluster);
+    publisher_ = std::make_unique<dra::Publisher>(*client_, options_.dra.driver, node_name_);
+    reporter_ = std::make_unique<dra::ClaimReporter>(*client_, options_.dra.driver, node_name_);
+  });
+  return true;
+}
+
+dra::EndpointHandlers DraSide::handlers() {
+  const auto touched = [this] { loop_.post([this] { on_change(); }); };
+  return {.post = [this](std::function<void()> work) { claims_worker_.post(std::move(work)); },
+          .prepare =
+              [this, touched](const dra::ClaimRef& claim) {
+                touched();
+                return claims_->driver.prepare(claim);
+              },
+          .unprepare =
+              [this, touched](const dra::ClaimRef& claim) {
+                touched();
+                return claims_->driver.unprepare(claim);
+              },
+          .on_registered = [this](const kubelet::RegistrationStatus& status) { on_registered(status); }};
+}
+
+void DraSide::on_registered(const kubelet::RegistrationStatus& status) {
+  if (status.registered)
+    log_->info("kubelet has registered {}", options_.dra.driver);
+  else
+    log_->error("kubelet did not register {}: {}", options_.dra.driver, status.error);
+  // It removes the slices of a driver that was gone for 30 s.
+  api_worker_.post([this] {
+    if (publisher_) publisher_->forget();
+    publish();
+  });
+}
+
+void DraSide::scan_node() {
+  const auto& pools = pool_file_.config().pools;
+  const auto records = claims_->driver.records();
+  dra::Scan found = dra::scan(node_, pools, records, claims_->carrier, std::chrono::steady_clock::now());
+  claims_->driver.know(found.offers, pools);
+  if (claims_->endpoint) tell_health(found.offers);
+  std::vector<dra::ClaimStatus> statuses;
+  const auto attachments = dra::attachments_of(node_, records);
+  for (const state::ClaimRecord& each : records)
+    statuses.push_back(dra::status_of(each, attachments, options_.dra.driver));
+  auto troubles = dra::troubles_of(found.offers, records);
+  api_worker_.post([this, found = std::move(found), statuses = std::move(statuses), troubles = std::move(troubles)] {
+    if (!publisher_) return;
+    publisher_->offer(found.offers, found.facts);
+    statuses_ = statuses;
+    publish();
+    if (troubles_ == troubles) return;
+    troubles_ = troubles;
+    try {
+      reporter_->tell_pods(troubles, state::now_text());
+    } catch (const Error& error) {
+      log_->warn("a pod is not told of its device: {}", manager::describe(error));
+    }
+  });
+}
+
+void DraSide::tell_health(const std::vector<dra::Offer>& offers) {
+  std::vector<dra::DeviceHealth> health;
+  for (const dra::Offer& each : offers) {
+    const bool unhealthy = each.trouble && each.trouble->kind == dra::Trouble::Kind::unhealthy;
+    const std::string line =
+        unhealthy ? fmt::format("{} of {} is unhealthy: {}", each.device.id, each.resource, each.trouble->why) : "";
+    log_once("health " + each.device.id, line);
+    health.push_back({dra::pool_name(node_name_, dra::parent_of(each.device)), dra::label_of(each.device.id),
+                      !unhealthy, unhealthy ? each.trouble->why : ""});
+  }
+  // Told again at every interval, so it is good for three of them.
+  claims_->endpoint->tell_health(dra::encode_health(health, std::time(nullptr), 3 * options_.interval));
+}
+
+void DraSide::sweep() {
+  if (claims_) claims_->driver.sweep(std::chrono::steady_clock::now());
+}
+
+void DraSide::publish() {
+  if (!publisher_) return;
+  const auto now = std::chrono::steady_clock::now();
+  const auto attempt = [this](std::string& said, const char* what, const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      const std::string words = manager::describe(error);
+      if (words != said) log_->warn("{}: {}", what, words);
+      said = words;
+    }
+  };
+  attempt(publishing_failure_, "the API server is not told of the devices yet", [&] {
+    if (publisher_->sync(now)) publishing_failure_.clear();
+  });
+  attempt(reporting_failure_, "the API server is not told of claims yet", [&] {
+    if (reporter_->report(publisher_->api_version(), statuses_, now)) reporting_failure_.clear();
+  });
+  std::chrono::milliseconds left{0};  // until the first of the two may try again
+  for (const auto each : {publisher_->until_due(now), reporter_->until_due(now)})
+    if (each.count() > 0 && (left.count() == 0 || each < left)) left = each;
+  if (left.count() > 0) loop_.post([this, left] { retry_.set(left); });
+}
+
+void DraSide::stop() {
+  claims_worker_.stop();
+  api_worker_.stop();
+  claims_.reset();
+}
+
+}  // namespace barewire::daemon

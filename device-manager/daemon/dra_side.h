@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The part of the daemon that is a DRA driver: tells device-manager/dra when to look and when to write. Kubelet is
+/// answered on the thread "claims"; what the node offers is written to the API server on the thread "api-server", so
+/// that a server that hangs keeps no pod waiting whose claim is on record.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <memory>
+
+#include "core/node.h"
+#include "device-manager/daemon/event_loop.h"
+#include "device-manager/daemon/options.h"
+#include "device-manager/daemon/worker.h"
+#include "device-manager/dra/claim_status.h"
+#include "device-manager/dra/driver.h"
+#include "device-manager/dra/endpoint.h"
+#include "device-manager/dra/publisher.h"
+#include "device-manager/kubelet/pool_file.h"
+#include "device-manager/kubernetes/api_client.h"
+
+namespace barewire::daemon {
+
+class DraSide {
+ public:
+  /// `node` and `loop` outlive it. Throws Error{io}.
+  DraSide(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log, EventLoop& loop);
+  ~DraSide();
+  DraSide(const DraSide&) = delete;
+  DraSide& operator=(const DraSide&) = delete;
+
+  /// Links, records or files have changed. Of the loop's thread, as all here.
+  void on_change();
+  /// Ends its threads; calls that are under way end with an error.
+  void stop();
+
+ private:
+  /// These run on the thread "claims".
+  struct Claims;
+  bool look();
+  bool begin();
+  dra::EndpointHandlers handlers();
+  void on_registered(const kubelet::RegistrationStatus& status);
+  void scan_node();
+  void tell_health(const std::vector<dra::Offer>& offers);
+  void sweep();
+  void log_once(const std::string& key, const std::string& line);
+  /// On the thread "api-server".
+  void publish();
+
+  void update();
+  void on_updated(bool again);
+
+  const Node& node_;
+  Options options_;
+  std::shared_ptr<spdlog::logger> log_;
+  std::string node_name_;
+  EventLoop& loop_;
+  EventLoop::Timer& settle_;
+  EventLoop::Timer& periodic_;
+  EventLoop::Timer& retry_;
+  bool updating_ = false;
+  std::unique_ptr<Claims> claims_;                 ///< of the thread "claims"; nothing before a pool is for claims
+  std::unique_ptr<kubernetes::ApiClient> client_;  ///< these of the thread "api-server"
+  std::unique_ptr<dra::Publisher> publisher_;
+  std::unique_ptr<dra::ClaimReporter> reporter_;
+  std::vector<dra::ClaimStatus> statuses_;
+  std::map<std::string, dra::PodTrouble> troubles_;
+  std::string publishing_failure_, reporting_failure_;
+  kubelet::PoolFile pool_file_;
+  std::map<std::string, std::string> said_;
+  Worker claims_worker_;
+  Worker api_worker_;
+};
+
+/// The name under which kubelet registered this node: $NODE_NAME, else the host's name in lower case.
+std::string node_name(const std::string& given);
+
+}  // namespace barewire::daemon

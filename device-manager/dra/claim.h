@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/// A ResourceClaim as far as it is about our driver: which devices the scheduler chose, what they are to be like, for
+/// which pod. Pure logic. Source: Kubernetes, resource.k8s.io/v1, types ResourceClaim and AllocationResult.
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <string>
+#include <vector>
+
+#include "core/state/attachment.h"
+#include "device-manager/dra/messages.h"
+
+namespace barewire::dra {
+
+struct ChosenDevice {
+  std::string request{};  ///< "main", also where the scheduler chose "main/sub"
+  std::string pool{}, device{}, share_id{};
+  boost::json::object settings{};  ///< of the class, then of the claim
+};
+
+struct ClaimView {
+  std::string uid{};
+  std::vector<state::Pod> pods{};       ///< whom it is reserved for
+  std::vector<ChosenDevice> devices{};  ///< of our driver
+};
+
+/// `claim` is what the API server has under the name that kubelet gave. Throws Error{try_again} when it is not the
+/// claim that kubelet means or has no devices yet, Error{config} for what we refuse: wrong parameters, admin access.
+ClaimView parse_claim(const boost::json::value& claim, const ClaimRef& wanted, const std::string& driver);
+
+}  // namespace barewire::dra

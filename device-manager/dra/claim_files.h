@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What a prepared claim leaves on the node for others: the CDI file that gives its containers their devices, and the
+/// device-info file of each device for Multus. All of it can be made again from the claim's record.
+/// Source: Container Device Interface specification; Device Information Specification 1.1.0.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/state/claim_record.h"
+#include "device-manager/inventory/grant.h"
+
+namespace barewire::dra {
+
+class ClaimFiles {
+ public:
+  /// `driver` is the vendor of the CDI names.
+  ClaimFiles(std::string driver, std::string cdi_dir, std::string device_info_dir, inventory::DevRoots roots);
+
+  /// `members` are the devices of `record`, in its order. Each file is there as a whole or not at all. Throws
+  /// Error{io}.
+  void write(const state::ClaimRecord& record, const std::vector<inventory::Member>& members) const;
+  /// Harmless for what is gone.
+  void remove_cdi(const state::ClaimRecord& record) const;
+  void remove_device_info(const state::ClaimedDevice& device) const;
+  /// "barewire.io/claim=<uid>-<device>": names of one claim are of no other, since runtimes remember them.
+  std::string cdi_id(const state::ClaimRecord& record, const state::ClaimedDevice& device) const;
+
+  std::string specification(const state::ClaimRecord& record, const std::vector<inventory::Member>& members) const;
+
+ private:
+  std::string cdi_path(const state::ClaimRecord& record) const;
+  std::string device_info_path(const state::ClaimedDevice& device) const;
+
+  std::string driver_, cdi_dir_, device_info_dir_;
+  inventory::DevRoots roots_;
+};
+
+}  // namespace barewire::dra

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What a claim's status says of our devices (who is attached where, with which addresses), and events on the pods of
+/// devices that went bad. Both are for people: nothing waits for them. Of one thread.
+/// Source: KEP-4817; Kubernetes, types AllocatedDeviceStatus and Event.
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/node.h"
+#include "core/state/attachment.h"
+#include "core/state/claim_record.h"
+#include "device-manager/dra/offer.h"
+#include "device-manager/kubernetes/api.h"
+#include "device-manager/kubernetes/backoff.h"
+
+namespace barewire::dra {
+
+struct ClaimStatus {
+  std::string uid{}, name_space{}, name{};
+  boost::json::array devices{};
+};
+/// `attachments` by device. Pure logic.
+ClaimStatus status_of(const state::ClaimRecord& record, const std::map<std::string, state::Attachment>& attachments,
+                      const std::string& driver);
+
+/// By device. What cannot be read is left out: the status is for people.
+std::map<std::string, state::Attachment> attachments_of(const Node& node,
+                                                        const std::vector<state::ClaimRecord>& records);
+
+/// A device that a pod has, and what is wrong with it.
+struct PodTrouble {
+  state::Pod pod{};
+  std::string device{};
+  std::string why{};  ///< empty: it is well again
+  friend bool operator==(const PodTrouble& a, const PodTrouble& b) {
+    return a.pod.uid == b.pod.uid && a.device == b.device && a.why == b.why;
+  }
+};
+/// Of pods that have an unhealthy device by a claim, by device.
+std::map<std::string, PodTrouble> troubles_of(const std::vector<Offer>& offers,
+                                              const std::vector<state::ClaimRecord>& records);
+
+class ClaimReporter {
+ public:
+  using Time = kubernetes::Backoff::Time;
+  /// `api` outlives it.
+  ClaimReporter(kubernetes::Api& api, std::string driver, std::string node);
+
+  /// Writes what differs from what was written last, by server-side apply: entries of other drivers stay. Nothing
+  /// before the back-off is over. True when all is written. Throws Error when it cannot be.
+  bool report(const std::string& api_version, const std::vector<ClaimStatus>& claims, Time now);
+  std::chrono::milliseconds until_due(Time now) const { return backoff_.left(now); }
+  /// `troubles` by device, of now: an event for each that is new, and for each that is over.
+  void tell_pods(const std::map<std::string, PodTrouble>& troubles, const std::string& time);
+
+ private:
+  void apply(const std::string& api_version, const ClaimStatus& claim);
+  void post_event(const PodTrouble& trouble, const std::string& time);
+
+  kubernetes::Api& api_;
+  std::string driver_, node_;
+  std::map<std::string, boost::json::array> reported_;  ///< by UID
+  std::map<std::string, PodTrouble> told_;              ///< by device
+  kubernetes::Backoff backoff_;
+};
+
+}  // namespace barewire::dra

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Preparing claims: what kubelet asks for before a pod's containers start, and takes back after they ended. The record
+/// of a claim (core/state/claim_record.h) is written before anything else and removed last, so that whatever the moment
+/// at which the daemon dies, it or the next one goes on from there. Of one thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/node.h"
+#include "core/state/claim_record.h"
+#include "device-manager/dra/claim.h"
+#include "device-manager/dra/claim_files.h"
+#include "device-manager/dra/messages.h"
+#include "device-manager/dra/offer.h"
+#include "device-manager/kubernetes/api.h"
+
+namespace barewire::dra {
+
+struct DriverSettings {
+  std::string name = "barewire.io";
+  std::string node{};  ///< the node's name in the cluster
+  std::string cdi_dir = "/var/run/cdi";
+  std::string device_info_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
+  std::chrono::milliseconds grace{30'000};  ///< for which a claim must not have been there
+};
+
+class Driver {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  /// `node` and `api` outlive it. `log` hears a line of what is worth knowing.
+  Driver(const Node& node, kubernetes::Api& api, DriverSettings settings, std::function<void(const std::string&)> log);
+
+  /// The devices that are offered, with their pools, as a look at the node found them.
+  void know(const std::vector<Offer>& offers, const std::vector<inventory::Pool>& pools);
+  /// "v1" or "v1beta1", of the API server; before it is known it is asked for.
+  void set_api_version(std::string version) { api_version_ = std::move(version); }
+
+  Prepared prepare(const ClaimRef& claim);
+  /// Empty when it is done, also for a claim that is not known; else why not.
+  std::string unprepare(const ClaimRef& claim);
+
+  /// Makes the files of every recorded claim anew: they are gone after a reboot, the pods are not.
+  void rebuild();
+  /// Takes back what no kubelet asks for any more: claims that the API server has no longer, or that were interrupted
+  /// before kubelet heard of them. True when something waits for the grace to be over.
+  bool sweep(Time now);
+
+  std::vector<state::ClaimRecord> records() const;
+
+ private:
+  struct Target {
+    inventory::Device device;
+    inventory::Pool pool;
+  };
+  boost::json::value fetch(const ClaimRef& claim);
+  state::ClaimRecord plan(const ClaimRef& claim, const ClaimView& view) const;
+  void require_fit(const state::ClaimedDevice& claimed, const Target& target) const;
+  const Target& find_target(const std::string& pool, const std::string& device) const;
+  Target present(const state::ClaimedDevice& claimed) const;
+  /// `anew`: the devices have to fit what is asked for; else a pod may run with them already.
+  void carry_out(const state::ClaimRecord& record, bool anew);
+  Prepared answer(const state::ClaimRecord& record) const;
+  Prepared prepare_anew(const ClaimRef& claim, const ClaimView& view);
+  void take_back(const state::ClaimRecord& record);
+  bool is_gone(const state::ClaimRecord& record);
+  bool is_attached(const state::ClaimRecord& record) const;
+  bool release_orphans(Time now);
+
+  const Node& node_;
+  kubernetes::Api& api_;
+  DriverSettings settings_;
+  std::function<void(const std::string&)> log_;
+  std::string api_version_;
+  state::ClaimRecords records_;
+  ClaimFiles files_;
+  std::map<std::pair<std::string, std::string>, Target> targets_;  ///< by pool and device of the API
+  std::map<std::string, Time> missing_since_;                      ///< claims, by UID
+};
+
+}  // namespace barewire::dra

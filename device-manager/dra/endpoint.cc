@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/// kubelet picks the newest version that it knows of those told at registration.
+#include "device-manager/dra/endpoint.h"
+
+#include <algorithm>
+
+#include "core/fd.h"
+
+namespace barewire::dra {
+
+using kubelet::RpcAnswer;
+using kubelet::RpcCode;
+using kubelet::RpcMethods;
+
+namespace {
+
+RpcAnswer answer(const std::function<std::string()>& work) {
+  try {
+    return {RpcCode::ok, work(), {}};
+  } catch (const Error& error) {
+    return {error.is(Error::Code::decode) ? RpcCode::invalid_argument : RpcCode::internal, {}, error.what()};
+  } catch (const std::exception& error) {
+    return {RpcCode::internal, {}, error.what()};
+  }
+}
+
+}  // namespace
+
+EndpointPaths endpoint_paths(const std::string& kubelet_dir, const std::string& driver, const std::string& instance) {
+  const std::string suffix = instance.empty() ? "" : "-" + instance;
+  return {.registration = fmt::format("{}/plugins_registry/{}{}-reg.sock", kubelet_dir, driver, suffix),
+          .service = fmt::format("{}/plugins/{}/dra{}.sock", kubelet_dir, driver, suffix)};
+}
+
+bool Endpoint::serve() {
+  const bool service = service_ && service_->is_reachable();
+  const bool registration = registration_ && registration_->is_reachable();
+  if (service && registration) return false;
+  registration_.reset();
+  if (!service) {
+    service_.reset();
+    streams_.clear();
+    make_directories(paths_.service.substr(0, paths_.service.rfind('/')), 0750);
+    service_ = std::make_unique<kubelet::RpcServer>(paths_.service, service_methods());
+  }
+  // Last: kubelet calls as soon as it has found it.
+  registration_ = std::make_unique<kubelet::RpcServer>(paths_.registration, registration_methods());
+  return true;
+}
+
+void Endpoint::tell_health(std::string bytes) {
+  std::erase_if(streams_, [](const auto& stream) { return !stream->is_open(); });
+  health_ = std::move(bytes);
+  for (const auto& stream : streams_) stream->write(health_);
+}
+
+void Endpoint::add_stream(const std::shared_ptr<kubelet::RpcStream>& stream) {
+  std::erase_if(streams_, [](const auto& each) { return !each->is_open(); });
+  streams_.push_back(stream);
+  stream->write(health_);
+}
+
+std::string Endpoint::prepare(const std::string& request) {
+  std::map<std::string, Prepared> answers;
+  for (const ClaimRef& claim : decode_claims(request)) answers[claim.uid] = handlers_.prepare(claim);
+  return encode_prepared(answers);
+}
+
+std::string Endpoint::unprepare(const std::string& request) {
+  std::map<std::string, std::string> answers;
+  for (const ClaimRef& claim : decode_claims(request)) answers[claim.uid] = handlers_.unprepare(claim);
+  return encode_unprepared(answers);
+}
+
+RpcMethods Endpoint::service_methods() {
+  const auto on_thread = [this](auto work) {
+    return [this, alive = std::weak_ptr(alive_), work](std::string request, const RpcMethods::Reply& reply) {
+      handlers_.post([alive, work, request = std::move(request), reply] {
+        if (alive.lock()) reply(answer([&] { return work(request); }));
+      });
+    };
+  };
+  RpcMethods methods;
+  for (const char* version : {"v1", "v1beta1"}) {
+    const std::string service = fmt::format("/k8s.io.kubelet.pkg.apis.dra.{}.DRAPlugin/", version);
+    methods.unary[service + "NodePrepareResources"] =
+        on_thread([this](const std::string& request) { return prepare(request); });
+    methods.unary[service + "NodeUnprepareResources"] =
+        on_thread([this](const std::string& request) { return unprepare(request); });
+  }
+  for (const char* package : {"v1", "v1alpha1"})
+    methods.streams[fmt::format("/{}.DRAResourceHealth/NodeWatchResources", package)] =
+        [this, alive = std::weak_ptr(alive_)](const std::shared_ptr<kubelet::RpcStream>& stream) {
+          handlers_.post([this, alive, stream] {
+            if (alive.lock()) add_stream(stream);
+          });
+        };
+  return methods;
+}
+
+RpcMethods Endpoint::registration_methods() {
+  RpcMethods methods;
+  const kubelet::PluginInfo info{
+      "DRAPlugin",
+      driver_,
+      paths_.service,
+      {"v1.DRAPlugin", "v1beta1.DRAPlugin", "v1.DRAResourceHealth", "v1alpha1.DRAResourceHealth"}};
+  methods.unary["/pluginregistration.Registration/GetInfo"] = [info](const std::string&,
+                                                                     const RpcMethods::Reply& reply) {
+    reply({RpcCode::ok, kubelet::encode_info(info), {}});
+  };
+  methods.unary["/pluginregistration.Registration/NotifyRegistrationStatus"] =
+      [this, alive = std::weak_ptr(alive_)](const std::string& request, const RpcMethods::Reply& reply) {
+        handlers_.post([this, alive, request, reply] {
+          if (!alive.lock()) return;
+          reply(answer([&] {
+            handlers_.on_registered(kubelet::decode_status(request));
+            return std::string();
+          }));
+        });
+      };
+  return methods;
+}
+
+}  // namespace barewire::dra

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Devices of pools that claims may take.
+#include "device-manager/dra/scan.h"
+
+#include <algorithm>
+
+#include "core/vf/host.h"
+#include "device-manager/inventory/use.h"
+
+namespace barewire::dra {
+
+namespace {
+
+bool is_claimed(const inventory::Use& use, const std::string& device) {
+  const auto promise = use.allocations().find(device);
+  return promise != use.allocations().end() && promise->second.by == state::Allocation::kClaim;
+}
+
+/// `has_carrier`: as far as the pool cares.
+std::optional<Trouble> find_trouble(const std::string& mode, bool has_carrier, const inventory::Device& device,
+                                    const inventory::Use& use) {
+  using Kind = Trouble::Kind;
+  const std::string present = inventory::driver_mode_of(device);
+  if (present.empty()) return Trouble{Kind::unhealthy, "no driver is bound to it"};
+  if (present != mode)
+    return Trouble{Kind::unhealthy, fmt::format("it is bound to {}, the pool is for {}", device.driver, mode)};
+  if (!has_carrier) return Trouble{Kind::unhealthy, "its PF has no carrier"};
+  if (is_claimed(use, device.id)) return std::nullopt;  // the scheduler knows
+  if (auto why = use.find_obstacle(device, "")) return Trouble{Kind::taken, *std::move(why)};
+  return std::nullopt;
+}
+
+}  // namespace
+
+Scan scan(const Node& node, const std::vector<inventory::Pool>& pools, const std::vector<state::ClaimRecord>& claims,
+          inventory::CarrierWatch& carrier, inventory::CarrierWatch::Time now) {
+  vf::Host host(node);
+  const auto use = inventory::Use::look(host, kernel::list_links(host.socket));
+  const auto devices = inventory::list_devices(host.sysfs, use.links());
+  auto promised = use.promised_resources();
+  for (const state::ClaimRecord& claim : claims)
+    for (const state::ClaimedDevice& each : claim.devices) promised.insert_or_assign(each.id, each.resource);
+  const auto membership = inventory::assign(pools, devices, promised);
+  Scan result;
+  for (std::size_t i = 0; i < pools.size(); ++i) {
+    if (!pools[i].to_claims) continue;
+    const std::string mode = inventory::mode_of_pool(pools[i], membership.members[i]);
+    for (const inventory::Member& member : membership.members[i]) {
+      const inventory::Device& device = *member.device;
+      const bool has_carrier =
+          !pools[i].follow_carrier || !carrier.is_lost(device.pf_name(), use.has_carrier(device), now);
+      result.offers.push_back({device, pools[i].resource(), find_trouble(mode, has_carrier, device, use)});
+      const std::string& parent = parent_of(device);
+      if (!result.facts.contains(parent)) result.facts[parent] = find_facts(node, host, parent, use.links());
+    }
+  }
+  return result;
+}
+
+}  // namespace barewire::dra

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Ports of OVS bridges as a resource: a number of them that pods may have, as long as the bridge and its switch are
+/// there. Which pod has which does not matter: the ovs plugin makes each port when it is called.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "device-manager/inventory/grant.h"
+#include "device-manager/kubelet/messages.h"
+
+namespace barewire::kubelet {
+
+/// Why the bridge of `pool` has no ports to give; nullopt when it has. Asks the switch's database at `socket`.
+std::optional<std::string> find_bridge_obstacle(const inventory::Pool& pool,
+                                                const std::string& socket = "/var/run/openvswitch/db.sock");
+
+/// "br0-0", "br0-1", …
+std::vector<ListedDevice> list_ports(const inventory::Pool& pool);
+
+/// Throws Error{device} for an id that is no port of the pool.
+inventory::Grant grant_ports(const inventory::Pool& pool, const std::vector<std::string>& ids);
+
+}  // namespace barewire::kubelet
