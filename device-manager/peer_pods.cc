@@ -7,8 +7,8 @@
 #include <boost/archive/iterators/transform_width.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
-#include <filesystem>
 
+#include "core/directory.h"
 #include "core/fd.h"
 #include "core/json_view.h"
 #include "core/kernel/netns.h"
@@ -21,7 +21,6 @@
 namespace barewire::manager {
 
 namespace json = boost::json;
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -139,14 +138,15 @@ std::string name_of(const PeerPod& pod) {
 std::vector<PeerPod> find_dead_peer_pods(const Node& node) {
   std::vector<PeerPod> pods;
   const state::Store store(node.run_dir);
-  std::error_code missing;
-  for (const auto& file : fs::directory_iterator(node.cni_state_dir + "/results", missing)) {
-    if (file.path().filename().string().starts_with('.')) continue;  // of a writer at work
+  const std::string results = node.cni_state_dir + "/results";
+  for (const std::string& name : list_directory(results)) {
+    if (name.starts_with('.')) continue;  // of a writer at work
+    const std::string path = results + "/" + name;
     try {
-      PeerPod pod = read_pod(file.path());
+      PeerPod pod = read_pod(path);
       if (is_dead(pod, store)) pods.push_back(std::move(pod));
     } catch (const std::exception& error) {  // another program's file: not ours to judge
-      log_warning("ignoring {}: {}", file.path().string(), error.what());
+      log_warning("ignoring {}: {}", path, error.what());
     }
   }
   return pods;

@@ -12,11 +12,11 @@
 
 #include <array>
 #include <cstring>
-#include <filesystem>
 #include <utility>
 #include <vector>
 
 #include "core/cni/delegate.h"
+#include "core/directory.h"
 #include "core/fd.h"
 
 extern char** environ;
@@ -70,9 +70,7 @@ pid_t fork_child(const Node& node, const std::string& type, const cni::Environme
 /// A child of fork may only run what no other thread can have left half-done: with threads, this program is executed
 /// anew instead.
 bool has_threads() {
-  std::error_code ignored;
-  const std::filesystem::directory_iterator tasks("/proc/self/task", ignored);
-  return std::distance(begin(tasks), end(tasks)) > 1;
+  return list_directory("/proc/self/task").size() > 1;
 }
 
 /// This process's environment with the CNI_* variables of `environment`.

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/cni/life.h"
+#include "core/directory.h"
 #include "core/fd.h"
 #include "core/kernel/link.h"
 #include "core/log.h"
@@ -94,9 +95,11 @@ void undo_shared_directory(const cni::Request& request) {
   const std::string directory = key && key->is_string() ? key->string() : "";
   if (!directory.starts_with('/')) return;
   std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, failed)) {
-    const std::string name = entry.path().filename();
-    if (is_own_file(name, short_name(request)) && !entry.is_directory(failed)) remove_file(entry.path());
+  if (!std::filesystem::is_directory(directory, failed)) return;
+  const std::string own = short_name(request);
+  for (const std::string& name : list_directory(directory)) {
+    const std::string path = directory + "/" + name;
+    if (is_own_file(name, own) && !std::filesystem::is_directory(path, failed)) remove_file(path);
   }
   // Other pods may share the directory: only an empty one goes.
   if (std::filesystem::is_empty(directory, failed) && !failed) std::filesystem::remove(directory, failed);

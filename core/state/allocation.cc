@@ -7,8 +7,8 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
-#include <filesystem>
 
+#include "core/directory.h"
 #include "core/fd.h"
 #include "core/json_view.h"
 #include "core/temporary_file.h"
@@ -108,10 +108,9 @@ void Allocations::remove(const std::string& device) const {
 
 std::vector<Allocation> Allocations::list(std::vector<std::pair<std::string, std::string>>* unreadable) const {
   std::vector<Allocation> result;
-  std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(directory_, missing)) {
-    const std::string path = entry.path();
-    if (entry.path().filename().native().starts_with('.') || !path.ends_with(kEnd)) continue;
+  for (const std::string& name : list_directory(directory_)) {
+    if (name.starts_with('.') || !name.ends_with(kEnd)) continue;
+    const std::string path = directory_ + "/" + name;
     try {
       if (const auto bytes = read_file(path)) result.push_back(parse_record(*bytes, path));
     } catch (const Error& error) {

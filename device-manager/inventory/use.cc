@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/directory.h"
 #include "core/kernel/address.h"
 #include "core/kernel/pci.h"
 
@@ -28,11 +29,12 @@ std::set<int> find_addressed(kernel::NlSocket& socket) {
 
 std::set<std::string> find_peers(const std::string& directory) {
   std::set<std::string> result;
-  std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(directory + "/pci", missing)) {
-    if (!entry.is_regular_file(missing)) continue;
-    const auto netns = read_file(entry.path());
-    if (netns && kernel::NetNs::try_open(*netns)) result.insert(entry.path().filename());
+  for (const std::string& name : list_directory(directory + "/pci")) {
+    const std::string path = directory + "/pci/" + name;
+    std::error_code failed;
+    if (!std::filesystem::is_regular_file(path, failed)) continue;
+    const auto netns = read_file(path);
+    if (netns && kernel::NetNs::try_open(*netns)) result.insert(name);
   }
   return result;
 }

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "core/directory.h"
 #include "core/fd.h"
 #include "core/kernel/attributes.h"
 #include "core/kernel/link.h"
@@ -101,13 +102,12 @@ void switch_on(const std::string& interface, const Node& node) {
 }
 
 void switch_all_off(const Node& node) {
-  std::error_code none;
   const kernel::NetNs host = kernel::NetNs::current();
-  for (const fs::directory_entry& file : fs::directory_iterator(directory_of(node), none)) {
-    const std::string interface = file.path().filename();
+  for (const std::string& interface : list_directory(directory_of(node))) {
     if (kernel::read_sysctl(host, sysctl_of(interface))) kernel::write_sysctl(host, sysctl_of(interface), "0");
-    remove_file(file.path());
+    remove_file(directory_of(node) + "/" + interface);
   }
+  std::error_code none;
   fs::remove(directory_of(node), none);
 }
 
