@@ -56,12 +56,12 @@ struct SweepPlan {
 };
 SweepPlan plan_sweep(std::size_t stride);
 
-/// Those of `all` that plan_sweep(1) says, for a sweep over things of a kind, such as every plugin.
+/// Those of `all` that plan_sweep(1) says, one at least, for a sweep over things of a kind, such as every plugin.
 template <class Thing>
 std::vector<Thing> sampled(const std::vector<Thing>& all) {
   const SweepPlan plan = plan_sweep(1);
   std::vector<Thing> chosen;
-  for (std::size_t n = plan.start; n < all.size(); n += plan.stride) chosen.push_back(all[n]);
+  for (std::size_t n = plan.start < all.size() ? plan.start : plan.start % all.size(); n < all.size(); n += plan.stride) chosen.push_back(all[n]);
   return chosen;
 }
 

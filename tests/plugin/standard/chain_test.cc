@@ -45,10 +45,10 @@ TEST_F(Chain, BridgeAndPortmapLeadAPortOfLoopbackToThePod) {
   must("add", mappings);
   const EchoServer server(pod_, 80, "pod1");
   EXPECT_EQ("pod1 10.244.10.1", ask("", "127.0.0.1", 9090));
-  EXPECT_EQ("", ask(outside_, "192.0.2.1", 9090));
+  EXPECT_EQ("", ask_briefly(outside_, "192.0.2.1", 9090));
   EXPECT_TRUE(reaches(pod_, "192.0.2.2"));
   must("del", mappings);
-  EXPECT_EQ("", ask("", "127.0.0.1", 9090));
+  EXPECT_EQ("", ask_briefly("", "127.0.0.1", 9090));
   must_run("ip link del mynet");
   EXPECT_NODE_UNCHANGED(before);
 }
@@ -68,7 +68,7 @@ TEST_F(Chain, EveryChainedPluginAddsCheckedAndGoesWithGc) {
   EXPECT_THAT(must_run("tc qdisc show"), HasSubstr("800Mbit"));
   must("del", mappings);
   must("del", mappings);
-  EXPECT_EQ("", ask(outside_, "192.0.2.1", 8080));
+  EXPECT_EQ("", ask_briefly(outside_, "192.0.2.1", 8080));
   EXPECT_THAT(must_run("ip link"), Not(HasSubstr("bwp")));
   EXPECT_THAT(must_run("nft list ruleset"), Not(HasSubstr("barewire")));
   must("add", mappings);

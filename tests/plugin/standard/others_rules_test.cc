@@ -201,7 +201,7 @@ TEST_P(Flushed, RulesComeBackByRepairAndWithTheNextPod) {
   add_all();
   for (const char* flush : {"nft flush ruleset", "iptables -F; iptables -t nat -F; nft flush table inet barewire"}) {
     must_run(flush);
-    EXPECT_EQ("", ask(outside_, "192.0.2.1", 443)) << flush;
+    EXPECT_EQ("", ask_briefly(outside_, "192.0.2.1", 443)) << flush;
     const CommandResult repaired = repair();
     EXPECT_EQ(0, repaired.exit_status) << flush << repaired.out << repaired.err;
     EXPECT_THAT(repaired.out, HasSubstr("made anew")) << flush;

@@ -88,11 +88,11 @@ TEST_P(PortmapByBackend, LeadsToThePodFromEverywhereUntilDel) {
   EXPECT_EQ("pod1 10.22.0.1", ask(other_, "10.22.0.1", 8080)) << "a pod of its subnet";
   EXPECT_EQ("pod1 10.22.0.1", ask(pod_, "192.0.2.1", 8080)) << "the pod itself";
   EXPECT_EQ("pod1 2001:db8:1::1", ask(pod_, "2001:db8:ffff::1", 8080));
-  EXPECT_EQ("", ask(outside_, "192.0.2.1", 8081));
+  EXPECT_EQ("", ask_briefly(outside_, "192.0.2.1", 8081));
   EXPECT_TRUE(runner_.check("portmap", text).ok());
   del(text);
-  EXPECT_EQ("", ask(outside_, "192.0.2.1", 8080));
-  EXPECT_EQ("", ask("", "127.0.0.1", 8080));
+  EXPECT_EQ("", ask_briefly(outside_, "192.0.2.1", 8080));
+  EXPECT_EQ("", ask_briefly("", "127.0.0.1", 8080));
   del(text);
   EXPECT_NODE_UNCHANGED(before);
 }
@@ -114,12 +114,12 @@ TEST_P(PortmapByBackend, KeepsAPortOfOneAddressApartFromTheSamePortOfOthers) {
   const EchoServer one(pod_, 80, "pod1"), two(other_, 80, "pod2");
   add(config(R"({"hostPort":8080,"containerPort":80,"protocol":"tcp","hostIP":"127.0.0.1"})"));
   EXPECT_EQ("pod1 10.22.0.1", ask("", "127.0.0.1", 8080));
-  EXPECT_EQ("", ask(outside_, "192.0.2.1", 8080));
+  EXPECT_EQ("", ask_briefly(outside_, "192.0.2.1", 8080));
   add(config_of(other_result_, R"({"hostPort":8080,"containerPort":80,"protocol":"tcp","hostIP":"0.0.0.0"})"),
       pod("pod2"));
   EXPECT_EQ("pod1 10.22.0.1", ask("", "127.0.0.1", 8080));
   EXPECT_EQ("pod2 192.0.2.2", ask(outside_, "192.0.2.1", 8080));
-  EXPECT_EQ("", ask(outside_, "2001:db8:ffff::1", 8080)) << "0.0.0.0 stands for IPv4 alone";
+  EXPECT_EQ("", ask_briefly(outside_, "2001:db8:ffff::1", 8080)) << "0.0.0.0 stands for IPv4 alone";
 }
 
 TEST_F(Portmap, MapsOnlyWhatTheConditionsAllow) {
@@ -131,14 +131,14 @@ TEST_F(Portmap, MapsOnlyWhatTheConditionsAllow) {
         R"(["ip saddr != { 192.0.2.0/25, 198.51.100.1 }"])", R"(["-s","10.22.0.0/16,127.0.0.1"])"}) {
     const std::string text = config(kWeb, fmt::format(R"("conditionsV4":{},)", conditions));
     add(text);
-    EXPECT_EQ("", ask(outside_, "192.0.2.1", 8080)) << conditions;
+    EXPECT_EQ("", ask_briefly(outside_, "192.0.2.1", 8080)) << conditions;
     EXPECT_EQ("pod1 10.22.0.1", ask(other_, "10.22.0.1", 8080)) << conditions;
     EXPECT_EQ("pod1 2001:db8:ffff::2", ask(outside_, "2001:db8:ffff::1", 8080)) << conditions;
     EXPECT_TRUE(runner_.check("portmap", text).ok()) << conditions;
     del(text);
   }
   add(config(kWeb, R"("conditionsV6":["ip6","saddr","2001:db8:1::/64"],)"));
-  EXPECT_EQ("", ask(outside_, "2001:db8:ffff::1", 8080));
+  EXPECT_EQ("", ask_briefly(outside_, "2001:db8:ffff::1", 8080));
   EXPECT_EQ("pod1 192.0.2.2", ask(outside_, "192.0.2.1", 8080));
 }
 
@@ -171,7 +171,7 @@ TEST_P(PortmapByBackend, LeavesAHostPortToTheFirstWhileItIsThere) {
   del(config(kWeb));
   EXPECT_EQ("pod2 192.0.2.2", ask(outside_, "192.0.2.1", 8080)) << "who waited in vain takes nothing along";
   del(config_of(other_result_, kWeb), pod("pod2"));
-  EXPECT_EQ("", ask(outside_, "192.0.2.1", 8080));
+  EXPECT_EQ("", ask_briefly(outside_, "192.0.2.1", 8080));
 }
 
 TEST_P(PortmapByBackend, MapsOnePortThroughTwoNetworksOfAContainer) {
@@ -190,7 +190,7 @@ TEST_P(PortmapByBackend, MapsOnePortThroughTwoNetworksOfAContainer) {
   del(config(kWeb));
   EXPECT_EQ("pod1 10.23.0.1", ask("", "127.0.0.1", 8080));
   del(other, second);
-  EXPECT_EQ("", ask("", "127.0.0.1", 8080));
+  EXPECT_EQ("", ask_briefly("", "127.0.0.1", 8080));
   EXPECT_THAT(must_run("nft list ruleset"), Not(HasSubstr("8080")));
 }
 
@@ -232,7 +232,7 @@ TEST_P(PortmapByBackend, GcRemovesWhatIsNotListedAndNothingElse) {
   EXPECT_NODE_UNCHANGED(before);
   EXPECT_EQ("pod2 192.0.2.2", ask(outside_, "192.0.2.1", 8080));
   EXPECT_TRUE(runner_.gc("portmap", with_valid(plain, "[]")).ok());
-  EXPECT_EQ("", ask(outside_, "192.0.2.1", 8080));
+  EXPECT_EQ("", ask_briefly(outside_, "192.0.2.1", 8080));
 }
 
 TEST_F(Portmap, CheckFindsEachMissingPiece) {
@@ -306,7 +306,7 @@ TEST_F(Portmap, UsesIptablesWhereItIsOnTheNodeOrAskedFor) {
     EXPECT_EQ("pod1 2001:db8:ffff::2", ask(outside_, "2001:db8:ffff::1", 8080));
     EXPECT_TRUE(runner_.check("portmap", text).ok());
     del(text);
-    EXPECT_EQ("", ask(outside_, "192.0.2.1", 8080));
+    EXPECT_EQ("", ask_briefly(outside_, "192.0.2.1", 8080));
     EXPECT_THAT(must_run("iptables -t nat -S; ip6tables -t nat -S"), Not(HasSubstr("CNI-DN-")));
   }
 }
@@ -365,8 +365,8 @@ TEST_P(PortmapByBackend, KeepsLoopbackTheNodesOwn) {
   EXPECT_EQ("1\n", must_run("cat /proc/sys/net/ipv4/conf/cni0/route_localnet"));
   EXPECT_EQ("pod1 10.22.0.1", ask("", "127.0.0.1", 8080));
   for (const std::string& who : {other_, outside_}) {
-    EXPECT_EQ("", ask(who, "127.0.0.1", 9999));
-    EXPECT_EQ("", ask(who, "127.0.0.1", 8080));
+    EXPECT_EQ("", ask_briefly(who, "127.0.0.1", 9999));
+    EXPECT_EQ("", ask_briefly(who, "127.0.0.1", 8080));
   }
   EXPECT_THAT(must_run("nft list chain inet barewire loopback"),
               ::testing::ContainsRegex("ip daddr 127.0.0.0/8 counter packets [1-9]"));

@@ -22,6 +22,7 @@ namespace barewire::test {
 namespace {
 
 constexpr timeval kPatience{10, 0};
+constexpr timeval kTwoSyns{1, 500'000};  ///< the second goes after one second (net/ipv4, TCP_TIMEOUT_INIT)
 constexpr int kPollMilliseconds = 50;
 
 Fd open_server(int type, std::uint16_t port) {
@@ -129,16 +130,16 @@ void EchoServer::serve() {
   }
 }
 
-std::string ask(const std::string& netns, const std::string& address, std::uint16_t port) {
+namespace {
+
+std::string ask_for(timeval patience, const std::string& netns, const std::string& address, std::uint16_t port) {
   std::string answer;
   run_at(netns, [&] {
-    const Fd fd = open_client(SOCK_STREAM, peer_of(address, port), kPatience);
+    const Fd fd = open_client(SOCK_STREAM, peer_of(address, port), patience);
     if (fd) answer = receive(fd.get());
   });
   return answer;
 }
-
-namespace {
 
 void send_all(int fd, std::size_t bytes) {
   const std::string chunk(8192, 'x');
@@ -150,6 +151,14 @@ void send_all(int fd, std::size_t bytes) {
 }
 
 }  // namespace
+
+std::string ask(const std::string& netns, const std::string& address, std::uint16_t port) {
+  return ask_for(kPatience, netns, address, port);
+}
+
+std::string ask_briefly(const std::string& netns, const std::string& address, std::uint16_t port) {
+  return ask_for(kTwoSyns, netns, address, port);
+}
 
 double seconds_to_send(const std::string& from, const std::string& address, const std::string& to, std::size_t bytes) {
   constexpr std::uint16_t kPort = 5201;
