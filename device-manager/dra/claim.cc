@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// From the API's JSON to what is to be done.
+/// From the API's JSON to what is to be done. The API server has checked the claim's form, but not our parameters in
+/// it, which are opaque to it: here is the first place where a wrong key can be refused.
 #include "device-manager/dra/claim.h"
 
 #include <algorithm>
@@ -19,17 +20,21 @@ struct Config {
   json::object settings;
 };
 
-/// "main" of "main/sub".
+/// "main" of "main/sub". The scheduler names the subrequest of a prioritized list (KEP-4816) that it could fill;
+/// kubelet knows the request by its first part alone.
 std::string main_request(const std::string& request) {
   return request.substr(0, request.find('/'));
 }
 
 bool is_for(const Config& config, const std::string& request) {
+  // The API lets it be empty, and allocators leave it so where one configuration is for every request. One that names
+  // the main request is for each of its subrequests.
   if (config.requests.empty()) return true;
   return std::any_of(config.requests.begin(), config.requests.end(),
                      [&](const std::string& each) { return each == request || each == main_request(request); });
 }
 
+/// The list holds other drivers' parameters too, and those of class and claim mixed, told apart by "source".
 std::vector<Config> read_configs(const JsonView& devices, const std::string& source, const std::string& driver,
                                  const std::string& subject) {
   std::vector<Config> configs;
@@ -48,7 +53,8 @@ std::vector<Config> read_configs(const JsonView& devices, const std::string& sou
   return configs;
 }
 
-/// A share of a device's bandwidth is a limit.
+/// A share of a device's bandwidth is a limit. A rate that is written down says more exactly what is wanted. Source:
+/// KEP-5075, consumedCapacity.
 void apply_share(const JsonView& result, json::object& settings) {
   const auto consumed = result.find("consumedCapacity");
   const auto bandwidth = consumed ? consumed->find("bandwidth") : std::nullopt;
@@ -68,6 +74,7 @@ std::vector<state::Pod> read_pods(const JsonView& status, const std::string& nam
   if (!reserved) return pods;
   for (const JsonView& each : reserved->array())
     if (each.string_or("resource", "") == "pods")
+      // A claim is used in its own namespace alone, so the reference has none.
       pods.push_back({name_space, each.string_or("name", ""), each.string_or("uid", "")});
   return pods;
 }
@@ -86,6 +93,7 @@ std::vector<ChosenDevice> read_devices(const JsonView& devices, const std::strin
                         .pool = result.at("pool").string(),
                         .device = result.at("device").string(),
                         .share_id = result.string_or("shareID", "")};
+    // What the claim says of a key goes above what its class says, in whichever order the API server lists them.
     for (const auto* configs : {&of_class, &of_claim})
       for (const Config& config : *configs)
         if (is_for(config, request)) merge_parameters(device.settings, config.settings);
@@ -103,6 +111,7 @@ ClaimView parse_claim(const json::value& claim, const ClaimRef& wanted, const st
   const JsonView view(claim, subject + ": key");
   ClaimView result;
   result.uid = view.at("metadata").at("uid").string();
+  // kubelet may hold a claim that was deleted and made again under the same name: its devices are another pod's then.
   if (result.uid != wanted.uid)
     throw Error(Error::Code::try_again, fmt::format("{} is another one by now", subject),
                 fmt::format("kubelet means UID {}, the API server has {}", wanted.uid, result.uid));

@@ -12,12 +12,15 @@
 
 namespace barewire::dra {
 
+/// One entry of status.allocation.devices.results: kubelet is answered in the words that the scheduler chose.
 struct ChosenDevice {
   std::string request{};  ///< "main", also where the scheduler chose "main/sub"
+  /// As the ResourceSlice names them, no PCI address; `share_id` is empty where the device is this claim's alone.
   std::string pool{}, device{}, share_id{};
   boost::json::object settings{};  ///< of the class, then of the claim
 };
 
+/// What of a claim concerns this driver. Without `devices` it is about other drivers only, which is no error.
 struct ClaimView {
   std::string uid{};
   std::vector<state::Pod> pods{};       ///< whom it is reserved for

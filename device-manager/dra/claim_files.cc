@@ -20,8 +20,10 @@ namespace {
 
 /// Readable by all, as Multus and container runtimes expect.
 void write_public(const std::string& path, const std::string& bytes, mode_t mode) {
+  // Runtimes watch the directory and read all of it after each change: what is as it should be is left alone.
   if (read_file(path) == bytes) return;
   make_directories(path.substr(0, path.rfind('/')));
+  // Below /run, where no fsync helps: after a reboot everything here is made anew from the records.
   write_file_atomically(path, bytes, Durability::until_reboot, mode);
   ::chmod(path.c_str(), mode);  // whatever the umask
 }
@@ -61,6 +63,7 @@ std::string ClaimFiles::cdi_path(const state::ClaimRecord& record) const {
 }
 
 std::string ClaimFiles::device_info_path(const state::ClaimedDevice& device) const {
+  // A resource has a '/' in its name, a file cannot; Multus's client library makes it a '-' too.
   std::string name = fmt::format("{}-{}-device.json", device.resource, device.id);
   std::replace(name.begin(), name.end(), '/', '-');
   return device_info_dir_ + "/" + name;
@@ -77,6 +80,8 @@ std::string ClaimFiles::specification(const state::ClaimRecord& record,
   bool has_host_path = false;
   for (std::size_t i = 0; i < members.size(); ++i) {
     const state::ClaimedDevice& claimed = record.devices[i];
+    // Every device has the variable: CDI refuses a device whose edits are empty, and a VF on a kernel driver has no
+    // nodes.
     json::object edits{
         {"env", json::array{fmt::format("{}={}", variable_of(claimed.request, ++count[claimed.request]), claimed.id)}}};
     const auto nodes = inventory::nodes_of(members[i], roots_);
@@ -85,6 +90,8 @@ std::string ClaimFiles::specification(const state::ClaimRecord& record,
     devices.push_back(
         json::object{{"name", fmt::format("{}-{}", record.uid, claimed.device)}, {"containerEdits", std::move(edits)}});
   }
+  // hostPath came with 0.5.0. The lowest version that will do is told, as an older runtime refuses one it does not
+  // know.
   return json::serialize(json::object{{"cdiVersion", has_host_path ? "0.5.0" : "0.3.0"},
                                       {"kind", driver_ + "/claim"},
                                       {"devices", std::move(devices)}});

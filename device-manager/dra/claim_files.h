@@ -12,24 +12,34 @@
 
 namespace barewire::dra {
 
+/// Paths and content of these files. Keeps nothing between calls; of the driver's thread, since two writers of one file
+/// would race.
 class ClaimFiles {
  public:
-  /// `driver` is the vendor of the CDI names.
+  /// `driver` is the vendor of the CDI names. The directories need not be there yet; a container runtime must read
+  /// `cdi_dir`. `roots` is where device nodes are looked for.
   ClaimFiles(std::string driver, std::string cdi_dir, std::string device_info_dir, inventory::DevRoots roots);
 
   /// `members` are the devices of `record`, in its order. Each file is there as a whole or not at all. Throws
   /// Error{io}.
   void write(const state::ClaimRecord& record, const std::vector<inventory::Member>& members) const;
-  /// Harmless for what is gone.
+  /// Before the promise of a device is given back: after that it may be another claim's. Harmless for what is gone.
+  /// Throws Error{io}.
   void remove_cdi(const state::ClaimRecord& record) const;
+  /// The name of this file holds resource and device, not the claim: only for a device that is promised to this one.
+  /// Harmless for what is gone. Throws Error{io}.
   void remove_device_info(const state::ClaimedDevice& device) const;
   /// "barewire.io/claim=<uid>-<device>": names of one claim are of no other, since runtimes remember them.
   std::string cdi_id(const state::ClaimRecord& record, const state::ClaimedDevice& device) const;
 
+  /// What write() puts into the CDI file, as JSON. Each device has a variable with its PCI address, and its nodes if it
+  /// has any.
   std::string specification(const state::ClaimRecord& record, const std::vector<inventory::Member>& members) const;
 
  private:
+  /// One file for each claim, with the name that CDI's own library gives it: <vendor>-<class>_<id>.json.
   std::string cdi_path(const state::ClaimRecord& record) const;
+  /// Below the directory that Multus searches, under the name that it derives from resource and device.
   std::string device_info_path(const state::ClaimedDevice& device) const;
 
   std::string driver_, cdi_dir_, device_info_dir_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// From records to the API's JSON.
+/// From records to the API's JSON. What the pod's network looks like is copied from the attachment's record: the plugin
+/// that made it is the only one who knows, and the daemon asks no pod.
 #include "device-manager/dra/claim_status.h"
 
 #include <boost/json/object.hpp>
@@ -14,6 +15,7 @@ using kubernetes::percent_encoded;
 
 namespace {
 
+/// The API refuses a status with more. Source: resource.k8s.io/v1, NetworkDeviceData.
 constexpr std::size_t kMostAddresses = 16;
 
 const json::value* member(const json::value& value, std::string_view key) {
@@ -44,11 +46,13 @@ json::object network_data(const state::Attachment& attachment) {
   for_each_of(*result, "interfaces", [&](const json::value& interface) {
     if (text(interface, "name") == attachment.id.ifname && !text(interface, "sandbox").empty() &&
         !text(interface, "mac").empty())
+      // The pod's end: of a veth or VF the host's part stands in the same list, without a sandbox.
       data["hardwareAddress"] = text(interface, "mac");
   });
   return data;
 }
 
+/// The times are the records' own: one of now would make each look a change that has to be written.
 json::object condition(const state::ClaimRecord& record, const state::Attachment* attachment) {
   const bool attached = attachment != nullptr;
   return {{"type", "Attached"},
@@ -101,6 +105,7 @@ std::map<std::string, PodTrouble> troubles_of(const std::vector<Offer>& offers,
   for (const Offer& offer : offers) {
     if (!offer.trouble || offer.trouble->kind != Trouble::Kind::unhealthy) continue;
     for (const state::ClaimRecord& record : records)
+      // Without a pod there is nobody whose events could tell it.
       if (!record.pod.name.empty() && record.find(offer.device.id) != nullptr)
         result.insert_or_assign(offer.device.id, PodTrouble{record.pod, offer.device.id, offer.trouble->why});
   }
@@ -111,6 +116,8 @@ ClaimReporter::ClaimReporter(kubernetes::Api& api, std::string driver, std::stri
     : api_(api), driver_(std::move(driver)), node_(std::move(node)) {}
 
 void ClaimReporter::apply(const std::string& api_version, const ClaimStatus& claim) {
+  // With the UID, a write to another claim that has the name by now is refused as a conflict. What this field manager
+  // applied before and leaves out now is removed; others' entries stay. Source: Kubernetes, "Server-Side Apply".
   const json::object body{
       {"apiVersion", "resource.k8s.io/" + api_version},
       {"kind", "ResourceClaim"},
@@ -133,6 +140,7 @@ void ClaimReporter::apply(const std::string& api_version, const ClaimStatus& cla
 
 bool ClaimReporter::report(const std::string& api_version, const std::vector<ClaimStatus>& claims, Time now) {
   if (api_version.empty() || !backoff_.is_due(now)) return false;
+  // Claims come and go with pods: those that are gone must not be remembered for ever.
   std::map<std::string, json::array> kept;
   for (const ClaimStatus& claim : claims)
     if (const auto found = reported_.find(claim.uid); found != reported_.end()) kept.insert(*found);
@@ -153,6 +161,7 @@ bool ClaimReporter::report(const std::string& api_version, const std::vector<Cla
 }
 
 void ClaimReporter::post_event(const PodTrouble& trouble, const std::string& time) {
+  // Both forms of the source are given: older clients show `source`, newer ones `reportingComponent`.
   const bool bad = !trouble.why.empty();
   const json::object body{
       {"apiVersion", "v1"},

@@ -19,6 +19,7 @@
 
 namespace barewire::dra {
 
+/// What is written to status.devices of one claim: a whole list of this driver's entries, in the form of the API.
 struct ClaimStatus {
   std::string uid{}, name_space{}, name{};
   boost::json::array devices{};
@@ -47,18 +48,23 @@ std::map<std::string, PodTrouble> troubles_of(const std::vector<Offer>& offers,
 class ClaimReporter {
  public:
   using Time = kubernetes::Backoff::Time;
-  /// `api` outlives it.
+  /// `api` outlives it. `driver` is the name that owns the written fields, `node` the cluster's name of this node, for
+  /// events.
   ClaimReporter(kubernetes::Api& api, std::string driver, std::string node);
 
   /// Writes what differs from what was written last, by server-side apply: entries of other drivers stay. Nothing
   /// before the back-off is over. True when all is written. Throws Error when it cannot be.
   bool report(const std::string& api_version, const std::vector<ClaimStatus>& claims, Time now);
+  /// Zero when report() may be called at once.
   std::chrono::milliseconds until_due(Time now) const { return backoff_.left(now); }
-  /// `troubles` by device, of now: an event for each that is new, and for each that is over.
+  /// `troubles` by device, of now: an event for each that is new, and for each that is over. `time` is RFC 3339, UTC.
+  /// Throws Error when one could not be sent: it and those after it are lost.
   void tell_pods(const std::map<std::string, PodTrouble>& troubles, const std::string& time);
 
  private:
+  /// One PATCH. A claim that has gone, or was allocated anew, is no error: there is nothing to report then.
   void apply(const std::string& api_version, const ClaimStatus& claim);
+  /// `time` is RFC 3339, UTC. Throws Error when the API server does not take it.
   void post_event(const PodTrouble& trouble, const std::string& time);
 
   kubernetes::Api& api_;

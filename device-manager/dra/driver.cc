@@ -25,6 +25,8 @@ state::Allocation promise_of(const state::ClaimRecord& record, const state::Clai
           .since = record.since};
 }
 
+/// Parameters are not compared: a claim's specification cannot be changed, and its class was copied into it by the
+/// scheduler.
 bool is_same_choice(const state::ClaimRecord& record, const ClaimView& view) {
   return std::equal(record.devices.begin(), record.devices.end(), view.devices.begin(), view.devices.end(),
                     [](const state::ClaimedDevice& a, const ChosenDevice& b) {
@@ -33,6 +35,7 @@ bool is_same_choice(const state::ClaimRecord& record, const ClaimView& view) {
                     });
 }
 
+/// The selector says which nodes come with the device (RDMA, vhost-net). One that a pod has may fit none by now.
 inventory::Member member_of(const inventory::Pool& pool, const inventory::Device& device) {
   for (const inventory::Selector& selector : pool.selectors)
     if (inventory::matches(selector, device)) return {&device, &selector};
@@ -66,6 +69,7 @@ std::vector<state::ClaimRecord> Driver::records() const {
 }
 
 boost::json::value Driver::fetch(const ClaimRef& claim) {
+  // kubelet may ask before the other thread has told of the version.
   if (api_version_.empty()) api_version_ = find_api_version(api_);
   return api_.require(
       {.path = fmt::format("/apis/resource.k8s.io/{}/namespaces/{}/resourceclaims/{}", api_version_,
@@ -99,6 +103,7 @@ void Driver::require_fit(const state::ClaimedDevice& claimed, const Target& targ
     wanted = std::string(driver->as_string());
     whose = "the claim asks for";
   }
+  // Without a wish any driver will do, but a VF without one can be used by nobody.
   if (wanted.empty() ? !mode.empty() : mode == wanted) return;
   throw Error(Error::Code::held,
               fmt::format("{} is bound to \"{}\", {} \"{}\"", claimed.id, target.device.driver, whose,
@@ -115,6 +120,7 @@ state::ClaimRecord Driver::plan(const ClaimRef& claim, const ClaimView& view) co
   if (!view.pods.empty()) record.pod = view.pods.front();
   record.since = state::now_text();
   for (const ChosenDevice& chosen : view.devices) {
+    // By the scheduler's names, from the last look: the claim does not say which PCI address or resource it is.
     const Target& target = find_target(chosen.pool, chosen.device);
     record.devices.push_back({.request = chosen.request,
                               .pool = chosen.pool,
@@ -133,6 +139,8 @@ void Driver::carry_out(const state::ClaimRecord& record, bool anew) {
   for (const state::ClaimedDevice& each : record.devices) {
     targets.push_back(present(each));
     if (anew) require_fit(each, targets.back());
+    // Before the files: what leads containers to a device must not be there while another may still get it. A promise
+    // that this claim has already is only written anew.
     inventory::allocate(host, promise_of(record, each), kPatience);
   }
   std::vector<inventory::Member> members;
@@ -150,6 +158,7 @@ Prepared Driver::answer(const state::ClaimRecord& record) const {
 Prepared Driver::prepare_anew(const ClaimRef& claim, const ClaimView& view) {
   const state::ClaimRecord record = plan(claim, view);
   if (record.devices.empty()) return {};
+  // From here on a daemon that dies leaves something behind that the next one finds.
   records_.save(record);
   try {
     carry_out(record, true);
@@ -177,6 +186,8 @@ Prepared Driver::prepare(const ClaimRef& claim) try {
     carry_out(*record, false);
     return answer(*record);
   }
+  // Deallocated and allocated anew while kubelet or this daemon was away: the devices of before are not this claim's
+  // now.
   if (record && !is_same_choice(*record, view)) {
     take_back(*record);
     record.reset();
@@ -192,6 +203,7 @@ Prepared Driver::prepare(const ClaimRef& claim) try {
 
 void Driver::take_back(const state::ClaimRecord& record) {
   vf::Host host(node_);
+  // The reverse of carry_out, and the record last: a daemon that dies in between is asked again, or sweeps.
   files_.remove_cdi(record);
   for (const state::ClaimedDevice& each : record.devices) {
     // Another's promise may be what the claim was refused for; its device-info file has the same name.
@@ -205,6 +217,7 @@ void Driver::take_back(const state::ClaimRecord& record) {
 }
 
 std::string Driver::unprepare(const ClaimRef& claim) try {
+  // Only the record is asked: kubelet unprepares claims that the API server has deleted already.
   const auto record = records_.find(claim.uid);
   if (!record) return {};
   take_back(*record);
@@ -249,6 +262,7 @@ bool Driver::is_gone(const state::ClaimRecord& record) {
   } catch (const kubernetes::ApiRefusal& refusal) {
     return refusal.status() == 404;
   } catch (const Error& error) {
+    // Another claim of the same name, or one whose devices were taken from it; everything else says nothing of it.
     return error.is(Error::Code::try_again);
   }
 }
@@ -256,6 +270,7 @@ bool Driver::is_gone(const state::ClaimRecord& record) {
 bool Driver::sweep(Time now) {
   bool waiting = release_orphans(now);
   for (const state::ClaimRecord& record : records_.list()) {
+    // A VF in a pod's netns comes back by DEL. Only then may the claim's promise be broken.
     if (is_attached(record) || !is_gone(record)) {
       missing_since_.erase(record.uid);
       continue;
@@ -277,6 +292,7 @@ bool Driver::release_orphans(Time now) {
   std::vector<std::pair<std::string, std::string>> unreadable;
   std::set<std::string> recorded;
   for (const state::ClaimRecord& record : records_.list(&unreadable)) recorded.insert(record.uid);
+  // A record that cannot be read may be the one that stands behind a promise.
   if (!unreadable.empty()) return false;
   bool waiting = false;
   for (const state::Allocation& each : host.allocations.list()) {

@@ -22,9 +22,11 @@
 
 namespace barewire::dra {
 
+/// Names and places, as the daemon's command line has them; the defaults are those of barewired(8).
 struct DriverSettings {
   std::string name = "barewire.io";
   std::string node{};  ///< the node's name in the cluster
+  /// Runtimes read it by default, and it is empty after a reboot: rebuild() is for that.
   std::string cdi_dir = "/var/run/cdi";
   std::string device_info_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
   std::chrono::milliseconds grace{30'000};  ///< for which a claim must not have been there
@@ -41,8 +43,12 @@ class Driver {
   /// "v1" or "v1beta1", of the API server; before it is known it is asked for.
   void set_api_version(std::string version) { api_version_ = std::move(version); }
 
+  /// What went wrong is the answer's `error`, which kubelet shows with the pod. Asking again for a claim that is
+  /// prepared answers the same and makes its files again: kubelet asks after each of its restarts. Waits up to 10 s for
+  /// each device's lock.
   Prepared prepare(const ClaimRef& claim);
-  /// Empty when it is done, also for a claim that is not known; else why not.
+  /// Empty when it is done, also for a claim that is not known; else why not. Works without the API server, where the
+  /// claim may be gone already.
   std::string unprepare(const ClaimRef& claim);
 
   /// Makes the files of every recorded claim anew: they are gone after a reboot, the pods are not.
@@ -51,24 +57,37 @@ class Driver {
   /// before kubelet heard of them. True when something waits for the grace to be over.
   bool sweep(Time now);
 
+  /// Those that can be read. Throws Error{io} when the directory cannot be.
   std::vector<state::ClaimRecord> records() const;
 
  private:
+  /// A device that is offered, and the pool that says how.
   struct Target {
     inventory::Device device;
     inventory::Pool pool;
   };
+  /// The claim as the API server has it now: kubelet tells no more than its name. Throws ApiRefusal, Error{io},
+  /// Error{decode}.
   boost::json::value fetch(const ClaimRef& claim);
+  /// The record that the claim is to have. Throws Error{config} when several pods share it, Error{device} for a device
+  /// that is not offered here.
   state::ClaimRecord plan(const ClaimRef& claim, const ClaimView& view) const;
+  /// Throws Error{held} when the device is bound to another kind of driver than claim or pool asks for.
   void require_fit(const state::ClaimedDevice& claimed, const Target& target) const;
+  /// Throws Error{device} when no look found it.
   const Target& find_target(const std::string& pool, const std::string& device) const;
+  /// The device as sysfs shows it now. Throws Error{device} when it has left the node.
   Target present(const state::ClaimedDevice& claimed) const;
   /// `anew`: the devices have to fit what is asked for; else a pod may run with them already.
   void carry_out(const state::ClaimRecord& record, bool anew);
+  /// From the record alone, so that each answer for one claim is the same.
   Prepared answer(const state::ClaimRecord& record) const;
   Prepared prepare_anew(const ClaimRef& claim, const ClaimView& view);
+  /// Undoes carry_out() and removes the record, as far as each thing is still there and this claim's.
   void take_back(const state::ClaimRecord& record);
+  /// Is it certain that the claim, with these devices, is no more? False when the API server cannot be asked.
   bool is_gone(const state::ClaimRecord& record);
+  /// Does an attachment hold one of its devices? True also where that cannot be read.
   bool is_attached(const state::ClaimRecord& record) const;
   bool release_orphans(Time now);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// kubelet picks the newest version that it knows of those told at registration.
+/// kubelet picks the newest version that it knows of those told at registration. 1.33 and older do not know v1; the
+/// messages of v1beta1 are the same, so one implementation serves both.
 #include "device-manager/dra/endpoint.h"
 
 #include <algorithm>
@@ -14,6 +15,7 @@ using kubelet::RpcMethods;
 
 namespace {
 
+/// Whatever is thrown is an answer: without one kubelet waits until its deadline, and the pod with it.
 RpcAnswer answer(const std::function<std::string()>& work) {
   try {
     return {RpcCode::ok, work(), {}};
@@ -27,6 +29,7 @@ RpcAnswer answer(const std::function<std::string()>& work) {
 }  // namespace
 
 EndpointPaths endpoint_paths(const std::string& kubelet_dir, const std::string& driver, const std::string& instance) {
+  // kubelet 1.33 and newer take two instances of a driver at once, each with its own sockets.
   const std::string suffix = instance.empty() ? "" : "-" + instance;
   return {.registration = fmt::format("{}/plugins_registry/{}{}-reg.sock", kubelet_dir, driver, suffix),
           .service = fmt::format("{}/plugins/{}/dra{}.sock", kubelet_dir, driver, suffix)};
@@ -36,6 +39,7 @@ bool Endpoint::serve() {
   const bool service = service_ && service_->is_reachable();
   const bool registration = registration_ && registration_->is_reachable();
   if (service && registration) return false;
+  // First: while the service's socket is made anew, kubelet must not be led to the old one.
   registration_.reset();
   if (!service) {
     service_.reset();
@@ -61,6 +65,7 @@ void Endpoint::add_stream(const std::shared_ptr<kubelet::RpcStream>& stream) {
 }
 
 std::string Endpoint::prepare(const std::string& request) {
+  // An entry for every claim, failed ones too: kubelet refuses an answer that leaves one out, and all of it then.
   std::map<std::string, Prepared> answers;
   for (const ClaimRef& claim : decode_claims(request)) answers[claim.uid] = handlers_.prepare(claim);
   return encode_prepared(answers);
@@ -73,6 +78,7 @@ std::string Endpoint::unprepare(const std::string& request) {
 }
 
 RpcMethods Endpoint::service_methods() {
+  // gRPC's thread only hands over, since the driver is of one thread; a request that comes after the end is dropped.
   const auto on_thread = [this](auto work) {
     return [this, alive = std::weak_ptr(alive_), work](std::string request, const RpcMethods::Reply& reply) {
       handlers_.post([alive, work, request = std::move(request), reply] {
@@ -105,6 +111,7 @@ RpcMethods Endpoint::registration_methods() {
       driver_,
       paths_.service,
       {"v1.DRAPlugin", "v1beta1.DRAPlugin", "v1.DRAResourceHealth", "v1alpha1.DRAResourceHealth"}};
+  // Answered on gRPC's own thread: kubelet waits for 1 s, and the driver's may be waiting for a lock.
   methods.unary["/pluginregistration.Registration/GetInfo"] = [info](const std::string&,
                                                                      const RpcMethods::Reply& reply) {
     reply({RpcCode::ok, kubelet::encode_info(info), {}});

@@ -18,6 +18,7 @@ namespace barewire::dra {
 
 struct EndpointPaths {
   std::string registration{};  ///< below kubelet's plugins_registry
+  /// Absolute, below kubelet's plugins: kubelet is told this path at registration.
   std::string service{};
 };
 /// `instance` tells two daemons during an upgrade apart; may be empty.
@@ -31,6 +32,8 @@ struct EndpointHandlers {
   std::function<void(const kubelet::RegistrationStatus&)> on_registered;
 };
 
+/// Both sockets, and who listens to the health of devices. Everything but the handing over by `post` is of the
+/// handlers' thread.
 class Endpoint {
  public:
   Endpoint(std::string driver, EndpointPaths paths, EndpointHandlers handlers)
@@ -42,15 +45,19 @@ class Endpoint {
   void tell_health(std::string bytes);
 
  private:
+  /// Package "pluginregistration", whatever its version: GetInfo and NotifyRegistrationStatus.
   kubelet::RpcMethods registration_methods();
+  /// DRAPlugin and DRAResourceHealth, each under the names of both its versions.
   kubelet::RpcMethods service_methods();
   void add_stream(const std::shared_ptr<kubelet::RpcStream>& stream);
+  /// All claims of a pod in one request, one entry of the answer for each.
   std::string prepare(const std::string& request);
   std::string unprepare(const std::string& request);
 
   std::string driver_;
   EndpointPaths paths_;
   EndpointHandlers handlers_;
+  /// The last message, for streams that begin later
   std::string health_;
   std::vector<std::shared_ptr<kubelet::RpcStream>> streams_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< posted work may come after the end

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Messages of kubelet's DRA API.
+/// Messages of kubelet's DRA API. v1 and v1beta1 have the same fields under the same numbers, so one generated type
+/// reads both.
 #include "device-manager/dra/messages.h"
 
 #include "core/error.h"
@@ -26,6 +27,7 @@ std::string encode_prepared(const std::map<std::string, Prepared>& claims) {
       device->set_pool_name(each.pool);
       device->set_device_name(each.device);
       for (const std::string& id : each.cdi_ids) device->add_cdi_device_ids(id);
+      // Optional in the message: an empty one is a share without a name, which is not the same as none.
       if (!each.share_id.empty()) device->set_share_id(each.share_id);
     }
   }

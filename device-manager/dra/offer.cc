@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Attributes of devices. The API allows 32 of them and of capacities together, and 64 characters each.
+/// Attributes of devices. The API allows 32 of them and of capacities together, and 64 characters each. The server
+/// refuses the whole slice for one that is too long or too many.
 #include "device-manager/dra/offer.h"
 
 #include <algorithm>
@@ -20,6 +21,7 @@ namespace {
 
 constexpr std::size_t kLongestValue = 64;
 
+/// Left out rather than cut: an expression that compares with a part of a name would choose the wrong device.
 void put(json::object& attributes, std::string_view id, const std::string& value) {
   if (!value.empty() && value.size() <= kLongestValue) attributes[id] = json::object{{"string", value}};
 }
@@ -30,7 +32,8 @@ void put(json::object& attributes, std::string_view id, bool value) {
   attributes[id] = json::object{{"bool", value}};
 }
 
-/// What others look for under these very names.
+/// What others look for under these very names. Multus skips devices without both of k8s.cni.cncf.io; an auxiliary
+/// device has no PCI address that it could be told by.
 void put_standard(json::object& attributes, const Offer& offer) {
   const inventory::Device& device = offer.device;
   if (device.type != inventory::DeviceType::auxiliary) put(attributes, "resource.kubernetes.io/pciBusID", device.id);
@@ -41,6 +44,7 @@ void put_standard(json::object& attributes, const Offer& offer) {
   put(attributes, "k8s.cni.cncf.io/resourceName", offer.resource);
 }
 
+/// Names without a domain are in that of the driver. Source: resource.k8s.io/v1, type QualifiedName.
 void put_own(json::object& attributes, const inventory::Device& device) {
   put(attributes, "vendor", device.vendor);
   put(attributes, "device", device.device);
@@ -65,6 +69,7 @@ void put_nic(json::object& attributes, const inventory::Device& device, const Ni
   if (representor != facts.representors.end()) put(attributes, "representor", representor->second);
 }
 
+/// What nobody knows is left out: `false` would keep claims away from a card that may well do it.
 void add_abilities(NicFacts& facts, const hw::Profile& profile) {
   constexpr std::pair<const char*, hw::Attribute> kAbilities[] = {{"canTrust", hw::Attribute::trust},
                                                                   {"canQinQ", hw::Attribute::vlan_8021ad},
@@ -79,6 +84,7 @@ void add_abilities(NicFacts& facts, const hw::Profile& profile) {
 
 void add_representors(NicFacts& facts, const kernel::Sysfs& sysfs, const vf::Pf& pf,
                       const kernel::DevlinkHandle& handle) {
+  // Two PFs of a card may share one switch; their representors tell the PF by its PCI function number.
   const auto number = static_cast<std::uint16_t>(pf.pci.address.back() - '0');
   for (const vf::Vf& each : pf.vfs)
     if (const auto found = vf::find_representor(sysfs, handle, pf.link->name, number, each.id))
@@ -109,6 +115,7 @@ NicFacts find_facts(const Node& node, vf::Host& host, const std::string& pf_addr
   return {};
 }
 
+/// The API takes DNS labels (RFC 1123): lower case, digits and '-', 63 of them.
 std::string label_of(const std::string& id) {
   std::string label = id;
   for (char& c : label) {
@@ -131,6 +138,7 @@ json::object device_json(const Offer& offer, const NicFacts& facts, const std::s
   if (facts.link_speed_mbps)
     result["capacity"] = json::object{{"bandwidth", json::object{{"value", quantity_of_mbps(*facts.link_speed_mbps)}}}};
   if (offer.trouble && with_taint) {
+    // NoSchedule, not NoExecute: whether a pod is thrown off a sick device is for its administrator to say (KEP-5055).
     const char* key = offer.trouble->kind == Trouble::Kind::taken ? "taken" : "unhealthy";
     result["taints"] = json::array{json::object{{"key", fmt::format("{}/{}", driver, key)}, {"effect", "NoSchedule"}}};
   }
@@ -138,6 +146,7 @@ json::object device_json(const Offer& offer, const NicFacts& facts, const std::s
 }
 
 std::string quantity_of_mbps(std::uint64_t mbps) {
+  // The API server stores quantities in their shortest form; "25000M" would come back as "25G" and look changed.
   if (mbps != 0 && mbps % 1000 == 0) return fmt::format("{}G", mbps / 1000);
   return fmt::format("{}M", mbps);
 }

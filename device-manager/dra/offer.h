@@ -19,8 +19,10 @@ namespace barewire::dra {
 struct NicFacts {
   std::string profile{};       ///< "intel-igb", "probed"
   std::string eswitch_mode{};  ///< "legacy", "switchdev"; empty: it has none
+  /// phys_switch_id of the uplink: ports with the same one can be bridged in hardware
   std::string switch_id{};
   std::string bond{};  ///< the bond that its uplink is in
+  /// Of the uplink, which all VFs share; absent without a carrier.
   std::optional<std::uint32_t> link_speed_mbps{};
   std::map<std::string, bool> can{};                    ///< "canTrust" → … ; left out: nobody knows
   std::map<std::uint32_t, std::string> representors{};  ///< by VF number
@@ -28,13 +30,15 @@ struct NicFacts {
 /// By the PF's PCI address. A PF that cannot be asked has no facts; never throws.
 NicFacts find_facts(const Node& node, vf::Host& host, const std::string& pf, const std::vector<kernel::Link>& links);
 
-/// Something that keeps a device from being given away now. Source: KEP-5055.
+/// Something that keeps a device from being given away now. Source: KEP-5055. Told as a taint, by which the scheduler
+/// keeps away from it; pods that have it go on.
 struct Trouble {
   enum class Kind { unhealthy, taken };
   Kind kind = Kind::unhealthy;
   std::string why{};  ///< a clause
 };
 
+/// A device that claims may ask for, whether or not one can have it at this moment.
 struct Offer {
   inventory::Device device{};
   std::string resource{};  ///< of its pool, "example.com/fast"
@@ -43,7 +47,7 @@ struct Offer {
 
 /// "0000:01:10.0" → "0000-01-10-0", a DNS label; the same for a pool's part of a name.
 std::string label_of(const std::string& id);
-/// Of a VF its PF, else the device itself: what the devices of one pool of the API share.
+/// Of a VF its PF, else the device itself: what the devices of one pool of the API share. A reference into `device`.
 const std::string& parent_of(const inventory::Device& device);
 
 /// {"name", "attributes", "capacity", "taints"?}, as in v1. `driver` is the domain of the taints.

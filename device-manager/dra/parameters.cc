@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// One table of keys, each with what is a value of it.
+/// One table of keys, each with what is a value of it. The API server passes parameters on unread, so a slip in one
+/// shows up nowhere else.
 #include "device-manager/dra/parameters.h"
 
 #include <algorithm>
@@ -28,6 +29,7 @@ void rate(const JsonView& value) {
 void interface_name(const JsonView& value) {
   constexpr std::size_t kLongest = 15;  // IFNAMSIZ - 1
   const std::string name = value.string();
+  // As the kernel judges names. Source: net/core/dev.c, dev_valid_name.
   const bool plain =
       std::none_of(name.begin(), name.end(), [](unsigned char c) { return c <= ' ' || c == '/' || c == ':'; });
   if (name.empty() || name.size() > kLongest || !plain || name == "." || name == "..")
@@ -88,6 +90,7 @@ json::object exactly(const std::string& name, const json::value& value) {
   throw Error(Error::Code::config, fmt::format("{}: {}", subject, what), "the keys are: " + known);
 }
 
+/// By exact name, as above: `JsonView` would take "Kind" for "kind".
 std::string member(const json::object& object, std::string_view key) {
   const json::value* found = object.if_contains(key);
   return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
@@ -117,6 +120,7 @@ void merge_parameters(json::object& settings, const json::object& over) {
   for (const auto& [name, value] : over) settings[name] = value;
 }
 
+/// After class and claim are merged: each alone may be incomplete, and the other completes it.
 void require_consistent(const json::object& settings, const std::string& subject) {
   const json::value document = settings;
   const JsonView view(document, subject + ": key");

@@ -9,6 +9,7 @@
 
 namespace barewire::dra {
 
+/// Both have to be given, as with every object of Kubernetes: parameters of a later form are refused, not misread.
 inline constexpr const char* kParametersVersion = "barewire.io/v1";
 inline constexpr const char* kParametersKind = "VfConfig";
 
@@ -16,7 +17,7 @@ inline constexpr const char* kParametersKind = "VfConfig";
 /// `subject` names whose parameters they are.
 boost::json::object parse_parameters(const boost::json::value& parameters, const std::string& subject);
 
-/// `over` on top of `settings`, key by key.
+/// `over` on top of `settings`, key by key. What a claim says of a key takes the place of what its class says.
 void merge_parameters(boost::json::object& settings, const boost::json::object& over);
 /// What single keys cannot tell: throws Error{config} for a priority without VLAN, a guaranteed rate above the limit.
 void require_consistent(const boost::json::object& settings, const std::string& subject);

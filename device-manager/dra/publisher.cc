@@ -30,6 +30,7 @@ std::string find_api_version(kubernetes::Api& api) {
   const JsonView view(group, "API group resource.k8s.io: key", Error::Code::decode);
   std::vector<std::string> served;
   for (const JsonView& each : view.at("versions").array()) served.push_back(each.string_or("version", ""));
+  // Newest first. v1 came with Kubernetes 1.34, v1beta1 with 1.32.
   for (const char* known : {"v1", "v1beta1"})
     if (std::find(served.begin(), served.end(), known) != served.end()) return known;
   throw Error(Error::Code::io, "the API server has neither v1 nor v1beta1 of resource.k8s.io",
@@ -52,6 +53,7 @@ std::string Publisher::path(const std::string& name) const {
 
 void Publisher::connect() {
   if (identity_.api_version.empty()) identity_.api_version = find_api_version(api_);
+  // Slices are owned by the node object, so that the API server removes them with it.
   const json::value node = api_.require({.path = "/api/v1/nodes/" + kubernetes::percent_encoded(identity_.node)});
   const JsonView view(node, "node " + identity_.node + ": key", Error::Code::decode);
   identity_.node_uid = view.at("metadata").at("uid").string();
@@ -64,6 +66,7 @@ void Publisher::list() {
   const std::string selector =
       kubernetes::percent_encoded(fmt::format("spec.nodeName={},spec.driver={}", identity_.node, identity_.driver));
   std::string next;
+  // A server that always promises more must not hold this thread for ever.
   constexpr int kMostPages = 100;
   for (int page = 0; page < kMostPages; ++page) {
     const json::value answer =
@@ -97,6 +100,7 @@ void Publisher::write(const SliceWrite& write) {
       {.method = create ? "POST" : "PUT", .path = path(create ? "" : write.name), .body = json::serialize(write.body)});
   PublishedSlice slice = parse_slice(answer, identity_);
   const json::array wanted = parse_slice(write.body, identity_).devices;
+  // A server with DRADeviceTaints switched off drops the field without a word; a sick device has to be left out there.
   if (has_taint(wanted) && !has_taint(slice.devices)) knows_taints_ = false;
   if (slice.resource_version.empty())
     throw Error(Error::Code::io, fmt::format("the API server gave ResourceSlice {} no resourceVersion", write.name));
@@ -111,6 +115,7 @@ void Publisher::sync_once() {
   const auto pools = lay_out(offers_, facts_, identity_, with_taints);
   for (const SliceWrite& each : plan_writes(pools, published_, identity_)) {
     write(each);
+    // Laid out anew without them; once at most, since what is known of the server does not go back.
     if (with_taints && !knows_taints_) return sync_once();
   }
 }
@@ -131,6 +136,8 @@ bool Publisher::sync(Time now) {
     backoff_.failed(now);
     throw;
   } catch (const Error&) {
+    // Also after a write that got no answer: it may have arrived. What the server has is read before anything is
+    // written.
     listed_ = false;
     backoff_.failed(now);
     throw;

@@ -16,6 +16,7 @@
 
 namespace barewire::dra {
 
+/// Holds what was read and written last, so that a look at the node that finds nothing new costs no request.
 class Publisher {
  public:
   using Time = kubernetes::Backoff::Time;
@@ -36,16 +37,22 @@ class Publisher {
   const std::string& api_version() const noexcept { return identity_.api_version; }
 
  private:
+  /// Learns the API's version and the node's UID. Throws Error, ApiRefusal when the cluster has no such node.
   void connect();
+  /// Every slice of this node and driver, whoever wrote it: those that are not desired are removed.
   void list();
+  /// One request. Throws ApiRefusal: 409 means that somebody else was faster.
   void write(const SliceWrite& write);
+  /// From the present list to the desired one, without regard to time.
   void sync_once();
+  /// Of one slice; of all where `name` is empty.
   std::string path(const std::string& name) const;
 
   kubernetes::Api& api_;
   Identity identity_;
   std::vector<Offer> offers_;
   std::map<std::string, NicFacts> facts_;
+  /// Before the first look at the node: no offers are not the same as nothing to offer
   bool offered_ = false;
   bool listed_ = false;
   bool knows_taints_ = true;  ///< until the API server drops one

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Devices of pools that claims may take.
+/// Devices of pools that claims may take. One look for all of them; the facts of a PF are asked for once, not for each
+/// of its VFs.
 #include "device-manager/dra/scan.h"
 
 #include <algorithm>
@@ -22,6 +23,7 @@ std::optional<Trouble> find_trouble(const std::string& mode, bool has_carrier, c
   using Kind = Trouble::Kind;
   const std::string present = inventory::driver_mode_of(device);
   if (present.empty()) return Trouble{Kind::unhealthy, "no driver is bound to it"};
+  // Not `taken`: the device is free, but a pod that got it would find another driver than its pool promises.
   if (present != mode)
     return Trouble{Kind::unhealthy, fmt::format("it is bound to {}, the pool is for {}", device.driver, mode)};
   if (!has_carrier) return Trouble{Kind::unhealthy, "its PF has no carrier"};
@@ -38,6 +40,7 @@ Scan scan(const Node& node, const std::vector<inventory::Pool>& pools, const std
   const auto use = inventory::Use::look(host, kernel::list_links(host.socket));
   const auto devices = inventory::list_devices(host.sysfs, use.links());
   auto promised = use.promised_resources();
+  // A VF in a pod has no netdev here, so selectors would not find it again: its slice must not lose it for that.
   for (const state::ClaimRecord& claim : claims)
     for (const state::ClaimedDevice& each : claim.devices) promised.insert_or_assign(each.id, each.resource);
   const auto membership = inventory::assign(pools, devices, promised);

@@ -15,6 +15,7 @@
 
 namespace barewire::dra {
 
+/// Every device of pools for claims, those in trouble too: what becomes of them is said by taint and by health.
 struct Scan {
   std::vector<Offer> offers{};
   std::map<std::string, NicFacts> facts{};  ///< by PF

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Layout and comparison of slices. Names are derived from node, driver and PF: two daemons during an upgrade write the
-/// same slices, not each its own.
+/// same slices, not each its own. The allocator takes a pool for incomplete, and gives nothing of it, until all slices
+/// of its newest generation are there.
 #include "device-manager/dra/slices.h"
 
 #include <algorithm>
@@ -16,7 +17,8 @@ namespace {
 
 constexpr std::size_t kLongestName = 253;
 
-/// FNV-1a; for names that are too long to hold what they stand for.
+/// FNV-1a; for names that are too long to hold what they stand for. std::hash may differ between two builds, and the
+/// names must not.
 std::string hash_of(std::string_view text) {
   std::uint64_t hash = 14695981039346656037ULL;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
@@ -52,7 +54,7 @@ std::string text(const json::object& object, std::string_view key) {
   return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
 }
 
-/// What we write of a taint; the server adds when it came.
+/// What we write of a taint; the server adds when it came. That time is not ours to compare.
 json::array plain_taints(const json::value& taints) {
   json::array result;
   if (!taints.is_array()) return result;
@@ -114,6 +116,8 @@ class PoolPlan {
   const std::vector<std::string>& names() const { return names_; }
 
  private:
+  // One slice that changes by itself can be replaced in place: nobody sees half of it. Devices that move between two
+  // slices would be seen twice, or not at all, as would those of a slice that comes or goes.
   bool needs_generation(std::size_t published_count) const {
     std::size_t moved = 0;
     for (std::size_t i = 0; i < names_.size(); ++i) {
@@ -133,6 +137,7 @@ class PoolPlan {
                                                                        {"name", identity_.node},
                                                                        {"uid", identity_.node_uid},
                                                                        {"controller", true}}}}};
+    // The server refuses with 409 when another has written since: nothing of somebody else's is overwritten unseen.
     if (before_[i] != nullptr) metadata["resourceVersion"] = before_[i]->resource_version;
     if (before_[i] != nullptr && !before_[i]->uid.empty()) metadata["uid"] = before_[i]->uid;
     return {{"apiVersion", "resource.k8s.io/" + identity_.api_version},
@@ -165,10 +170,13 @@ std::string pool_name(const std::string& node, const std::string& parent) {
 
 std::vector<DesiredPool> lay_out(std::vector<Offer> offers, const std::map<std::string, NicFacts>& facts,
                                  const Identity& identity, bool with_taints) {
+  // The scheduler takes the first that fits: an order that changed would change which device a pod gets, and all
+  // slices.
   std::sort(offers.begin(), offers.end(), [](const Offer& a, const Offer& b) {
     return std::tie(parent_of(a.device), a.device.number, a.device.id) <
            std::tie(parent_of(b.device), b.device.number, b.device.id);
   });
+  // Always the smaller where taints are possible: a layout that followed each device's health would move devices about.
   const std::size_t most = with_taints ? kMostTaintedDevices : kMostDevices;
   std::vector<DesiredPool> pools;
   for (const Offer& offer : offers) {

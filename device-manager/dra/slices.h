@@ -28,6 +28,7 @@ struct Identity {
   std::string api_version{};  ///< "v1" or "v1beta1"
 };
 
+/// The slices of one PF, numbered from 0 by their place here.
 struct DesiredPool {
   std::string name{};                        ///< "n1/0000-01-00.0"
   std::vector<boost::json::array> slices{};  ///< devices, in the form of v1
@@ -36,6 +37,7 @@ struct DesiredPool {
 /// the API server knows none, it is left out.
 std::vector<DesiredPool> lay_out(std::vector<Offer> offers, const std::map<std::string, NicFacts>& facts,
                                  const Identity& identity, bool with_taints);
+/// Of the PF, or other parent, `parent` (its id): unique in the cluster, since the node's name is part of it.
 std::string pool_name(const std::string& node, const std::string& parent);
 
 /// A slice as the API server has it, in one form for all versions of the API.
@@ -43,6 +45,7 @@ struct PublishedSlice {
   std::string name{}, resource_version{}, uid{};
   std::string pool{};
   std::int64_t generation = 0;
+  /// resourceSliceCount, as this slice tells it
   std::int64_t count = 0;
   boost::json::array devices{};
   bool is_sound = false;  ///< of this node and driver in the way that we write it
@@ -50,6 +53,7 @@ struct PublishedSlice {
 /// Throws Error{decode} for what is no ResourceSlice.
 PublishedSlice parse_slice(const boost::json::value& slice, const Identity& identity);
 
+/// One request to the API server. An update carries the resourceVersion that it is based on.
 struct SliceWrite {
   enum class Kind { create, update, remove } kind = Kind::create;
   std::string name{};
