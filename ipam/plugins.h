@@ -19,6 +19,8 @@ void check(const cni::Request& request, Node& node);
 void gc(const cni::Request& request, Node& node);
 /// Throws Error{not_available} when a range set is exhausted or the directory cannot be written.
 void status(const cni::Request& request, Node& node);
+/// Throws Error{config} for a key that ADD would refuse.
+void validate(const cni::Request& request);
 }  // namespace host_local
 
 namespace static_addresses {
@@ -29,6 +31,8 @@ cni::Result add(const cni::Request& request, Node& node);
 void check(const cni::Request& request, Node& node);
 /// Throws Error{config} for a configuration ADD would refuse.
 void status(const cni::Request& request, Node& node);
+/// As status.
+void validate(const cni::Request& request);
 }  // namespace static_addresses
 
 namespace dhcp {
@@ -43,6 +47,8 @@ void check(const cni::Request& request, Node& node);
 void gc(const cni::Request& request, Node& node);
 /// Throws Error{not_available} when the daemon does not answer.
 void status(const cni::Request& request, Node& node);
+/// Throws Error{config} for a key that ADD would refuse.
+void validate(const cni::Request& request);
 /// Was this program called as `dhcp daemon …`?
 bool is_daemon_call(int argc, char* const* argv);
 /// The daemon, until it is stopped: returns the exit status. ipam/dhcp/daemon_options.h has its flags.
@@ -56,6 +62,7 @@ inline constexpr cni::Plugin kDhcp{.name = "dhcp",
                                    .check = dhcp::check,
                                    .gc = dhcp::gc,
                                    .status = dhcp::status,
+                                   .validate = dhcp::validate,
                                    .role = cni::Plugin::Role::gives_addresses};
 
 inline constexpr cni::Plugin kHostLocal{.name = "host-local",
@@ -65,6 +72,7 @@ inline constexpr cni::Plugin kHostLocal{.name = "host-local",
                                         .check = host_local::check,
                                         .gc = host_local::gc,
                                         .status = host_local::status,
+                                        .validate = host_local::validate,
                                         .role = cni::Plugin::Role::gives_addresses};
 
 /// Nothing is kept, so DEL and GC have nothing to do.
@@ -73,6 +81,7 @@ inline constexpr cni::Plugin kStatic{.name = "static",
                                      .add = static_addresses::add,
                                      .check = static_addresses::check,
                                      .status = static_addresses::status,
+                                     .validate = static_addresses::validate,
                                      .role = cni::Plugin::Role::gives_addresses};
 
 }  // namespace barewire::ipam

@@ -115,6 +115,10 @@ void check(const cni::Request& request, Node&) {
 }
 
 void status(const cni::Request& request, Node&) {
+  validate(request);
+}
+
+void validate(const cni::Request& request) {
   Config::parse(request);
 }
 

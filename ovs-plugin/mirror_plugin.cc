@@ -208,7 +208,8 @@ const cni::Plugin kOvsMirrorConsumer{
     .del = [](const cni::Request& request, Node& node) { ovs::del(request, node, ovs::kConsumer); },
     .check = [](const cni::Request& request, Node& node) { ovs::check(request, node, ovs::kConsumer); },
     .gc = [](const cni::Request& request, Node& node) { ovs::gc(request, node, ovs::kConsumer); },
-    .status = [](const cni::Request& request, Node& node) { ovs::status(request, node, ovs::kConsumer); }};
+    .status = [](const cni::Request& request, Node& node) { ovs::status(request, node, ovs::kConsumer); },
+    .validate = [](const cni::Request& request) { ovs::MirrorConfig::parse(request, ovs::kConsumer); }};
 
 const cni::Plugin kOvsMirrorProducer{
     .name = ovs::kProducer,
@@ -217,6 +218,7 @@ const cni::Plugin kOvsMirrorProducer{
     .del = [](const cni::Request& request, Node& node) { ovs::del(request, node, ovs::kProducer); },
     .check = [](const cni::Request& request, Node& node) { ovs::check(request, node, ovs::kProducer); },
     .gc = [](const cni::Request& request, Node& node) { ovs::gc(request, node, ovs::kProducer); },
-    .status = [](const cni::Request& request, Node& node) { ovs::status(request, node, ovs::kProducer); }};
+    .status = [](const cni::Request& request, Node& node) { ovs::status(request, node, ovs::kProducer); },
+    .validate = [](const cni::Request& request) { ovs::MirrorConfig::parse(request, ovs::kProducer); }};
 
 }  // namespace barewire

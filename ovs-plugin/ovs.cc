@@ -79,7 +79,8 @@ const cni::Plugin kOvs{
     .del = [](const cni::Request& request, Node& node) { ovs::del(request, node, ovs::kPlugin); },
     .check = [](const cni::Request& request, Node& node) { ovs::check(request, node, ovs::kPlugin); },
     .gc = [](const cni::Request& request, Node& node) { ovs::gc(request, node, ovs::kPlugin); },
-    .status = [](const cni::Request& request, Node& node) { ovs::status(request, node, ovs::kPlugin); }};
+    .status = [](const cni::Request& request, Node& node) { ovs::status(request, node, ovs::kPlugin); },
+    .validate = [](const cni::Request& request) { ovs::OvsConfig::parse(request, ovs::kPlugin); }};
 
 const cni::Plugin kUserspace{
     .name = ovs::kUserspacePlugin,
@@ -88,6 +89,7 @@ const cni::Plugin kUserspace{
     .del = [](const cni::Request& request, Node& node) { ovs::del(request, node, ovs::kUserspacePlugin); },
     .check = [](const cni::Request& request, Node& node) { ovs::check(request, node, ovs::kUserspacePlugin); },
     .gc = [](const cni::Request& request, Node& node) { ovs::gc(request, node, ovs::kUserspacePlugin); },
-    .status = [](const cni::Request& request, Node& node) { ovs::status(request, node, ovs::kUserspacePlugin); }};
+    .status = [](const cni::Request& request, Node& node) { ovs::status(request, node, ovs::kUserspacePlugin); },
+    .validate = [](const cni::Request& request) { ovs::OvsConfig::parse(request, ovs::kUserspacePlugin); }};
 
 }  // namespace barewire

@@ -210,6 +210,16 @@ void status(const cni::Request& request, Node& node) {
   cni::ipam_status(request, node);
 }
 
+/// Where the configuration names no device, the runtime will.
+void validate(const cni::Request& request) {
+  const JsonView root = request.conf.root();
+  for (const char* key : {"device", "hwaddr", "kernelpath", "pciBusID"})
+    if (root.has(key)) {
+      DeviceQuery::parse(request);
+      return;
+    }
+}
+
 }  // namespace
 
 }  // namespace host_device
@@ -220,6 +230,7 @@ const cni::Plugin kHostDevice{.name = "host-device",
                               .del = host_device::del,
                               .check = host_device::check,
                               .gc = host_device::gc,
-                              .status = host_device::status};
+                              .status = host_device::status,
+                              .validate = host_device::validate};
 
 }  // namespace barewire

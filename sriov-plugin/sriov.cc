@@ -164,6 +164,14 @@ void status(const cni::Request& request, Node& node) {
   cni::ipam_status(request, node);
 }
 
+/// Where the configuration names no VF, the runtime will: any address stands in for its.
+void validate(const cni::Request& request) {
+  const JsonView root = request.conf.root();
+  const bool named = request.conf.runtime_config("deviceID") || root.has("deviceID") || root.has("pciBusID") ||
+                     root.has("pf") || root.has("pool");
+  Config::parse(request, named ? std::nullopt : std::optional<std::string>("0000:00:00.0"));
+}
+
 }  // namespace
 
 }  // namespace sriov
@@ -174,6 +182,7 @@ const cni::Plugin kSriov{.name = "sriov",
                          .del = sriov::del,
                          .check = sriov::check,
                          .gc = sriov::gc,
-                         .status = sriov::status};
+                         .status = sriov::status,
+                         .validate = sriov::validate};
 
 }  // namespace barewire

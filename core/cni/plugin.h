@@ -25,6 +25,9 @@ struct Plugin {
   void (*check)(const Request&, Node&) = nullptr;
   void (*gc)(const Request&, Node&) = nullptr;
   void (*status)(const Request&, Node&) = nullptr;
+  /// Reads the keys as ADD does before it touches anything, without a pod, a previous result or a device. Throws
+  /// Error{config} for the first that is wrong. For who looks at a configuration before a pod needs it.
+  void (*validate)(const Request&) = nullptr;
   Version oldest{0, 1, 0};
   /// What the plugin is for: one that attaches would do so again, were it called as an IPAM plugin.
   enum class Role { attaches, gives_addresses } role = Role::attaches;

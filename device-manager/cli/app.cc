@@ -27,6 +27,7 @@ std::unique_ptr<CLI::App> make_app(Session& session) {
   add_repair_command(*app, session);
   add_gc_command(*app, session);
   add_explain_command(*app, session);
+  add_validate_command(*app, session);
   add_provision_command(*app, session);
   add_reserve_commands(*app, session);
   add_doctor_command(*app, session);

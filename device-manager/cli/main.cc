@@ -4,11 +4,20 @@
 
 #include <iostream>
 
+#include "core/cni/known_keys.h"
 #include "device-manager/cli/session.h"
 #include "packaging/plugin_table.h"
 
 namespace barewire::cli {
 namespace {
+
+/// ` (did you mean "list"?)`, or nothing.
+std::string suggestion(const CLI::App& app, const std::string& word) {
+  std::vector<std::string_view> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  const auto meant = cni::meant_by(word, names);
+  return meant ? fmt::format("; is \"{}\" meant?", *meant) : "";
+}
 
 /// CLI11 throws for --help and --version too.
 int report(const CLI::App& app, const CLI::ParseError& outcome) {
@@ -17,7 +26,7 @@ int report(const CLI::App& app, const CLI::ParseError& outcome) {
   const auto chosen = app.get_subcommands();
   const auto rest = app.remaining();
   if (chosen.empty() && !rest.empty() && !rest.front().starts_with('-'))
-    std::cerr << "barewire: there is no command " << printable(rest.front()) << '\n';
+    std::cerr << "barewire: there is no command " << printable(rest.front()) << suggestion(app, rest.front()) << '\n';
   else
     std::cerr << "barewire: " << outcome.what() << '\n';
   std::cerr << "          try `barewire " << (chosen.empty() ? "" : chosen.front()->get_name() + " ") << "--help`\n";
@@ -30,6 +39,10 @@ int run(int argc, char** argv) {
   // installed.
   Session session{.node = {.plugins = &plugins}, .terminal = Terminal::of(STDOUT_FILENO)};
   const auto app = make_app(session);
+  if (argc == 1) {  // who types the name alone wants to know what there is
+    std::cout << app->help();
+    return static_cast<int>(Exit::ok);
+  }
   try {
     app->parse(argc, argv);
     return static_cast<int>(session.exit);

@@ -50,6 +50,7 @@ void add_check_command(CLI::App& app, Session& session);
 void add_repair_command(CLI::App& app, Session& session);
 void add_gc_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
+void add_validate_command(CLI::App& app, Session& session);
 void add_provision_command(CLI::App& app, Session& session);
 void add_reserve_commands(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);

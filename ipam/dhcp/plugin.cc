@@ -85,4 +85,8 @@ void status(const cni::Request& request, Node&) {
   require_answer(request, kTimeout, Error::Code::not_available);
 }
 
+void validate(const cni::Request& request) {
+  Config::parse(request);
+}
+
 }  // namespace barewire::ipam::dhcp

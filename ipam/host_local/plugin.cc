@@ -165,4 +165,8 @@ void status(const cni::Request& request, Node& node) {
                   "release pods, enlarge the range, or run GC when reservations are left over");
 }
 
+void validate(const cni::Request& request) {
+  Config::parse(request);
+}
+
 }  // namespace barewire::ipam::host_local

@@ -222,7 +222,12 @@ void gc(const cni::Request& request, Node& node) {
 
 }  // namespace
 
-const cni::Plugin kBandwidth{
-    .name = kName, .about = "limits what a pod sends and receives", .add = add, .del = del, .check = check, .gc = gc};
+const cni::Plugin kBandwidth{.name = kName,
+                             .about = "limits what a pod sends and receives",
+                             .add = add,
+                             .del = del,
+                             .check = check,
+                             .gc = gc,
+                             .validate = [](const cni::Request& request) { BandwidthConfig::parse(request.conf); }};
 
 }  // namespace barewire::standard

@@ -118,6 +118,7 @@ const cni::Plugin kBond{.name = kKind.plugin,
                         .del = del,
                         .check = check,
                         .gc = gc,
-                        .status = cni::ipam_status};
+                        .status = cni::ipam_status,
+                        .validate = [](const cni::Request& request) { BondConfig::parse(request.conf.root()); }};
 
 }  // namespace barewire::standard

@@ -205,6 +205,7 @@ const cni::Plugin kBridge{.name = kName,
                           .del = del,
                           .check = check_bridge,
                           .gc = gc,
-                          .status = cni::ipam_status};
+                          .status = cni::ipam_status,
+                          .validate = [](const cni::Request& request) { BridgeConfig::parse(request); }};
 
 }  // namespace barewire::standard

@@ -79,6 +79,7 @@ constexpr cni::Plugin pod_link_plugin(std::string_view about) {
   };
   plugin.gc = [](const cni::Request& request, Node& node) { collect_pod_links(kind, request, node); };
   plugin.status = cni::ipam_status;
+  plugin.validate = [](const cni::Request& request) { parse(request); };
   return plugin;
 }
 

@@ -165,6 +165,7 @@ const cni::Plugin kFlannel{.name = kName,
                            .del = del,
                            .check = check,
                            .gc = gc,
-                           .status = status};
+                           .status = status,
+                           .validate = [](const cni::Request& request) { FlannelConfig::parse(request.conf.root()); }};
 
 }  // namespace barewire::standard

@@ -243,6 +243,7 @@ const cni::Plugin kPortmap{.name = kName,
                            .del = del,
                            .check = check,
                            .gc = gc,
-                           .status = status};
+                           .status = status,
+                           .validate = [](const cni::Request& request) { PortmapConfig::parse(request.conf); }};
 
 }  // namespace barewire::standard

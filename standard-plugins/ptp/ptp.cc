@@ -249,6 +249,7 @@ const cni::Plugin kPtp{.name = kName,
                        .del = del,
                        .check = check,
                        .gc = gc,
-                       .status = cni::ipam_status};
+                       .status = cni::ipam_status,
+                       .validate = [](const cni::Request& request) { parse_config(request); }};
 
 }  // namespace barewire::standard

@@ -37,20 +37,26 @@ constexpr std::size_t kNameSize = 64;  // IB_DEVICE_NAME_MAX
               "boot one with CONFIG_INFINIBAND and load ib_core, or take rdma out of the chain");
 }
 
-/// As the runtime or the configuration names it; else of the interface that the plugin before made.
-std::string function_of(const cni::Request& request) {
+/// As the runtime or the configuration names it.
+std::optional<std::string> named_function(const cni::Request& request) {
   const JsonView root = request.conf.root();
   for (const auto& key : {request.conf.runtime_config("deviceID"), root.find("deviceID"), root.find("pciBusID")}) {
     if (!key || key->string().empty()) continue;
     if (key->string().find('/') != std::string::npos) key->reject("a PCI address or the name of an auxiliary device");
     return kernel::normalise_pci_address(key->string()).value_or(key->string());
   }
+  return std::nullopt;
+}
+
+/// Without a name, of the interface that the plugin before made.
+std::string function_of(const cni::Request& request) {
+  if (const auto named = named_function(request)) return *named;
   for (const cni::Interface& interface : request.conf.previous->interfaces)
     if (interface.name == request.ifname && !interface.pci_id.empty()) return interface.pci_id;
   kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
   const auto link = kernel::find_link(inside, request.ifname);
   if (link && !link->parent_device.empty()) return link->parent_device;
-  root.at("deviceID").reject("the PCI address of the function");
+  request.conf.root().at("deviceID").reject("the PCI address of the function");
 }
 
 /// As rdma-cni's users ask for it: the same in every pod, whatever the node called it.
@@ -242,6 +248,11 @@ void status(const cni::Request&, Node&) {
   }
 }
 
+void validate(const cni::Request& request) {
+  named_function(request);
+  name_in_pod(request.conf);
+}
+
 }  // namespace
 
 const cni::Plugin kRdma{.name = kName,
@@ -250,6 +261,7 @@ const cni::Plugin kRdma{.name = kName,
                         .del = del,
                         .check = check,
                         .gc = gc,
-                        .status = status};
+                        .status = status,
+                        .validate = validate};
 
 }  // namespace barewire::standard

@@ -210,6 +210,7 @@ const cni::Plugin kSbr{.name = kName,
                        .add = add,
                        .del = del,
                        .check = check,
-                       .gc = gc};
+                       .gc = gc,
+                       .validate = [](const cni::Request& request) { parse_config(request); }};
 
 }  // namespace barewire::standard

@@ -242,6 +242,7 @@ const cni::Plugin kTuning{.name = kName,
                           .add = add,
                           .del = del,
                           .check = check,
-                          .gc = gc};
+                          .gc = gc,
+                          .validate = [](const cni::Request& request) { TuningConfig::parse(request, kAllowList); }};
 
 }  // namespace barewire::standard

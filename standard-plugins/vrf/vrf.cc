@@ -266,6 +266,7 @@ const cni::Plugin kVrf{.name = kName,
                        .check = check,
                        .gc = gc,
                        .status = nullptr,
+                       .validate = [](const cni::Request& request) { parse_config(request.conf); },
                        .oldest = {0, 3, 1}};
 
 }  // namespace barewire::standard
