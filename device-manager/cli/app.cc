@@ -21,6 +21,7 @@ std::unique_ptr<CLI::App> make_app(Session& session) {
   app->footer(kFooter);
   // Exactly one: two commands in one call would have two exit statuses.
   app->require_subcommand(1);
+  add_status_command(*app, session);
   add_list_command(*app, session);
   add_show_command(*app, session);
   add_check_command(*app, session);

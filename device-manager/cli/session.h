@@ -44,6 +44,7 @@ std::string error_text(const Error& error);
 Exit exit_of(const Error& error);
 
 /// Each adds one subcommand, which does its work when it is parsed. `session` outlives `app`.
+void add_status_command(CLI::App& app, Session& session);
 void add_list_command(CLI::App& app, Session& session);
 void add_show_command(CLI::App& app, Session& session);
 void add_check_command(CLI::App& app, Session& session);
