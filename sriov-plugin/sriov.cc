@@ -9,6 +9,7 @@
 #include "sriov-plugin/claimed.h"
 #include "sriov-plugin/detach.h"
 #include "sriov-plugin/drift.h"
+#include "sriov-plugin/explain.h"
 #include "sriov-plugin/plugins.h"
 #include "sriov-plugin/steps.h"
 
@@ -183,6 +184,13 @@ const cni::Plugin kSriov{.name = "sriov",
                          .check = sriov::check,
                          .gc = sriov::gc,
                          .status = sriov::status,
-                         .validate = sriov::validate};
+                         .validate = sriov::validate,
+                         .explain = sriov::explain,
+                         .drift =
+                             [](const state::Attachment& attachment, Node& node) {
+                               vf::Host host(node);
+                               return sriov::find_drift(host, attachment);
+                             },
+                         .repair = sriov::repair};
 
 }  // namespace barewire

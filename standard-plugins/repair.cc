@@ -33,11 +33,15 @@ std::vector<std::string> repair_spoof_check(const state::Attachment& attachment,
   return missing;
 }
 
-}  // namespace
-
-bool makes_rules(std::string_view plugin) {
-  return plugin == "portmap" || plugin == "firewall" || plugin == "bridge" || plugin == "ptp";
+std::vector<std::string> repair_by_kind(const state::Attachment& record, Node& node, bool dry_run) {
+  if (record.id.plugin == "portmap") return repair_mappings(record, node, dry_run);
+  if (record.id.plugin == "firewall") return repair_firewall(record, node, dry_run);
+  std::vector<std::string> missing = repair_masquerade(record, node, dry_run);
+  append(missing, repair_spoof_check(record, dry_run));
+  return missing;
 }
+
+}  // namespace
 
 std::vector<std::string> repair_rules(const state::Attachment& attachment, Node& node, bool dry_run) {
   const state::Store store = store_of(node);
@@ -45,10 +49,8 @@ std::vector<std::string> repair_rules(const state::Attachment& attachment, Node&
   const auto record = store.find(attachment.id);
   // Looked at again under the lock: since the listing it may have been deleted, and added anew.
   if (!record || record->since != attachment.since) return {};
-  if (record->id.plugin == "portmap") return repair_mappings(*record, node, dry_run);
-  if (record->id.plugin == "firewall") return repair_firewall(*record, node, dry_run);
-  std::vector<std::string> missing = repair_masquerade(*record, node, dry_run);
-  append(missing, repair_spoof_check(*record, dry_run));
+  std::vector<std::string> missing = repair_by_kind(*record, node, dry_run);
+  for (std::string& clause : missing) clause.insert(0, "made anew: ");
   return missing;
 }
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/node.h"
@@ -12,11 +11,9 @@
 
 namespace barewire::standard {
 
-/// Whether a plugin's attachments are rules, or have some: they can be made anew under a pod that uses them.
-bool makes_rules(std::string_view plugin);
-
-/// Under the attachment's lock. Returns what was missing, as clauses, and made anew unless `dry_run`; none when its DEL
-/// came first. Throws what the plugin's ADD throws.
+/// The operation of plugins whose attachments are rules, or have some. Under the attachment's lock. Returns what was
+/// missing, as clauses, and made anew unless `dry_run`; none when its DEL came first. Throws what the plugin's ADD
+/// throws.
 std::vector<std::string> repair_rules(const state::Attachment& attachment, Node& node, bool dry_run);
 
 /// By plugin; those of bridge and ptp are masquerading and the spoof check.

@@ -3,17 +3,24 @@
 /// comes in, result.h what goes out. Source: CNI spec 1.1.0 section 2, "Execution Protocol".
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/cni/request.h"
 #include "core/cni/result.h"
 #include "core/node.h"
 
+namespace barewire::state {
+struct Attachment;
+}
+
 namespace barewire::cni {
 
 struct Guard;
+using Steps = std::vector<std::string>;
 
 /// A plugin is its operations. A null operation succeeds and does nothing, as in the reference skeleton.
 /// Each throws Error; what it throws is printed as the CNI error.
@@ -28,6 +35,15 @@ struct Plugin {
   /// Reads the keys as ADD does before it touches anything, without a pod, a previous result or a device. Throws
   /// Error{config} for the first that is wrong. For who looks at a configuration before a pod needs it.
   void (*validate)(const Request&) = nullptr;
+  /// For the admin's command. What ADD would do with `config` (JSON), a line a step, on `device` (a PCI address) or
+  /// what the configuration names; touches nothing, not even a lock. Throws what ADD would throw before its first
+  /// change.
+  Steps (*explain)(const std::string& config, const std::optional<std::string>& device, Node&) = nullptr;
+  /// How the kernel differs from what ADD left, a sentence each; cheaper than CHECK, which else tells it.
+  Steps (*drift)(const state::Attachment&, Node&) = nullptr;
+  /// Puts right under a running pod what differs, and returns what was done, or with `dry_run` what would be. Takes the
+  /// attachment's lock. Throws Error{drift} naming what is left.
+  Steps (*repair)(const state::Attachment&, Node&, bool dry_run) = nullptr;
   Version oldest{0, 1, 0};
   /// What the plugin is for: one that attaches would do so again, were it called as an IPAM plugin.
   enum class Role { attaches, gives_addresses } role = Role::attaches;

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the commands that show VFs compare them with what ADD left: those of sriov in this process, which is fast enough
-// for a list that is redrawn; everything else through its plugin's CHECK, in a process each.
+// How the commands that show VFs compare them with what ADD left: by the plugin's own comparison in this process, which
+// is fast enough for a list that is redrawn; everything else through its plugin's CHECK, in a process each.
 #include "device-manager/cli/drift.h"
 
+#include "core/cni/plugin.h"
 #include "device-manager/checker.h"
 #include "device-manager/plugin_call.h"
-#include "sriov-plugin/drift.h"
 
 namespace barewire::cli {
 namespace {
 
 /// A comparison that cannot be made is a difference too: whoever reads the list has to know.
 std::vector<std::string> drift_of_vf(const Node& node, const state::Attachment& attachment) {
-  if (attachment.id.plugin != "sriov") return manager::drift_by_check(node, attachment);
+  const cni::Plugin* plugin = node.plugins->find(attachment.id.plugin);
+  if (plugin == nullptr || plugin->drift == nullptr) return manager::drift_by_check(node, attachment);
   try {
-    vf::Host host(node);
-    return sriov::find_drift(host, attachment);
+    Node own = node;
+    return plugin->drift(attachment, own);
   } catch (const Error& error) {
     return {manager::describe(error)};
   }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// `barewire explain`: whether the node's policy allows what a configuration asks for, and the steps of sriov's ADD.
-/// Nothing is opened for writing and no lock is taken: what is foretold holds for this moment.
-#include "sriov-plugin/explain.h"
-
+/// `barewire explain`: whether the node's policy allows what a configuration asks for, and what each plugin's ADD would
+/// do. Nothing is opened for writing and no lock is taken: what is foretold holds for this moment.
 #include <unistd.h>
 
 #include <algorithm>
@@ -63,8 +61,8 @@ std::string type_of(const json::object& config) {
 
 /// The device given on the command line is what a runtime would give.
 cni::Request request_for(json::object config, const Options& options) {
-  // Multus puts the device there. Other plugins of the list are given the configuration as it stands.
-  if (options.device && type_of(config) == "sriov") config["deviceID"] = *options.device;
+  // Multus puts the device there, for each plugin of the list that takes one.
+  if (options.device) config["deviceID"] = *options.device;
   cni::Request request;
   request.command = cni::Command::add;
   if (!options.pod_namespace.empty()) request.args = cni::Args::parse("K8S_POD_NAMESPACE=" + options.pod_namespace);
@@ -89,11 +87,27 @@ void explain_policy(const Node& node, const std::vector<json::object>& configs, 
   }
 }
 
-[[noreturn]] void refuse_to_explain(const std::vector<json::object>& configs) {
-  throw Error(
-      Error::Code::config,
-      fmt::format("config key \"type\" is \"{}\"; expected \"sriov\"", configs.empty() ? "" : type_of(configs.front())),
-      "what other plugins do depends on no hardware: their pages in docs/configuration tell");
+/// What any plugin can tell: what it is for, what its keys ask of the node, and whether it could serve now.
+void explain_by_keys(const cni::Plugin& plugin, const cni::Request& request, Node& node,
+                     std::vector<std::string>& steps) {
+  if (plugin.validate != nullptr) plugin.validate(request);
+  steps.push_back(fmt::format("{}: {}", plugin.name, plugin.about));
+  for (const policy::Ask& ask : cni::asks_of(plugin, request, node))
+    steps.push_back(
+        fmt::format("{}: \"{}\" asks for {} {}", plugin.name, ask.key, policy::info_of(ask.subject).name, ask.shown));
+  if (plugin.status == nullptr) return;
+  plugin.status(request, node);
+  steps.push_back(fmt::format("{}: could serve a pod now, as STATUS tells", plugin.name));
+}
+
+void explain_plugin(const json::object& config, const Options& options, Node& node, std::vector<std::string>& steps) {
+  const std::string type = type_of(config);
+  const cni::Plugin* plugin = node.plugins->find(type);
+  if (plugin == nullptr)
+    return steps.push_back(fmt::format("{}: not a plugin of this suite: nothing is known of it", type));
+  if (plugin->explain == nullptr) return explain_by_keys(*plugin, request_for(config, options), node, steps);
+  for (std::string& step : plugin->explain(json::serialize(config), options.device, node))
+    steps.push_back(std::move(step));
 }
 
 struct Explanation {
@@ -103,21 +117,14 @@ struct Explanation {
 
 Explanation explain(const Session& session, const Options& options) {
   const std::vector<json::object> configs = plugin_configs(options);
-  const auto sriov = std::find_if(configs.begin(), configs.end(),
-                                  [](const json::object& config) { return type_of(config) == "sriov"; });
   Explanation explanation;
   try {
     Node node = session.node;
     explain_policy(node, configs, options, explanation.steps);
-    if (sriov != configs.end())
-      for (std::string& step : sriov::explain(json::serialize(*sriov), options.device, node))
-        explanation.steps.push_back(std::move(step));
+    for (const json::object& config : configs) explain_plugin(config, options, node, explanation.steps);
   } catch (const Error& error) {
     explanation.refusal = error;
   }
-  // A list without sriov can still be explained where the node has a policy.
-  const bool told = !explanation.steps.empty() || explanation.refusal;
-  if (!told && sriov == configs.end()) refuse_to_explain(configs);
   return explanation;
 }
 

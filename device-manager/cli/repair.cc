@@ -2,17 +2,16 @@
 /// `barewire repair`.
 /// An attachment that is as it was made is passed over in silence. Filters are those of `barewire check`, so that what
 /// the one shows the other can put right.
-#include "standard-plugins/repair.h"
-
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "core/cni/fallback.h"
+#include "core/cni/life.h"
+#include "core/cni/plugin.h"
 #include "device-manager/checker.h"
 #include "device-manager/cli/list_view.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/snapshot_json.h"
-#include "sriov-plugin/drift.h"
 
 namespace barewire::cli {
 namespace {
@@ -31,37 +30,44 @@ struct Outcome {
   std::optional<Error> error;     ///< what is left, or what failed
 };
 
-void repair_rules(Outcome& outcome, const Session& session, bool dry_run) {
-  Node node = session.node;
+/// nullptr for what is another program's, or was made by a fallback.
+const cni::Plugin* plugin_of(const Session& session, const state::Attachment& attachment) {
+  return cni::is_by_fallback(attachment) ? nullptr : session.node.plugins->find(attachment.id.plugin);
+}
+
+void repair_by_plugin(const cni::Plugin& plugin, Outcome& outcome, const Session& session, bool dry_run) {
   try {
-    for (const std::string& clause : standard::repair_rules(outcome.attachment, node, dry_run))
-      outcome.done.push_back("made anew: " + clause);
+    Node node = session.node;
+    outcome.done = plugin.repair(outcome.attachment, node, dry_run);
   } catch (const Error& error) {
     outcome.error = error;
   }
 }
 
-/// VFs and rules can be put right while a pod uses them; of the rest it is told what is wrong.
-Outcome repair(const Session& session, const state::Attachment& attachment, bool dry_run) {
+/// Of what cannot be put right under a running pod it is told what is wrong.
+void tell_what_is_left(Outcome& outcome, const Session& session) {
+  const auto error = manager::check(session.node, outcome.attachment).error;
+  if (!error) return;
+  outcome.error =
+      Error(error->code(), error->what(),
+            fmt::format("attachments of {} are put right by making the pod anew", outcome.attachment.id.plugin));
+}
+
+Outcome repair(const Session& session, const state::Attachment& attachment, LifeSigns& signs, bool dry_run) {
   Outcome outcome{attachment, {}, std::nullopt};
-  if (standard::makes_rules(attachment.id.plugin)) repair_rules(outcome, session, dry_run);
-  // In a dry run the rules are still wrong, and CHECK would only say so once more.
-  if (outcome.error || (dry_run && !outcome.done.empty())) return outcome;
-  if (attachment.id.plugin != "sriov" || cni::is_by_fallback(attachment)) {
-    outcome.error = manager::check(session.node, attachment).error;
-    if (outcome.error) {
-      outcome.error =
-          Error(outcome.error->code(), outcome.error->what(),
-                fmt::format("attachments of {} are put right by making the pod anew", attachment.id.plugin));
-    }
+  if (signs.is_dead(attachment).is_yes()) {
+    outcome.error =
+        Error(Error::Code::drift, fmt::format("its pod is gone: netns {} is no longer there", attachment.netns),
+              "there is nothing to repair; `barewire gc` deletes what is left");
     return outcome;
   }
-  try {
-    Node node = session.node;
-    outcome.done = sriov::repair(attachment, node, dry_run);
-  } catch (const Error& error) {
-    outcome.error = error;
-  }
+  const cni::Plugin* plugin = plugin_of(session, attachment);
+  if (plugin != nullptr && plugin->repair != nullptr) repair_by_plugin(*plugin, outcome, session, dry_run);
+  // In a dry run it is still wrong, and CHECK would only say so once more; a plugin with a comparison of its own has
+  // told everything.
+  const bool is_told =
+      outcome.error || (dry_run && !outcome.done.empty()) || (plugin != nullptr && plugin->drift != nullptr);
+  if (!is_told) tell_what_is_left(outcome, session);
   return outcome;
 }
 
@@ -113,9 +119,10 @@ void print(Session& session, const Options& options, const std::vector<Outcome>&
 void run(Session& session, const Options& options) {
   std::vector<Outcome> outcomes;
   Unreadable unreadable;
+  LifeSigns signs;
   for (const state::Attachment& attachment : state::Store(session.node.run_dir).list(&unreadable)) {
     if (!options.filter.matches(attachment)) continue;
-    Outcome outcome = repair(session, attachment, options.dry_run);
+    Outcome outcome = repair(session, attachment, signs, options.dry_run);
     if (outcome.error) session.exit = Exit::problems;
     if (outcome.error || !outcome.done.empty()) outcomes.push_back(std::move(outcome));
   }

@@ -16,6 +16,7 @@
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/common/reference.h"
 #include "standard-plugins/plugins.h"
+#include "standard-plugins/repair.h"
 
 namespace barewire::standard {
 
@@ -206,6 +207,7 @@ const cni::Plugin kBridge{.name = kName,
                           .check = check_bridge,
                           .gc = gc,
                           .status = cni::ipam_status,
-                          .validate = [](const cni::Request& request) { BridgeConfig::parse(request); }};
+                          .validate = [](const cni::Request& request) { BridgeConfig::parse(request); },
+                          .repair = repair_rules};
 
 }  // namespace barewire::standard

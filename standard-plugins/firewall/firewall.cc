@@ -182,14 +182,14 @@ std::vector<std::string> repair_firewall(const state::Attachment& attachment, No
   return missing;
 }
 
-const cni::Plugin kFirewall{
-    .name = kName,
-    .about = "lets a pod's packets through, and keeps other pods away from it",
-    .add = add,
-    .del = del,
-    .check = check,
-    .gc = gc,
-    .status = status,
-    .validate = [](const cni::Request& request) { FirewallConfig::parse(request.conf.root()); }};
+const cni::Plugin kFirewall{.name = kName,
+                            .about = "lets a pod's packets through, and keeps other pods away from it",
+                            .add = add,
+                            .del = del,
+                            .check = check,
+                            .gc = gc,
+                            .status = status,
+                            .validate = [](const cni::Request& request) { FirewallConfig::parse(request.conf.root()); },
+                            .repair = repair_rules};
 
 }  // namespace barewire::standard

@@ -244,6 +244,7 @@ const cni::Plugin kPortmap{.name = kName,
                            .check = check,
                            .gc = gc,
                            .status = status,
-                           .validate = [](const cni::Request& request) { PortmapConfig::parse(request.conf); }};
+                           .validate = [](const cni::Request& request) { PortmapConfig::parse(request.conf); },
+                           .repair = repair_rules};
 
 }  // namespace barewire::standard

@@ -20,6 +20,7 @@
 #include "standard-plugins/common/pod_veth.h"
 #include "standard-plugins/common/reference.h"
 #include "standard-plugins/plugins.h"
+#include "standard-plugins/repair.h"
 
 namespace barewire::standard {
 
@@ -250,6 +251,7 @@ const cni::Plugin kPtp{.name = kName,
                        .check = check,
                        .gc = gc,
                        .status = cni::ipam_status,
-                       .validate = [](const cni::Request& request) { parse_config(request); }};
+                       .validate = [](const cni::Request& request) { parse_config(request); },
+                       .repair = repair_rules};
 
 }  // namespace barewire::standard
