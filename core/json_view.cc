@@ -7,16 +7,13 @@
 #include <boost/json/parser.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "core/text.h"
+
 namespace barewire {
 
 namespace json = boost::json;
 
 namespace {
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
 
 /// A value as it is shown in a message: its JSON, cut when long. Boost writes 10.5 as 1.05E1.
 std::string shown(const json::value& value) {

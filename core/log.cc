@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/log_scope.h"
 #include "core/regular_file.h"
+#include "core/text.h"
 #include "core/utf8.h"
 
 namespace barewire {
@@ -52,8 +53,7 @@ std::string timestamp() {
 }  // namespace
 
 std::optional<LogLevel> parse_log_level(std::string_view word) {
-  std::string lower(word);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string lower = to_lower(word);
   if (lower == "panic" || lower == "error") return LogLevel::error;
   if (lower == "warning" || lower == "warn") return LogLevel::warning;
   if (lower == "info") return LogLevel::info;

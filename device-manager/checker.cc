@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "core/cni/later_plugins.h"
+#include "core/text.h"
 #include "device-manager/plugin_call.h"
 
 namespace barewire::manager {
@@ -15,13 +16,8 @@ namespace {
 
 /// Keys match without regard to case in a configuration: another spelling of `key` would compete with ours.
 void replace_key(json::object& object, std::string_view key, json::value value) {
-  for (auto member = object.begin(); member != object.end();) {
-    std::string lower(member->key());
-    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    std::string wanted(key);
-    for (char& c : wanted) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    member = lower == wanted ? object.erase(member) : member + 1;
-  }
+  for (auto member = object.begin(); member != object.end();)
+    member = equal_ignoring_case(member->key(), key) ? object.erase(member) : member + 1;
   object[key] = std::move(value);
 }
 

@@ -2,17 +2,11 @@
 // Addresses that a runtime asks for, in the places where they may stand; each remembers its place, for messages.
 #include "ipam/requested_ips.h"
 
+#include "core/text.h"
+
 namespace barewire::ipam {
 
-namespace {
-
-std::string trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return std::string(text.substr(first, text.find_last_not_of(" \t") - first + 1));
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void AskedAddress::reject(std::string_view expected) const {
   throw Error(Error::Code::config, fmt::format("{} is \"{}\"; expected {}", source, text, expected));
@@ -24,7 +18,7 @@ std::vector<AskedAddress> asked_in_args(const cni::Request& request, std::string
   if (value.empty()) return asked;
   for (std::size_t start = 0; start <= value.size();) {
     const std::size_t comma = std::min(value.find(',', start), value.size());
-    asked.push_back({trimmed(value.substr(start, comma - start)), fmt::format("CNI_ARGS key \"{}\"", key)});
+    asked.push_back({std::string(trim(value.substr(start, comma - start))), fmt::format("CNI_ARGS key \"{}\"", key)});
     start = comma + 1;
   }
   return asked;

@@ -18,6 +18,7 @@
 
 #include "core/fd.h"
 #include "core/log.h"
+#include "core/text.h"
 
 extern char** environ;
 
@@ -203,11 +204,6 @@ Environment with_command(const Environment& environment, Command command) {
 
 std::string call_ipam(const Request& request, Command command, Node& node) {
   return call_plugin(request.conf.ipam_type, with_command(request.environment, command), request.stdin_bytes, node);
-}
-
-bool contains_ignoring_case(std::string_view text, std::string_view part) {
-  const auto equal = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
-  return std::search(text.begin(), text.end(), part.begin(), part.end(), equal) != text.end();
 }
 
 /// An IPAM older than spec 1.1 refuses GC and STATUS by name: it has nothing to say.

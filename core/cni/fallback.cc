@@ -10,6 +10,7 @@
 #include "core/cni/life.h"
 #include "core/log.h"
 #include "core/rollback.h"
+#include "core/text.h"
 
 namespace barewire::cni {
 
@@ -34,12 +35,6 @@ std::vector<Lack> parse_when(const JsonView& fallback) {
     lacks.push_back(*lack);
   }
   return lacks;
-}
-
-bool equal_ignoring_case(std::string_view one, std::string_view other) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
-                    [&](char a, char b) { return lower(a) == lower(b); });
 }
 
 /// The fallback's keys, and of the whole configuration's what every plugin of an attachment is told. Addresses come

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/text.h"
+
 namespace barewire::cni {
 
 namespace {
@@ -58,13 +60,6 @@ constexpr std::array kIpam = {
     Known{"host-local", "type name subnet rangeStart rangeEnd gateway ranges routes dataDir resolvConf dns"},
     Known{"static", "type addresses routes dns"}};
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
-
 /// Optimal string alignment: letters more, less, other, or two neighbours exchanged.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> table(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
@@ -105,13 +100,13 @@ std::string_view known_keys(std::string_view plugin) {
 std::optional<std::string> meant_by(std::string_view key, const std::vector<std::string_view>& known) {
   // One slip in a short word, two in a long one: with more, "mode" and "name" would be taken for each other.
   constexpr std::size_t kShort = 4, kLong = 8;
-  const std::string written = lower(key);
+  const std::string written = to_lower(key);
   if (written.size() < kShort || written.size() > 64) return std::nullopt;  // a long one is no slip
   const std::size_t most = written.size() >= kLong ? 2 : 1;
   std::optional<std::string> nearest;
   std::size_t least = most + 1;
   for (const std::string_view candidate : known) {
-    const std::size_t apart = distance(written, lower(candidate));
+    const std::size_t apart = distance(written, to_lower(candidate));
     if (apart == 0) return std::nullopt;
     if (apart < least && candidate.size() >= kShort) {
       nearest = candidate;

@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/kernel/address.h"
+#include "core/kernel/internet_checksum.h"
 
 namespace barewire::kernel {
 
@@ -35,14 +36,6 @@ void append(Bytes& bytes, std::span<const std::uint8_t> more) {
 }
 void append(Bytes& bytes, const IpAddress& address) {
   append(bytes, {address.data(), address.size()});
-}
-
-/// RFC 1071.
-std::uint16_t checksum(const Bytes& bytes) {
-  std::uint32_t sum = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) sum += i % 2 == 0 ? std::uint32_t{bytes[i]} << 8 : bytes[i];
-  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(~sum);
 }
 
 /// A request that asks for the address it comes from. Source: RFC 826, RFC 5227 §3.
@@ -73,7 +66,7 @@ Bytes unsolicited_advertisement(const MacAddress& mac, const IpAddress& address)
   append(pseudo_header, kAllNodes);
   append(pseudo_header, std::array<std::uint8_t, 8>{0, 0, 0, size, 0, 0, 0, kIcmpV6});
   append(pseudo_header, body);
-  const std::uint16_t sum = checksum(pseudo_header);
+  const std::uint16_t sum = internet_checksum(pseudo_header);
   body[2] = static_cast<std::uint8_t>(sum >> 8);
   body[3] = static_cast<std::uint8_t>(sum & 0xff);
   // Hop limit 255 proves that no router has passed it on; receivers drop any other. Source: RFC 4861 §7.1.2.

@@ -19,6 +19,7 @@
 
 #include "core/error.h"
 #include "core/fd.h"
+#include "core/text.h"
 
 namespace barewire::kernel {
 
@@ -144,14 +145,6 @@ bool write_features(Device& device, const std::string& wanted) {
   return then && text_of(then->requested) == wanted;
 }
 
-/// Indirection table and hash key are long: what tells them apart is enough. FNV-1a, 64 bits.
-std::string digest(const char* bytes, std::size_t size) {
-  constexpr std::uint64_t kOffset = 0xcbf29ce484222325, kPrime = 0x100000001b3;
-  std::uint64_t hash = kOffset;
-  for (std::size_t i = 0; i < size; ++i) hash = (hash ^ static_cast<unsigned char>(bytes[i])) * kPrime;
-  return fmt::format("{:016x}", hash);
-}
-
 std::optional<std::string> read_spreading(Device& device) {
   ethtool_rxfh sizes{};
   sizes.cmd = ETHTOOL_GRSSH;
@@ -165,7 +158,8 @@ std::optional<std::string> read_spreading(Device& device) {
   answer->indir_size = sizes.indir_size;
   answer->key_size = sizes.key_size;
   if (!device.ask(answer)) return std::nullopt;
-  return fmt::format("{:02x}", answer->hfunc) + digest(reinterpret_cast<const char*>(answer->rss_config), size);
+  // Indirection table and hash key are long: what tells them apart is enough.
+  return fmt::format("{:02x}{:016x}", answer->hfunc, fnv1a({reinterpret_cast<const char*>(answer->rss_config), size}));
 }
 
 std::optional<std::string> count_flow_rules(Device& device) {

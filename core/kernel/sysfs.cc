@@ -12,6 +12,7 @@
 #include "core/directory.h"
 #include "core/fd.h"
 #include "core/kernel/netlink.h"
+#include "core/text.h"
 
 namespace barewire::kernel {
 
@@ -20,10 +21,7 @@ namespace {
 constexpr std::size_t kLargestAttribute = 4096;  // one page: Documentation/filesystems/sysfs.rst
 
 std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace(" \t\r\n\0", 5);
-  const auto first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+  return trim(text, std::string_view(" \t\r\n\0", 5));
 }
 
 /// Is this a driver declining to answer, rather than a failure of ours?

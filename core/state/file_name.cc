@@ -9,6 +9,8 @@
 #include <climits>
 #include <cstdint>
 
+#include "core/text.h"
+
 namespace barewire::state {
 
 namespace {
@@ -18,12 +20,8 @@ constexpr std::size_t kRoom = 5;  // of a temporary file: ".", ".tmp"
 }  // namespace
 
 std::string hash_name(std::string_view text) {
-  // FNV-1a, 64 bits. It keeps names apart that only a length limit made equal; nobody gains by making two of them
-  // collide.
-  constexpr std::uint64_t kOffset = 0xcbf29ce484222325, kPrime = 0x100000001b3;
-  std::uint64_t hash = kOffset;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * kPrime;
-  return fmt::format("{:016x}", hash);
+  // It keeps names apart that only a length limit made equal; nobody gains by making two of them collide.
+  return fmt::format("{:016x}", fnv1a(text));
 }
 
 std::string shorten(std::string_view text, std::size_t longest) {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/kernel/pci.h"
+#include "core/text.h"
 #include "device-manager/inventory/pool.h"
 
 namespace barewire::inventory {
@@ -73,8 +74,7 @@ std::vector<FunctionRange> parse_ranges(const JsonView& view) {
 
 // sysfs prints hexadecimal digits in lower case, datasheets often not.
 void lower(std::vector<std::string>& texts) {
-  for (std::string& text : texts)
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  for (std::string& text : texts) text = to_lower(text);
 }
 
 std::vector<std::string> parse_addresses(const JsonView& view) {
@@ -116,11 +116,6 @@ constexpr std::array<SelectorKey, 14> kSelectorKeys = {{
     {"ddpProfiles", {true, false, false}, [](Selector& s, const JsonView& v) { s.ddp_profiles = v.strings(); }},
     {"pKeys", {true, false, false}, [](Selector& s, const JsonView& v) { s.pkeys = v.strings(); }},
 }};
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
 
 /// A selector that is not known narrows nothing, so a misspelt one would offer devices that nobody meant to.
 Selector parse_selector(const JsonView& view, DeviceType type) {

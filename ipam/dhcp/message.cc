@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/kernel/internet_checksum.h"
+
 namespace barewire::ipam::dhcp {
 
 namespace {
@@ -83,13 +85,6 @@ void append_option(Bytes& bytes, std::uint8_t code, View value) {
     append(bytes, part);
     value = value.subspan(part.size());
   } while (!value.empty());
-}
-
-/// RFC 1071; `sum` is what has been summed before.
-std::uint16_t checksum(View bytes, std::uint32_t sum = 0) {
-  for (std::size_t i = 0; i < bytes.size(); ++i) sum += i % 2 == 0 ? std::uint32_t{bytes[i]} << 8 : bytes[i];
-  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(~sum);
 }
 
 }  // namespace
@@ -172,14 +167,14 @@ Bytes datagram_to_server(const IpAddress& from, const IpAddress& to, View payloa
   packet[9] = kUdp;
   put_address(packet, 12, from);
   put_address(packet, 16, to);
-  put16(packet, 10, checksum(View(packet).first(kIpHeader)));
+  put16(packet, 10, kernel::internet_checksum(View(packet).first(kIpHeader)));
   put16(packet, kIpHeader, kClientPort);
   put16(packet, kIpHeader + 2, kServerPort);
   put16(packet, kIpHeader + 4, kUdpHeader + payload.size());
   append(packet, payload);
   // Over the pseudo header too: the addresses, which lie before the UDP header, its protocol and size.
   const auto pseudo = static_cast<std::uint32_t>(kUdp + kUdpHeader + payload.size());
-  const std::uint16_t sum = checksum(View(packet).subspan(12), pseudo);
+  const std::uint16_t sum = kernel::internet_checksum(View(packet).subspan(12), pseudo);
   // 0 would say that there is no checksum. Source: RFC 768.
   put16(packet, kIpHeader + 6, sum == 0 ? 0xffff : sum);
   return packet;
@@ -191,7 +186,8 @@ std::optional<View> payload_to_client(View packet) {
   const std::size_t header = std::size_t{packet[0] & 0xfU} * 4, size = number16(packet, 2);
   if (header < kIpHeader || size < header + kUdpHeader || size > packet.size()) return std::nullopt;
   // A packet socket sees fragments as they come; they are not put together here.
-  if ((number16(packet, 6) & kFragment) != 0 || checksum(packet.first(header)) != 0) return std::nullopt;
+  if ((number16(packet, 6) & kFragment) != 0 || kernel::internet_checksum(packet.first(header)) != 0)
+    return std::nullopt;
   const View udp = packet.first(size).subspan(header);
   if (number16(udp, 2) != kClientPort) return std::nullopt;
   const std::size_t length = number16(udp, 4);

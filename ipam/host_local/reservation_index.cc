@@ -14,6 +14,7 @@
 #include <new>
 
 #include "core/fd.h"
+#include "core/text.h"
 
 namespace barewire::ipam::host_local {
 
@@ -29,11 +30,9 @@ constexpr bool is_crowded(std::size_t used, std::size_t capacity) {
   return 4 * used > 3 * capacity;
 }
 
-/// FNV-1a: the file is shared by builds of this program, so std::hash, which may differ, will not do. Never 0, which
-/// marks a free slot. Source: draft-eastlake-fnv.
+/// The file is shared by builds of this program. Never 0, which marks a free slot.
 std::uint64_t hash_of(std::string_view text) noexcept {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  const std::uint64_t hash = fnv1a(text);
   return hash == 0 ? 1 : hash;
 }
 

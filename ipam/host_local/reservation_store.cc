@@ -16,6 +16,7 @@
 #include "core/fd.h"
 #include "core/log.h"
 #include "core/regular_file.h"
+#include "core/text.h"
 #include "ipam/host_local/link_file.h"
 
 namespace barewire::ipam::host_local {
@@ -24,10 +25,7 @@ namespace {
 
 /// As the reference compares: blanks at both ends do not count.
 std::string trimmed(std::string_view text) {
-  constexpr std::string_view kBlank(" \t\r\n\v\f\0", 7);
-  const auto first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return std::string(text.substr(first, text.find_last_not_of(kBlank) - first + 1));
+  return std::string(trim(text, std::string_view(" \t\r\n\v\f\0", 7)));
 }
 
 /// Stands for what occupies an address's name without being a file (a directory, a pipe): it is never removed.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/text.h"
 #include "standard-plugins/portmap/conditions.h"
 
 namespace barewire::standard {
@@ -25,8 +26,7 @@ constexpr std::array kProtocols{Protocol{"tcp", IPPROTO_TCP}, Protocol{"udp", IP
 std::string parse_protocol(const JsonView& mapping) {
   const auto key = mapping.find("protocol");
   if (!key || key->string().empty()) return "tcp";
-  std::string name = key->string();
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::string name = to_lower(key->string());
   for (const Protocol& protocol : kProtocols)
     if (protocol.name == name) return name;
   key->reject("\"tcp\", \"udp\" or \"sctp\"");

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/fd.h"
+#include "core/text.h"
 #include "standard-plugins/tuning/duplicate.h"
 
 namespace barewire::standard {
@@ -34,9 +35,8 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   for (std::size_t start = 0; start < text.size();) {
     const std::size_t end = std::min(text.find('\n', start), text.size());
-    const std::string line = text.substr(start, end - start);
-    const auto first = line.find_first_not_of(kBlank);
-    if (first != std::string::npos) lines.push_back(line.substr(first, line.find_last_not_of(kBlank) - first + 1));
+    const std::string_view line = trim(std::string_view(text).substr(start, end - start), kBlank);
+    if (!line.empty()) lines.emplace_back(line);
     start = end + 1;
   }
   return lines;

@@ -6,14 +6,11 @@
 #include <algorithm>
 #include <set>
 
+#include "core/text.h"
+
 namespace barewire::standard {
 
 namespace {
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
 
 /// Takes the rest of a string, behind its opening quote, and the closing one.
 std::string_view take_string(std::string_view& json) {
