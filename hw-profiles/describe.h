@@ -29,10 +29,6 @@ template <typename Pack, Is<Capability> T>
 void describe(Pack& pack, T& c) {
   pack(c.support, c.verified, c.source, c.note, c.max, c.min, c.values, c.needs_trust, c.in_switchdev, c.zero_resets);
 }
-template <typename Pack, Is<OrderRule> T>
-void describe(Pack& pack, T& rule) {
-  pack(rule.first, rule.then, rule.when, rule.verified, rule.source, rule.note);
-}
 template <typename Pack, Is<Retry> T>
 void describe(Pack& pack, T& retry) {
   pack(retry.count, retry.interval, retry.errors);
@@ -45,9 +41,9 @@ void describe(Pack& pack, T& device) {
 template <typename Pack, Is<Profile> T>
 void describe(Pack& pack, T& p) {
   pack(p.family, p.vendor, p.file, p.bus, p.link, p.pf_drivers, p.vf_drivers, p.devices, p.attributes);
-  pack(p.mac.make_effective, p.mac.untrusted_may_override, p.mac.zero_resets, p.vlan.after_change, p.vlan.zero_resets);
-  pack(p.order, p.retry, p.switchdev.capability, p.switchdev.steps, p.dpdk_driver, p.dpdk_bifurcated, p.max_vfs);
-  pack(p.vf_count_needs_zero, p.flr_before_vfio_reuse, p.carrier, p.pf_must_be_up, p.has_vf_info, p.admin_netdev);
+  pack(p.mac.make_effective, p.mac.untrusted_may_override, p.mac.zero_resets, p.vlan.after_change);
+  pack(p.retry, p.switchdev.capability, p.switchdev.steps, p.dpdk_driver, p.dpdk_bifurcated, p.max_vfs);
+  pack(p.vf_count_needs_zero, p.flr_before_vfio_reuse, p.pf_must_be_up);
 }
 
 }  // namespace barewire::hw

@@ -43,8 +43,6 @@ Profile probed_profile() {
   guess(profile.mac.zero_resets, true);
   // A short interruption is cheaper than a VF that stays deaf in its new VLAN.
   guess(profile.vlan.after_change, VlanAction::reopen);
-  guess(profile.vlan.zero_resets, true);
-  profile.order = {{Attribute::mac, Attribute::trust, OrderRule::When::restore, false, kUnknown, {}}};
   profile.retry.source = kUnknown;
   profile.retry.value.errors = {EAGAIN, EBUSY};
   profile.switchdev.capability.source = kUnknown;
@@ -55,10 +53,7 @@ Profile probed_profile() {
   guess(profile.max_vfs, {});
   guess(profile.vf_count_needs_zero, true);
   guess(profile.flr_before_vfio_reuse, true);
-  guess(profile.carrier, Carrier::unknown);
   guess(profile.pf_must_be_up, false);
-  guess(profile.has_vf_info, true);
-  guess(profile.admin_netdev, AdminNetdev::uplink);
   return profile;
 }
 

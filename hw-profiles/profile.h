@@ -64,18 +64,6 @@ struct MacHandling {
 enum class VlanAction { none, reopen };
 struct VlanHandling {
   Fact<VlanAction> after_change;  ///< what the VF netdev needs before traffic flows in the new VLAN
-  Fact<bool> zero_resets;         ///< VLAN 0 is accepted and means "no port VLAN"
-};
-
-/// `first` must be set before `then`.
-struct OrderRule {
-  enum class When { apply, restore };
-  Attribute first{};
-  Attribute then{};
-  When when = When::apply;
-  bool verified = false;
-  std::string source;
-  std::string note;
 };
 
 /// How often and after which errno values a request is worth repeating while driver or firmware are still busy.
@@ -90,10 +78,6 @@ struct Switchdev {
   Capability capability;
   Fact<std::vector<SwitchdevStep>> steps;  ///< from any state to VFs with representors
 };
-
-/// Which netdev answers for the VFs: the uplink, or one the driver makes for management only.
-enum class AdminNetdev { uplink, management };
-enum class Carrier { follows_pf, own, unknown };
 
 /// One card of the family: its ids, and where it differs.
 struct Device {
@@ -116,7 +100,6 @@ struct Profile {
   std::array<Capability, kAttributeCount> attributes;
   MacHandling mac;
   VlanHandling vlan;
-  std::vector<OrderRule> order;
   Fact<Retry> retry;
   Switchdev switchdev;
   Fact<std::string> dpdk_driver;              ///< bind a VF to it for DPDK; empty: none known
@@ -124,10 +107,7 @@ struct Profile {
   Fact<std::optional<std::int64_t>> max_vfs;  ///< of one PF, where the driver sets a limit below sriov_totalvfs
   Fact<bool> vf_count_needs_zero;             ///< sriov_numvfs cannot change from one non-zero value to another
   Fact<bool> flr_before_vfio_reuse;           ///< reset a vfio VF before its next user
-  Fact<Carrier> carrier;
-  Fact<bool> pf_must_be_up;  ///< VF attributes are refused while the PF is down
-  Fact<bool> has_vf_info;    ///< false: the PF answers no VF request at all
-  Fact<AdminNetdev> admin_netdev;
+  Fact<bool> pf_must_be_up;                   ///< VF attributes are refused while the PF is down
 
   // Filled by loader.h for the NIC that was asked about.
   std::string driver;                 ///< as the NIC reports it

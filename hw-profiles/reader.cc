@@ -35,25 +35,13 @@ constexpr Name<MacAction> kMacActions[] = {{"vf-follows", MacAction::vf_follows}
                                            {"reopen", MacAction::reopen},
                                            {"rebind", MacAction::rebind}};
 constexpr Name<VlanAction> kVlanActions[] = {{"none", VlanAction::none}, {"reopen", VlanAction::reopen}};
-constexpr Name<OrderRule::When> kWhen[] = {{"apply", OrderRule::When::apply}, {"restore", OrderRule::When::restore}};
 constexpr Name<SwitchdevStep> kSteps[] = {
     {"remove-vfs", SwitchdevStep::remove_vfs}, {"legacy", SwitchdevStep::legacy},
     {"create-vfs", SwitchdevStep::create_vfs}, {"unbind-vfs", SwitchdevStep::unbind_vfs},
     {"switchdev", SwitchdevStep::switchdev},   {"hw-tc-offload", SwitchdevStep::hw_tc_offload},
     {"bind-vfs", SwitchdevStep::bind_vfs}};
-constexpr Name<AdminNetdev> kAdminNetdevs[] = {{"uplink", AdminNetdev::uplink},
-                                               {"management", AdminNetdev::management}};
 constexpr Name<int> kErrnos[] = {{"EACCES", EACCES}, {"EAGAIN", EAGAIN}, {"EBUSY", EBUSY}, {"EIO", EIO},
                                  {"ENODEV", ENODEV}, {"ENOMEM", ENOMEM}, {"EPERM", EPERM}, {"ETIMEDOUT", ETIMEDOUT}};
-constexpr Name<Carrier> kCarriers[] = {
-    {"follows-pf", Carrier::follows_pf}, {"own", Carrier::own}, {"unknown", Carrier::unknown}};
-
-std::array<Name<Attribute>, kAttributeCount> attribute_names() {
-  std::array<Name<Attribute>, kAttributeCount> names{};
-  for (const Attribute attribute : all_attributes())
-    names[static_cast<std::size_t>(attribute)] = {attribute_name(attribute), attribute};
-  return names;
-}
 
 template <typename T>
 T one_of(const JsonView& view, std::type_identity_t<Names<T>> names) {
@@ -99,7 +87,6 @@ class Reader {
   void read_attributes(Profile& profile) const;
   void read_mac(const JsonView& view, MacHandling& mac) const;
   void read_vlan(const JsonView& view, VlanHandling& vlan) const;
-  std::vector<OrderRule> order(const JsonView& view) const;
   Retry retry(const JsonView& view) const;
   void read_switchdev(const JsonView& view, Switchdev& switchdev) const;
   void read_pf(Profile& profile) const;
@@ -136,7 +123,7 @@ void Reader::expect_keys(const JsonView& object, std::initializer_list<std::stri
 
 Profile Reader::read() {
   expect_keys(root_, {"family", "vendor", "bus", "link", "drivers", "sources", "ids", "devices", "attributes", "mac",
-                      "vlan", "order", "retry", "switchdev", "dpdk", "vfs", "pf"});
+                      "vlan", "retry", "switchdev", "dpdk", "vfs", "pf"});
   Profile profile = probed_profile();
   read_identity(profile);
   read_sources();
@@ -144,7 +131,6 @@ Profile Reader::read() {
   read_attributes(profile);
   if (const auto view = root_.find("mac")) read_mac(*view, profile.mac);
   if (const auto view = root_.find("vlan")) read_vlan(*view, profile.vlan);
-  if (const auto view = root_.find("order")) profile.order = order(*view);
   fact(root_.find("retry"), profile.retry, [this](const JsonView& value) { return retry(value); });
   if (const auto view = root_.find("switchdev")) read_switchdev(*view, profile.switchdev);
   read_pf(profile);
@@ -254,27 +240,9 @@ void Reader::read_mac(const JsonView& view, MacHandling& mac) const {
 }
 
 void Reader::read_vlan(const JsonView& view, VlanHandling& vlan) const {
-  expect_keys(view, {"after_change", "zero_resets"});
+  expect_keys(view, {"after_change"});
   fact(view.find("after_change"), vlan.after_change,
        [](const JsonView& value) { return one_of<VlanAction>(value, kVlanActions); });
-  flag(view.find("zero_resets"), vlan.zero_resets);
-}
-
-std::vector<OrderRule> Reader::order(const JsonView& view) const {
-  std::vector<OrderRule> rules;
-  for (const JsonView& element : view.array("an array of rules")) {
-    expect_keys(element, {"first", "then", "when", "verified", "source", "note"});
-    const auto names = attribute_names();
-    OrderRule rule;
-    rule.first = one_of<Attribute>(element.at("first"), names);
-    rule.then = one_of<Attribute>(element.at("then"), names);
-    rule.when = one_of<OrderRule::When>(element.at("when"), kWhen);
-    rule.verified = element.at("verified").boolean();
-    rule.source = source(element);
-    rule.note = element.string_or("note", "");
-    rules.push_back(std::move(rule));
-  }
-  return rules;
 }
 
 Retry Reader::retry(const JsonView& view) const {
@@ -307,12 +275,8 @@ void Reader::read_pf(Profile& profile) const {
     flag(vfs->find("count_needs_zero"), profile.vf_count_needs_zero);
   }
   if (const auto pf = root_.find("pf")) {
-    expect_keys(*pf, {"has_vf_info", "admin_netdev", "must_be_up", "carrier"});
-    flag(pf->find("has_vf_info"), profile.has_vf_info);
+    expect_keys(*pf, {"must_be_up"});
     flag(pf->find("must_be_up"), profile.pf_must_be_up);
-    fact(pf->find("admin_netdev"), profile.admin_netdev,
-         [](const JsonView& value) { return one_of<AdminNetdev>(value, kAdminNetdevs); });
-    fact(pf->find("carrier"), profile.carrier, [](const JsonView& value) { return one_of<Carrier>(value, kCarriers); });
   }
 }
 

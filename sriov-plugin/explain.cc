@@ -61,6 +61,14 @@ void explain_configure(const vf::VfOfPf& target, const vf::Settings& settings, s
          now.link_state ? std::string(vf::word(*now.link_state)) : "not reported");
 }
 
+/// What is set does not always bind the pod.
+void explain_mac(const hw::Nic& nic, const vf::Settings& settings, std::vector<std::string>& lines) {
+  const hw::Fact<bool>& may = nic.profile.mac.untrusted_may_override;
+  if (!settings.mac || !may.value) return;
+  lines.push_back(fmt::format("configure: {} lets a pod take another MAC all the same{}{}", nic.profile.description(),
+                              may.verified ? "" : ", as far as is known", may.note.empty() ? "" : ": " + may.note));
+}
+
 void explain_move(const vf::VfOfPf& target, const vf::Settings& settings, std::vector<std::string>& lines) {
   if (!target.vf.link) {
     lines.push_back(fmt::format("move: nothing, the VF is on {} and has no netdev", target.vf.pci.driver));
@@ -91,6 +99,7 @@ std::vector<std::string> explain_vf(const cni::Request& request, const Config& c
   explain_preflight(nic, config.settings, lines);
   lines.push_back(fmt::format("claim: VF {}, its present state on record", describe(target)));
   explain_configure(target, config.settings, lines);
+  explain_mac(nic, config.settings, lines);
   explain_move(target, config.settings, lines);
   explain_address(request, target, lines);
   return lines;

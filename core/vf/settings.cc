@@ -25,6 +25,8 @@ std::vector<VfChange> one_by_one(const VfChange& change) {
     // which.
     changes.emplace_back().*member = change.*member;
   };
+  // The order that every driver takes. MAC before spoofchk: without a valid MAC mlx5 drops everything then
+  // (mlx5_esw_set_vport_mac_locked).
   add(&VfChange::mac);
   add(&VfChange::vlan);
   add(&VfChange::spoof_check);
@@ -35,7 +37,8 @@ std::vector<VfChange> one_by_one(const VfChange& change) {
   }
   add(&VfChange::link_state);
   add(&VfChange::query_rss);
-  // Trust last: some PFs reset the VF for it (i40e, ice), and a setting that comes then meets a VF that is away.
+  // Trust last: some PFs reset the VF for it (i40e, ice), and a setting that comes then meets a VF that is away. And a
+  // VF that is no longer trusted may not leave a MAC that the PF set (igb_set_vf_mac_addr, ice_can_vf_change_mac).
   add(&VfChange::trust);
   return changes;
 }

@@ -47,23 +47,17 @@ TEST(ProfileReader, ReadsEveryPartOfAProfile) {
   const Profile profile = read_profile(with(kSmallProfile, R"("attributes")", R"(
         "mac": {"make_effective": {"value": ["vf-follows", "reopen"], "verified": true, "source": "manual"}},
         "vlan": {"after_change": {"value": "none", "verified": true, "source": "manual"}},
-        "order": [{"first": "vlan", "then": "trust", "when": "apply", "verified": true, "source": "manual"}],
         "retry": {"value": {"count": 3, "interval_ms": 50, "errors": ["EBUSY"]}, "verified": true, "source": "manual"},
         "switchdev": {"supported": "firmware", "verified": true, "source": "manual",
                       "steps": {"value": ["remove-vfs", "switchdev"], "verified": true, "source": "manual"}},
         "dpdk": {"driver": {"value": "acme_uio", "verified": true, "source": "manual"},
                  "bifurcated": {"value": true, "verified": true, "source": "manual"}},
         "vfs": {"max": {"value": 12, "verified": true, "source": "manual"}},
-        "pf": {"has_vf_info": {"value": false, "verified": true, "source": "manual"},
-               "carrier": {"value": "own", "verified": true, "source": "manual"},
-               "admin_netdev": {"value": "management", "verified": true, "source": "manual", "note": "named acme0"}},
+        "pf": {"must_be_up": {"value": true, "verified": true, "source": "manual", "note": "ENETDOWN"}},
         "attributes")"),
                                        "acme.json");
   EXPECT_THAT(profile.mac.make_effective.value, ElementsAre(MacAction::vf_follows, MacAction::reopen));
   EXPECT_EQ(profile.vlan.after_change.value, VlanAction::none);
-  ASSERT_EQ(profile.order.size(), 1U);
-  EXPECT_EQ(profile.order[0].first, Attribute::vlan);
-  EXPECT_EQ(profile.order[0].when, OrderRule::When::apply);
   EXPECT_EQ(profile.retry.value.count, 3);
   EXPECT_EQ(profile.retry.value.interval, std::chrono::milliseconds(50));
   EXPECT_THAT(profile.retry.value.errors, ElementsAre(EBUSY));
@@ -72,10 +66,8 @@ TEST(ProfileReader, ReadsEveryPartOfAProfile) {
   EXPECT_EQ(profile.dpdk_driver.value, "acme_uio");
   EXPECT_TRUE(profile.dpdk_bifurcated.value);
   EXPECT_EQ(profile.max_vfs.value, 12);
-  EXPECT_FALSE(profile.has_vf_info.value);
-  EXPECT_EQ(profile.carrier.value, Carrier::own);
-  EXPECT_EQ(profile.admin_netdev.value, AdminNetdev::management);
-  EXPECT_EQ(profile.admin_netdev.note, "named acme0");
+  EXPECT_TRUE(profile.pf_must_be_up.value);
+  EXPECT_EQ(profile.pf_must_be_up.note, "ENETDOWN");
 }
 
 TEST(ProfileReader, RefusesWhatIsNotJsonAndSaysWhere) {

@@ -94,18 +94,13 @@ TEST(ShippedProfiles, StateEverythingElseWithASource) {
     expect_stated(profile.mac.untrusted_may_override, "mac.untrusted_may_override");
     expect_stated(profile.mac.zero_resets, "mac.zero_resets");
     expect_stated(profile.vlan.after_change, "vlan.after_change");
-    expect_stated(profile.vlan.zero_resets, "vlan.zero_resets");
     expect_stated(profile.retry, "retry");
     expect_stated(profile.switchdev.capability, "switchdev");
     expect_stated(profile.dpdk_driver, "dpdk.driver");
     expect_stated(profile.dpdk_bifurcated, "dpdk.bifurcated");
     expect_stated(profile.flr_before_vfio_reuse, "dpdk.flr_before_reuse");
     expect_stated(profile.vf_count_needs_zero, "vfs.count_needs_zero");
-    expect_stated(profile.has_vf_info, "pf.has_vf_info");
-    expect_stated(profile.admin_netdev, "pf.admin_netdev");
     expect_stated(profile.pf_must_be_up, "pf.must_be_up");
-    expect_stated(profile.carrier, "pf.carrier");
-    for (const OrderRule& rule : profile.order) expect_stated(rule, "order");
     if (profile.bus == "pci") expect_stated(profile.devices, "ids");
   }
 }
@@ -166,11 +161,6 @@ TEST(ShippedProfiles, TellTheTwoPersonalitiesOfAConnectXApart) {
   const Profile ib = find_profile({0x15b3, 0x1017}, "mlx5_core", {"/proc/nonexistent", LinkLayer::infiniband});
   EXPECT_EQ(ib.family, "nvidia-mlx5-ib");
   EXPECT_EQ(ib.capability(Attribute::node_guid).support, Support::yes);
-}
-
-TEST(ShippedProfiles, KnowWhoHasNoVfInfo) {
-  EXPECT_FALSE(find_profile({0x1af4, 0x1041}, "virtio-pci", kNoSite).has_vf_info.value);
-  EXPECT_FALSE(find_profile({0x1d0f, 0xec20}, "ena", kNoSite).has_vf_info.value);
 }
 
 TEST(ShippedProfiles, LetNetdevsimDoEverythingButGuids) {
