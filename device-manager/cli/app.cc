@@ -33,6 +33,7 @@ std::unique_ptr<CLI::App> make_app(Session& session) {
   add_reserve_commands(*app, session);
   add_doctor_command(*app, session);
   add_ovs_command(*app, session);
+  add_report_command(*app, session);
   add_completion_command(*app, session);
   return app;
 }

@@ -12,10 +12,15 @@ namespace {
 /// As `barewire gc`: an ADD that is at work is no leftover.
 constexpr std::chrono::seconds kMinAge{60};
 
-Looked look(const Node& node) {
+struct Options {
+  std::string output = "text";
+  bool own_pid_namespace = false;
+};
+
+Looked look(const Node& node, const Options& options) {
   Looked looked{manager::take_snapshot(node, drift_finders_of_vfs(node)), std::nullopt, {}};
   try {
-    manager::require_every_process();
+    if (!options.own_pid_namespace) manager::require_every_process();
     looked.plan = manager::plan_reaping(node, std::chrono::system_clock::now(), kMinAge);
     std::erase_if(looked.plan->attachments, [](const auto& dead) { return !dead.ripe; });
   } catch (const Error& error) {
@@ -34,11 +39,11 @@ void look_at_policy(const Node& node, Status& status) {
   }
 }
 
-void run(Session& session, const std::string& output) {
-  Status status = assess(look(session.node));
+void run(Session& session, const Options& options) {
+  Status status = assess(look(session.node, options));
   look_at_policy(session.node, status);
   if (!status.concerns.empty()) session.exit = Exit::problems;
-  if (output == "json") return session.print_json(to_json(status));
+  if (options.output == "json") return session.print_json(to_json(status));
   session.print(render_status(status, session.terminal));
 }
 
@@ -50,10 +55,13 @@ constexpr const char* kExamples = R"(Examples:
 
 void add_status_command(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("status", "Say whether this node is fine, and what to do next");
-  const auto output = std::make_shared<std::string>("text");
-  command->add_option("-o,--output", *output, "Form of the output (text)")->check(CLI::IsMember({"text", "json"}));
+  const auto options = std::make_shared<Options>();
+  command->add_option("-o,--output", options->output, "Form of the output (text)")
+      ->check(CLI::IsMember({"text", "json"}));
+  command->add_flag("--own-pid-namespace", options->own_pid_namespace,
+                    "Every pod's processes are to be seen, though this is not the host's PID namespace");
   command->footer(kExamples);
-  command->callback([&session, output] { run(session, *output); });
+  command->callback([&session, options] { run(session, *options); });
 }
 
 }  // namespace barewire::cli

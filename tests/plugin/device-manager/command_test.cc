@@ -6,6 +6,7 @@
 #include "core/fd.h"
 #include "core/state/store.h"
 #include "tests/plugin/device-manager/admin_fixture.h"
+#include "tests/support/process.h"
 
 namespace barewire::test {
 namespace {
@@ -50,6 +51,71 @@ TEST_F(AdminTest, CheckPassesUntilSomethingDrifts) {
   ASSERT_EQ(document.at("checks").as_array().size(), 1U);
   EXPECT_NE(document.at("checks").at(0).at("verdict"), "ok");
   EXPECT_EQ(barewire({"check", "--pod", "web-0"}).exit_status, 0);
+}
+
+TEST_F(AdminTest, StatusIsFineUntilAPodIsGone) {
+  attach("web-0", "h0");
+  const CommandResult fine = barewire({"status", "--own-pid-namespace"});
+  EXPECT_EQ(fine.exit_status, 0) << fine.out << fine.err;
+  EXPECT_THAT(fine.out, HasSubstr("This node is fine.\n"));
+  EXPECT_THAT(fine.out, HasSubstr("1 attachment that holds no VF"));
+  EXPECT_EQ(barewire_json({"status", "--own-pid-namespace"}).at("otherAttachments"), 1);
+}
+
+TEST_F(AdminTest, ReportTellsEveryPartAndNoSecret) {
+  attach("web-0", "h0");
+  const TempDir directory;
+  write_text(directory / "10-a.conf", R"({"type":"bridge","token":"hunter2"})");
+  write_text(directory / "20-b.conf", "{");
+  const CommandResult result = barewire({"report", "--conf-dir", directory.path()});
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_THAT(result.out, Not(HasSubstr("hunter2")));
+  const boost::json::value report = boost::json::parse(result.out);
+  for (const char* part : {"system", "nics", "attachments", "doctor", "policy", "pools", "networks"})
+    EXPECT_TRUE(report.as_object().contains(part)) << part;
+  EXPECT_EQ(report.at_pointer("/attachments/value/0/containerID"), "cid-web-0");
+  EXPECT_EQ(report.at_pointer("/networks/value/10-a.conf/value/token"), "(left out)");
+  EXPECT_TRUE(report.at_pointer("/networks/value/20-b.conf").as_object().contains("error"));
+}
+
+TEST_F(AdminTest, ValidateFindsEveryWrongKeyAndSaysSoByItsExit) {
+  const std::string wrong =
+      R"({"cniVersion":"1.0.0","name":"a","plugins":[{"type":"bridge","vlan":5000,"mtu":"x"},{"type":"portmap","backend":"ebpf"}]})";
+  const CommandResult result = barewire({"validate", "-"}, wrong);
+  EXPECT_EQ(result.exit_status, 1) << result.out << result.err;
+  for (const char* key : {"\"vlan\"", "\"mtu\"", "\"backend\""}) EXPECT_THAT(result.out, HasSubstr(key));
+  const CommandResult right = barewire({"validate", "-"}, R"({"cniVersion":"1.0.0","name":"a","type":"bridge"})");
+  EXPECT_EQ(right.exit_status, 0) << right.out;
+  EXPECT_EQ(right.out, "standard input: network \"a\" (bridge) is valid\n");
+}
+
+TEST_F(AdminTest, ExplainTellsOfEveryPlugin) {
+  const CommandResult result = barewire(
+      {"explain", "-"},
+      R"({"cniVersion":"1.0.0","name":"a","plugins":[{"type":"bridge","bridge":"cni7"},{"type":"portmap"},{"type":"x"}]})");
+  EXPECT_EQ(result.exit_status, 0) << result.out << result.err;
+  EXPECT_THAT(result.out, HasSubstr("cni7"));
+  EXPECT_THAT(result.out, HasSubstr("x: not a plugin of this suite"));
+  const CommandResult refused =
+      barewire({"explain", "-"}, R"({"cniVersion":"1.0.0","name":"a","type":"bridge","vlan":5000})");
+  EXPECT_EQ(refused.exit_status, 1) << refused.out;
+  EXPECT_THAT(refused.out, HasSubstr("ADD would be refused with code 7"));
+}
+
+TEST_F(AdminTest, AMisspeltCommandIsAnsweredWithTheOneThatWasMeant) {
+  EXPECT_THAT(barewire({"lsit"}).err, HasSubstr("is \"list\" meant?"));
+  const CommandResult alone = barewire({});
+  EXPECT_EQ(alone.exit_status, 0);
+  EXPECT_THAT(alone.out, HasSubstr("Subcommands:"));
+}
+
+TEST_F(AdminTest, RepairOfAPodThatIsGoneLeadsToGc) {
+  attach("web-0", "h0");
+  delete_netns("web-0");
+  const CommandResult result = barewire({"repair"});
+  EXPECT_EQ(result.exit_status, 1) << result.out;
+  EXPECT_THAT(result.out, HasSubstr("its pod is gone"));
+  EXPECT_THAT(result.out, HasSubstr("barewire gc"));
 }
 
 TEST_F(AdminTest, GcDeletesWhatADeadPodLeftAndNothingElse) {
