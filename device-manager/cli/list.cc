@@ -22,6 +22,8 @@ struct Options {
   std::string output = "table";
   bool all = false;
   bool watch = false;
+  bool no_headers = false;
+  std::vector<std::string> columns;
   std::vector<std::string> states;
   manager::Filter filter;
 };
@@ -46,8 +48,12 @@ std::string render(const manager::Snapshot& snapshot, const Options& options, co
     // One document a line, so that a program that follows can read line by line.
     return options.watch ? replace_bytes(boost::json::serialize(document)) + "\n" : manager::pretty(document);
   }
-  const std::string text =
-      render_list(snapshot, {.wide = options.output == "wide", .with_others = options.all}, terminal);
+  if (options.output == "name") return render_names(snapshot);
+  const ListView view{.wide = options.output == "wide",
+                      .with_others = options.all,
+                      .titles = !options.no_headers,
+                      .columns = options.columns};
+  const std::string text = render_list(snapshot, view, terminal);
   return text.empty() ? nothing_text(options) : text;
 }
 
@@ -93,6 +99,8 @@ constexpr const char* kExamples = R"(Examples:
   barewire list -o wide --pf ens1f0          every column, one NIC
   barewire list --state free,drifted         only VFs in these states
   barewire list --pod default/web-0 -o json  what one pod holds, for a program
+  barewire list -o name --state free         PCI addresses, a line each
+  barewire list --no-headers --columns pci,state,held_by
   barewire list --watch                      redrawn whenever something changes)";
 
 }  // namespace
@@ -101,7 +109,11 @@ void add_list_command(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("list", "Show every NIC and VF of this node and who holds what");
   const auto options = std::make_shared<Options>();
   command->add_option("-o,--output", options->output, "Form of the output (table)")
-      ->check(CLI::IsMember({"table", "wide", "json"}));
+      ->check(CLI::IsMember({"table", "wide", "json", "name"}));
+  command->add_option("--columns", options->columns, "Columns to show of each VF, in this order")
+      ->type_name("COLUMN")
+      ->delimiter(',');
+  command->add_flag("--no-headers", options->no_headers, "Rows alone, for programs that read lines");
   command->add_option("--pf", options->filter.pfs, "Only this PF, by name or PCI address (repeatable)")
       ->type_name("PF")
       ->delimiter(',');

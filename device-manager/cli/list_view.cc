@@ -2,9 +2,13 @@
 // Widths follow the terminal; what is left out first is what `-o wide` is for.
 #include "device-manager/cli/list_view.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <iterator>
 
+#include "core/error.h"
+#include "core/text.h"
 #include "device-manager/cli/table.h"
 
 namespace barewire::cli {
@@ -172,12 +176,38 @@ void add_vf(Table& table, const VfEntry& entry, const std::vector<VfColumn>& col
   for (const std::string& difference : entry.drift) table.add_note({difference, Style::red});
 }
 
+bool is_titled(const VfColumn& column, std::string word) {
+  std::replace_if(
+      word.begin(), word.end(), [](char c) { return c == '_' || c == '-'; }, ' ');
+  return equal_ignoring_case(column.column.title, word);
+}
+
+VfColumn find_column(const std::vector<VfColumn>& all, const std::string& word) {
+  const auto found = std::find_if(all.begin(), all.end(), [&](const VfColumn& each) { return is_titled(each, word); });
+  if (found != all.end()) return *found;
+  std::vector<std::string> titles;
+  for (const VfColumn& each : all) titles.push_back(each.column.title);
+  throw Error(Error::Code::config, fmt::format("there is no column \"{}\"", word),
+              fmt::format("there are {}", fmt::join(titles, ", ")));
+}
+
+std::vector<VfColumn> choose_columns(const ListView& view) {
+  std::vector<VfColumn> all = vf_columns();
+  if (view.columns.empty()) {
+    if (!view.wide) std::erase_if(all, [](const VfColumn& each) { return each.wide_only; });
+    return all;
+  }
+  std::vector<VfColumn> chosen;
+  for (const std::string& word : view.columns) chosen.push_back(find_column(all, word));
+  return chosen;
+}
+
 std::string render_vfs(const manager::Snapshot& snapshot, const ListView& view, const Terminal& terminal) {
-  std::vector<VfColumn> chosen = vf_columns();
-  if (!view.wide) std::erase_if(chosen, [](const VfColumn& each) { return each.wide_only; });
+  const std::vector<VfColumn> chosen = choose_columns(view);
   std::vector<Column> columns;
   for (const VfColumn& each : chosen) columns.push_back(each.column);
   Table table(std::move(columns));
+  if (!view.titles) table.leave_out_titles();
   const auto lines = headings(snapshot.pfs, terminal);
   for (std::size_t i = 0; i < snapshot.pfs.size(); ++i) {
     table.add_heading(lines[i]);
@@ -207,6 +237,7 @@ std::string render_others(const manager::Snapshot& snapshot, const ListView& vie
     for (const char* title : {"CONTAINER", "NETNS", "SINCE"}) columns.push_back({title, Align::left, 2});
   }
   Table table(std::move(columns));
+  if (!view.titles) table.leave_out_titles();
   table.add_heading(terminal.paint("Other attachments", Style::bold));
   for (const manager::OtherAttachment& other : snapshot.others) {
     if (!is_shown(other, view)) continue;
@@ -225,6 +256,13 @@ std::string render_others(const manager::Snapshot& snapshot, const ListView& vie
 }
 
 }  // namespace
+
+std::string render_names(const manager::Snapshot& snapshot) {
+  std::string text;
+  for (const PfEntry& pf : snapshot.pfs)
+    for (const VfEntry& vf : pf.vfs) text += vf.vf.pci.address + "\n";
+  return text;
+}
 
 std::string vlan_text(const kernel::VfInfo& info) {
   // VLAN 0 with a priority is a tag that carries the priority alone. Source: IEEE 802.1Q, "priority-tagged".
@@ -263,7 +301,8 @@ std::string render_list(const manager::Snapshot& snapshot, const ListView& view,
   if (view.wide) terminal.width.reset();  // who asks for everything gets everything
   std::string text = render_vfs(snapshot, view, terminal);
   const auto& others = snapshot.others;
-  if (std::any_of(others.begin(), others.end(), [&](const auto& other) { return is_shown(other, view); })) {
+  if (view.columns.empty() &&
+      std::any_of(others.begin(), others.end(), [&](const auto& other) { return is_shown(other, view); })) {
     if (!text.empty()) text += "\n";
     text += render_others(snapshot, view, terminal);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "device-manager/cli/terminal.h"
 #include "device-manager/snapshot.h"
@@ -12,10 +13,17 @@ namespace barewire::cli {
 struct ListView {
   bool wide = false;         ///< every column
   bool with_others = false;  ///< also the attachments that hold no VF
+  bool titles = true;        ///< false: rows alone, for programs
+  /// Titles of the columns to show of each VF, in this order; empty: as `wide` says. Letter case does not count, and
+  /// '_' or '-' stand for a blank.
+  std::vector<std::string> columns{};
 };
 
-/// The whole text; "" when there is nothing to show.
+/// The whole text; "" when there is nothing to show. Throws Error{config} for a column that there is not.
 std::string render_list(const manager::Snapshot& snapshot, const ListView& view, const Terminal& terminal);
+
+/// The PCI address of each VF, a line each.
+std::string render_names(const manager::Snapshot& snapshot);
 
 /// "100", "100/3" with priority, "100/3 ad" with 802.1ad; "" without a port VLAN.
 std::string vlan_text(const kernel::VfInfo& info);

@@ -61,7 +61,7 @@ Table::Layout Table::fit(const Terminal& terminal) const {
   Layout layout;
   layout.widths = natural_widths();
   layout.columns.resize(columns_.size());
-  layout.indent = has_headings_ ? kGap : 0;
+  layout.indent = has_headings_ && titles_ ? kGap : 0;
   std::iota(layout.columns.begin(), layout.columns.end(), 0U);
   if (!terminal.width) return layout;
   // Whole columns go first, in the order their makers gave; only then are the widest cut.
@@ -105,13 +105,14 @@ std::string Table::render(const Terminal& terminal) const {
   std::string text;
   bool titles_due = true;
   for (const Line& line : lines_) {
+    if (!titles_ && line.kind != Line::Kind::row) continue;
     switch (line.kind) {
       case Line::Kind::heading:
         text += (text.empty() ? "" : "\n") + line.cells[0].text + "\n";
         titles_due = true;
         break;
       case Line::Kind::row:
-        if (titles_due) text += render_titles(layout, terminal);
+        if (titles_due && titles_) text += render_titles(layout, terminal);
         titles_due = false;
         text += render_cells(line.cells, layout, terminal);
         break;

@@ -38,6 +38,8 @@ class Table {
   void add_row(std::vector<Cell> cells);
   /// A line of text below the latest row, indented.
   void add_note(Cell note);
+  /// Rows alone, for programs that read lines: no titles, headings or notes, no indent.
+  void leave_out_titles() noexcept { titles_ = false; }
   /// Nothing was added yet.
   bool empty() const noexcept { return lines_.empty(); }
 
@@ -61,6 +63,7 @@ class Table {
   std::vector<Column> columns_;
   std::vector<Line> lines_;
   bool has_headings_ = false;
+  bool titles_ = true;
 };
 
 }  // namespace barewire::cli

@@ -28,6 +28,23 @@ TEST(ListView, ShowsEachVfOnOneLineUnderItsPf) {
 )");
 }
 
+TEST(ListView, ChosenColumnsComeInTheOrderGivenAndAloneWithoutTitles) {
+  EXPECT_EQ(list({.titles = false, .columns = {"state", "PCI", "held_by"}}),
+            R"(free              0000:01:10.0  -
+in pod            0000:01:10.1  default/web-0
+drifted           0000:01:10.2  container 77aa00112233
+in use elsewhere  0000:01:10.3  ens1f0v3 is enslaved to br0
+no driver         0000:01:10.4  -
+)");
+  EXPECT_THAT(list({.columns = {"container"}}), HasSubstr("  CONTAINER\n"));
+  EXPECT_THROW(list({.columns = {"nonsense"}}), Error);
+}
+
+TEST(ListView, NamesAreThePciAddressesOfTheVfs) {
+  EXPECT_EQ(render_names(manager::sample::snapshot()),
+            "0000:01:10.0\n0000:01:10.1\n0000:01:10.2\n0000:01:10.3\n0000:01:10.4\n");
+}
+
 TEST(ListView, WideAddsContainerNetnsTimeAndLinkState) {
   const std::string wide = list({.wide = true});
   for (const char* part : {"CONTAINER", "NETNS", "SINCE", "LINK", "3f2a9c1d5e7b8a90", "/run/netns/3f2a9c1d5e7b8a90",
