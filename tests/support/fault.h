@@ -61,7 +61,8 @@ template <class Thing>
 std::vector<Thing> sampled(const std::vector<Thing>& all) {
   const SweepPlan plan = plan_sweep(1);
   std::vector<Thing> chosen;
-  for (std::size_t n = plan.start < all.size() ? plan.start : plan.start % all.size(); n < all.size(); n += plan.stride) chosen.push_back(all[n]);
+  for (std::size_t n = plan.start < all.size() ? plan.start : plan.start % all.size(); n < all.size(); n += plan.stride)
+    chosen.push_back(all[n]);
   return chosen;
 }
 

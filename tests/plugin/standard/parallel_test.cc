@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Two hundred pods (fewer in a sample) on one bridge with masquerade and port maps, eight calls at a time: no error, no
-/// address twice, nothing left.
+/// Two hundred pods (fewer in a sample) on one bridge with masquerade and port maps, eight calls at a time: no error,
+/// no address twice, nothing left.
 #include <atomic>
 #include <mutex>
 #include <set>

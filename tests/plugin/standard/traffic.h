@@ -32,7 +32,8 @@ class EchoServer {
 
 /// What the server at `address` answers to a TCP connection out of `netns`; empty when there is none.
 std::string ask(const std::string& netns, const std::string& address, std::uint16_t port);
-/// As ask, for a connection that should not come about: waits as long as two SYNs take, which may be dropped unanswered.
+/// As ask, for a connection that should not come about: waits as long as two SYNs take, which may be dropped
+/// unanswered.
 std::string ask_briefly(const std::string& netns, const std::string& address, std::uint16_t port);
 
 /// How long `bytes` take by TCP from `from` to a server in `to` at `address`, until the last has come.
