@@ -50,7 +50,8 @@ function(barewire_openvswitch name)
   target_include_directories(${name} SYSTEM PUBLIC
     ${openvswitch_build} ${openvswitch_build}/include ${openvswitch_source}/include ${openvswitch_source}/lib)
   target_include_directories(${name} PRIVATE ${openvswitch_source} ${openvswitch_build}/lib)
-  target_compile_options(${name} PRIVATE -w)
+  # Its lock and log macros put __FILE__ into the program, which is to be the same wherever it is built.
+  target_compile_options(${name} PRIVATE -w -ffile-prefix-map=${PROJECT_BINARY_DIR}/=)
   if(BAREWIRE_FUZZ)
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer -O1)
   elseif(BAREWIRE_SANITIZE)

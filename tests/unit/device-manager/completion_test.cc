@@ -30,8 +30,8 @@ class Completion : public ::testing::Test {
 TEST_F(Completion, KnowsEveryCommandThatHelpShowsAndNoHiddenOne) {
   std::vector<std::string> names;
   for (const CommandWords& command : words_of(*app_)) names.push_back(command.name);
-  EXPECT_THAT(names, ElementsAre("list", "show", "check", "repair", "gc", "explain", "provision", "reserve",
-                                 "unreserve", "doctor", "ovs", "completion"));
+  EXPECT_THAT(names, ElementsAre("status", "list", "show", "check", "repair", "gc", "explain", "validate", "provision",
+                                 "reserve", "unreserve", "doctor", "ovs", "report", "completion"));
 }
 
 TEST_F(Completion, EveryScriptHoldsEveryCommandAndOption) {
