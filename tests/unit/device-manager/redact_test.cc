@@ -16,8 +16,7 @@ std::string without_secrets(const char* text) {
 }
 
 TEST(Redact, LeavesOutWhatIsUnderASecretsKeyHoweverDeep) {
-  EXPECT_EQ(R"({"a":[{"apiToken":"(left out)"}],"private_key":"(left out)","Password":"(left out)"
-})",
+  EXPECT_EQ(R"x({"a":[{"apiToken":"(left out)"}],"private_key":"(left out)","Password":"(left out)"})x",
             without_secrets(R"({"a":[{"apiToken":"x"}],"private_key":"/etc/key","Password":{"deep":[1]}})"));
 }
 
