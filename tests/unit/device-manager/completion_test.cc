@@ -51,7 +51,7 @@ TEST_F(Completion, EveryScriptHoldsEveryCommandAndOption) {
 TEST_F(Completion, ChoicesComeFromTheOptionsOwnCheck) {
   for (const CommandWords& command : words_of(*app_)) {
     if (command.name != "list") continue;
-    EXPECT_THAT(command.options, Contains(Field(&Completable::choices, ElementsAre("table", "wide", "json"))));
+    EXPECT_THAT(command.options, Contains(Field(&Completable::choices, ElementsAre("table", "wide", "json", "name"))));
   }
 }
 
@@ -70,7 +70,7 @@ std::string offered(const CLI::App& app, const std::string& line) {
 TEST_F(Completion, BashOffersCommandsOptionsChoicesAndDevices) {
   EXPECT_THAT(offered(*app_, "barewire pro"), "provision ");
   EXPECT_THAT(offered(*app_, "barewire list --st"), "--state ");
-  EXPECT_THAT(offered(*app_, "barewire list -o "), "json table wide ");
+  EXPECT_THAT(offered(*app_, "barewire list -o "), "json name table wide ");
   EXPECT_THAT(offered(*app_, "barewire list -o j"), "json ");
   EXPECT_THAT(offered(*app_, "barewire completion "), HasSubstr("zsh"));
 }
