@@ -29,7 +29,7 @@ class ChangeWatcher {
   Event wait(std::chrono::milliseconds timeout, int other = -1);
 
   /// For a loop of the caller's own, instead of `wait`: readable when something changed; `drain` then makes them quiet
-  /// again.
+  /// again. Neither is ready for long: a burst is the caller's to wait out.
   std::array<int, 2> descriptors() const noexcept { return {inotify_.get(), nl_socket_get_fd(links_.raw())}; }
   void drain();
   /// Directories that exist by now are watched from now on.

@@ -19,11 +19,13 @@ namespace barewire::manager {
 /// damaged. Source: CNI spec 1.1.0, "CHECK".
 std::string check_config(const state::Attachment& attachment, const std::optional<boost::json::value>& result);
 
+/// One attachment and the verdict of its plugin.
 struct CheckOutcome {
   state::Attachment attachment;
   std::optional<Error> error;  ///< what CHECK said; absent: all is as ADD left it
 };
-/// Calls the plugin in a child process. Throws nothing but std::bad_alloc.
+/// Calls the plugin in a child process. Throws nothing but std::bad_alloc. Takes as long as CHECK does, at most
+/// kPluginTimeout.
 CheckOutcome check(const Node& node, const state::Attachment& attachment);
 
 /// Sentences for drift lists; empty when CHECK is content.

@@ -48,6 +48,7 @@ bool Filter::matches(const state::Attachment& attachment) const {
 
 bool Filter::matches(const VfEntry& vf) const {
   if (!none_or_any(states, [&](VfState state) { return state == vf.state; })) return false;
+  // A free VF belongs to no network and no pod, so it is no answer then.
   const bool asks_for_holder = !networks.empty() || !pods.empty() || !containers.empty();
   if (!asks_for_holder) return true;
   if (vf.holder) return matches(*vf.holder);

@@ -21,6 +21,7 @@ struct Filter {
   bool names_vfs() const noexcept {
     return !states.empty() || !networks.empty() || !pods.empty() || !containers.empty();
   }
+  /// Does it hold what is asked of things of its kind? What is asked of others is not looked at.
   bool matches(const vf::Pf& pf) const;
   bool matches(const VfEntry& vf) const;
   bool matches(const state::Attachment& attachment) const;

@@ -117,6 +117,7 @@ PeerPod read_pod(const std::string& file) {
 }
 
 bool is_dead(const PeerPod& pod, const state::Store& store) {
+  // Without a netns in the cache nothing tells whether the pod lives.
   if (pod.netns.empty() || kernel::NetNs::try_open(pod.netns)) return false;
   const state::AttachmentId id{
       .network = pod.network, .container_id = pod.container_id, .ifname = pod.ifname, .plugin = {}};
@@ -163,6 +164,7 @@ Reaped reap(const Node& node, const PeerPod& pod) {
   }
   try {
     collector.finish();
+    // Only when every DEL succeeded: with the file goes all that is known of what to undo.
     remove_file(pod.cache_file);
   } catch (const Error& error) {
     reaped.error = describe(error);

@@ -11,6 +11,7 @@
 
 namespace barewire::manager {
 
+/// One attachment of the runtime's cache, ready for DEL.
 struct PeerPod {
   std::string network, container_id, ifname, netns;
   cni::Environment environment;      ///< of DEL, but for the command

@@ -47,6 +47,8 @@ constexpr const char* kCallPlugin = "--call-plugin";
   ::setpgid(0, 0);
   sigset_t none;
   ::sigemptyset(&none);
+  // A mask is inherited: who calls may block signals to read them from a descriptor, and what the plugin starts would
+  // not end at SIGTERM.
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   try {
     const cni::Outcome outcome = perform(node, type, environment, stdin_bytes);
@@ -61,6 +63,7 @@ pid_t fork_child(const Node& node, const std::string& type, const cni::Environme
                  const std::string& stdin_bytes, int answer, const state::FileLock* held) {
   const pid_t pid = ::fork();
   if (pid < 0) throw sys_error("starting plugin {}", type);
+  // The plugin takes the attachment's lock as every DEL does, and would wait for its own caller.
   if (pid == 0 && held != nullptr) state::FileLock::inherit(held->path());
   if (pid == 0) child(node, type, environment, stdin_bytes, answer);
   ::setpgid(pid, pid);  // also here: a kill may come before the child has run
@@ -130,6 +133,7 @@ class SpawnAttributes {
 
 pid_t spawn_child(const Node&, const std::string& type, const cni::Environment& environment,
                   const std::string& stdin_bytes, int answer, const state::FileLock* held) {
+  // A file, not a pipe: what does not fit into a pipe's buffer would have to be written while the answer is read.
   const Fd input(::memfd_create("cni-stdin", MFD_CLOEXEC));
   if (!input) throw sys_error("creating a memory file for the stdin of plugin {}", type);
   write_all(input.get(), stdin_bytes, "a plugin's stdin");
@@ -200,6 +204,7 @@ std::string call_in_child(const Node& node, const std::string& type, const cni::
     throw Error(Error::Code::delegate, fmt::format("plugin {} took longer than {} ms", type, timeout.count()),
                 "it was stopped; its work can be repeated");
   }
+  // What it printed before it died is not its answer.
   if (WIFSIGNALED(status) || printed->empty()) {
     throw Error(Error::Code::delegate, WIFSIGNALED(status)
                                            ? fmt::format("plugin {} died of signal {}", type, WTERMSIG(status))

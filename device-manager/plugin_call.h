@@ -28,7 +28,7 @@ std::string call_in_child(const Node& node, const std::string& type, const cni::
 /// nullopt when this is none.
 std::optional<int> perform_plugin_call(int argc, char** argv, const Node& node);
 
-/// "what (hint)", for one line.
+/// "what (hint)", for one line. Without a hint no brackets.
 std::string describe(const Error& error);
 
 }  // namespace barewire::manager

@@ -54,6 +54,7 @@ std::optional<Reaped> decide_again(const state::Store& store, const state::Attac
     reaped.left = "it has been deleted meanwhile";
     return reaped;
   }
+  // A look of its own, not the plan's: that one may be minutes old by now.
   const Look dead = is_dead(attachment);
   if (dead.is_yes()) return std::nullopt;
   if (dead.is_no()) reaped.left = "its netns lives";
@@ -139,6 +140,7 @@ ReapPlan GraceWatch::due(const ReapPlan& plan, SteadyTime now) {
   };
   ReapPlan result;
   for (const DeadAttachment& dead : plan.attachments)
+    // Asked also of what is not ripe, so that its time runs.
     if (is_due(key_of(dead.attachment)) && dead.ripe) result.attachments.push_back(dead);
   for (const state::Claim& claim : plan.claims)
     if (is_due(key_of(claim))) result.claims.push_back(claim);

@@ -148,6 +148,7 @@ PfEntry describe_pf(const Node& node, kernel::NlSocket& socket, vf::Pf pf, const
     entry.model = profile.vendor.empty() ? profile.model : profile.vendor + " " + profile.model;
   entry.eswitch = kernel::find_eswitch_mode({"pci", pf.pci.address});
   if (pf.link) entry.speed_mbps = kernel::find_speed(pf.link->name);
+  // Moved, not copied: a large NIC has hundreds of them.
   for (vf::Vf& vf : std::exchange(pf.vfs, {})) {
     entry.vfs.push_back(describe_vf(node, socket, std::move(vf), find_drift));
   }

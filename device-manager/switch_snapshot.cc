@@ -35,6 +35,7 @@ class Tables {
         "Interface", {}, {"_uuid", "name", "type", "ofport", "error", "link_state", "mac_in_use", "mtu", "options"});
     const auto mirrors = transaction.select(
         "Mirror", {}, {"_uuid", "name", "output_port", "select_all", "select_src_port", "select_dst_port"});
+    // Rows that refer to each other must be of one moment: a port may go while its bridge is read.
     const auto outcome =
         ovsdb::transact(connection, transaction, ovsdb::Clock::now() + kPatience, "reading the switch's configuration");
     if (!outcome.rows(root).empty()) root_ = outcome.rows(root).front();
@@ -55,6 +56,7 @@ class Tables {
     std::vector<std::string> names;
     for (const Uuid& uuid : uuids)
       if (const Row* row = port(uuid)) names.push_back(row->get<std::string>("name"));
+    // A set of the database has no order that could be relied on.
     std::sort(names.begin(), names.end());
     return names;
   }

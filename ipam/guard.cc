@@ -62,6 +62,7 @@ void ask_host_local(const cni::Request& request, const Node&, Asks& asks) {
   ask_ranges(request.conf.runtime_config("ipRanges"), asks);
   const auto ipam = request.conf.root().find("ipam");
   if (!ipam) return;
+  // The old form: the keys of one range stand in "ipam" itself.
   if (ipam->has("subnet")) ask_one_range(*ipam, asks);
   ask_ranges(ipam->find("ranges"), asks);
 }

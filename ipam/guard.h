@@ -8,6 +8,7 @@
 
 namespace barewire::ipam {
 
+/// Tables without state: who bounds the node's policy asks them, and none of the plugins has to run.
 extern const cni::Guard kDhcpGuard;
 extern const cni::Guard kHostLocalGuard;
 extern const cni::Guard kStaticGuard;

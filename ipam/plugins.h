@@ -49,7 +49,7 @@ void gc(const cni::Request& request, Node& node);
 void status(const cni::Request& request, Node& node);
 /// Throws Error{config} for a key that ADD would refuse.
 void validate(const cni::Request& request);
-/// Was this program called as `dhcp daemon …`?
+/// Was this program called as `dhcp daemon …`? Its own name counts too: the same program is every plugin.
 bool is_daemon_call(int argc, char* const* argv);
 /// The daemon, until it is stopped: returns the exit status. ipam/dhcp/daemon_options.h has its flags.
 int daemon(int argc, char* const* argv);

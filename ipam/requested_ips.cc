@@ -16,6 +16,8 @@ std::vector<AskedAddress> asked_in_args(const cni::Request& request, std::string
   std::vector<AskedAddress> asked;
   const std::string value = request.args.find(key).value_or("");
   if (value.empty()) return asked;
+  // Also the empty text behind a last comma, which is refused by its reader: a comma too many may be an address too
+  // few.
   for (std::size_t start = 0; start <= value.size();) {
     const std::size_t comma = std::min(value.find(',', start), value.size());
     asked.push_back({std::string(trim(value.substr(start, comma - start))), fmt::format("CNI_ARGS key \"{}\"", key)});

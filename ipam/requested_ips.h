@@ -14,6 +14,7 @@ namespace barewire::ipam {
 
 /// One address as it was asked for, and where: `config key "runtimeConfig.ips[0]"`, `CNI_ARGS key "IP"`.
 struct AskedAddress {
+  /// As it was written; of CNI_ARGS without blanks at its ends.
   std::string text;
   std::string source;
   /// Throws Error{config} "<source> is "<text>"; expected <expected>".

@@ -46,6 +46,7 @@ std::vector<cni::IpConfig> parse_asked(const std::vector<AskedAddress>& asked) {
 /// What the runtime names takes the place of what the configuration does, runtimeConfig before args; CNI_ARGS adds.
 std::vector<cni::IpConfig> parse_addresses(const cni::Request& request, const JsonView& ipam) {
   for (const auto& list : {request.conf.runtime_config("ips"), request.conf.cni_arg("ips")})
+    // An empty list asks for nothing: the configuration counts then.
     if (auto ips = parse_asked(asked_in(list)); !ips.empty()) return ips;
   std::vector<cni::IpConfig> ips;
   if (const auto configured = ipam.find("addresses"))

@@ -34,6 +34,7 @@ void clear_dead_holder(Work& work, const vf::Host& host) {
 vf::Settings settings_of(const Work& work, bool has_netdev) {
   vf::Settings settings;
   settings.mac = work.config.mac;
+  // Without a netdev, as on vfio-pci, there is no MTU that the kernel could set.
   if (has_netdev) settings.mtu = work.config.mtu;
   return settings;
 }

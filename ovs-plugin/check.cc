@@ -131,6 +131,7 @@ std::optional<Bridge> compare_database(const cni::Request& request, OvsConfig& c
   compare_row(connection, "Port", port->row, config.port_columns(), clauses);
   compare_interface_row(connection, config, *port, clauses);
   compare_qos(connection, config.qos, *port, clauses);
+  // By the bridge's real name, which a tunnel's own name is made from.
   Clauses tunnels = compare_tunnels(connection, bridge ? bridge->name : config.bridge, config.tunnels);
   std::move(tunnels.begin(), tunnels.end(), std::back_inserter(clauses));
   return bridge;
@@ -219,6 +220,7 @@ std::optional<OffloadRecord> apply_record(const cni::Request& request,
 void compare_offload(const cni::Request& request, const Node& node, const OffloadRecord& record,
                      const OvsConfig& config, Clauses& clauses) {
   if (record.vf.netdev) compare_pod(request, node, config, clauses);
+  // A port of DPDK's has no netdev: the representor beside it carries nothing.
   if (config.devargs.empty()) compare_host(*request.conf.previous, config, clauses);
 }
 

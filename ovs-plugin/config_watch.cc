@@ -80,6 +80,7 @@ Progress watch_progress(Connection& connection, const Uuid& root, const Uuid* in
       const Progress progress = seen(*monitor, root, interface);
       if (enough(progress)) return progress;
       event = monitor->wait(deadline);
+      // What was seen last, so that the caller can say how far the switch has come.
       if (event == Monitor::Event::timed_out) return progress;
     }
   }

@@ -31,6 +31,7 @@ std::optional<FakeBridge> find_fake_bridge(Connection& connection, const std::st
   const auto outcome = transact(connection, transaction, deadline, fmt::format("looking for fake bridge {}", name));
   if (outcome.rows(selected).empty()) return std::nullopt;
   const auto tags = outcome.rows(selected).front().all<std::int64_t>("tag");
+  // ovs-vsctl makes a port of the fake bridge's name on the real one.
   auto parent = find_bridge_of_port(connection, name, deadline);
   if (!parent || tags.empty()) return std::nullopt;
   return FakeBridge{*std::move(parent), tags.front()};

@@ -21,6 +21,7 @@ std::optional<JsonView> find_filled(const JsonView& view, std::string_view key) 
 
 LayeredConfig LayeredConfig::read(const cni::Request& request) {
   const auto parse = [&](const std::string& path, std::string_view bytes) {
+    // Shared by copies of this object, so that views into it outlive any one of them.
     auto file = std::make_shared<const boost::json::value>(parse_json(bytes, path));
     return LayeredConfig(request.conf.document, std::move(file), path);
   };

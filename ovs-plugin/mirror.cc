@@ -101,6 +101,7 @@ void join_existing(Transaction& transaction, const MirrorRequest& request, const
 void make_mirror(Transaction& transaction, const MirrorRequest& request, const Value& bridge_mirrors) {
   // Two producers that find no mirror would both make one of the same name; the guard lets only the first through.
   guard_bridge(transaction, request.bridge, bridge_mirrors);
+  // In one transaction with the bridge's reference: a mirror that no bridge names is dropped at the commit.
   transaction.insert("Mirror", new_mirror(request), kMirrorId);
   transaction.mutate("Bridge", row_is(request.bridge.row), {{"mirrors", "insert", NamedUuid{kMirrorId}}});
 }
@@ -196,6 +197,7 @@ std::optional<Change> leave_mirror(Connection& connection, const MirrorRequest& 
   const std::string doing = fmt::format("leaving mirror {} of bridge {}", request.mirror, request.bridge.name);
   while (!ovsdb::has_passed(deadline)) {
     const std::optional<Mirror> mirror = find_mirror(connection, request.bridge, request.mirror, deadline);
+    // Somebody has deleted it, and the port's membership with it.
     if (!mirror) return std::nullopt;
     if (!holds(*mirror, request.port) && !is_left_over(*mirror, request)) return std::nullopt;
     Transaction transaction;

@@ -136,6 +136,7 @@ cni::Result add(const cni::Request& request, Node& node, std::string_view plugin
   Connection connection = Connection::open(config.endpoint, soon());
   const Bridge bridge = require_bridge(connection, config.bridge);
   const Port port = require_port(connection, request, bridge);
+  // By the port's UUID: its name may be another port's when DEL comes.
   attachment.data = record_of(config, port.row);
   Rollback rollback;
   rollback.add("mirrors", [&store, &attachment] { detach_mirrors(store, attachment); });

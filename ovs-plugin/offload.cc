@@ -97,6 +97,7 @@ Vdpa require_vdpa(const Sysfs& sysfs, const std::string& vf) {
     for (const std::string& child : sysfs.list("bus/vdpa/devices/" + name))
       if (child.starts_with("vhost-vdpa-")) found.push_back({name, "/dev/" + child});
   }
+  // With two, which of them the pod was meant to have cannot be told.
   if (found.size() == 1) return found.front();
   throw Error(Error::Code::device,
               fmt::format("VF {} has {} vDPA devices on driver vhost_vdpa; expected one", vf, found.size()),
@@ -215,6 +216,7 @@ void give_back(const state::Attachment& attachment, const OffloadRecord& record,
     });
     undo.finish();
   }
+  // Last, and not where a step failed: a VF that is not as it was must not be given to the next pod.
   host.store.release(device, attachment.id);
 }
 

@@ -18,6 +18,7 @@ namespace ovs {
 namespace {
 
 cni::Result add(const cni::Request& request, Node& node, std::string_view plugin) {
+  // Before the switch is asked: a fallback that is wrong is found out on a good day.
   cni::require_fallback(request, node);
   try {
     return attach_port(request, node, plugin);

@@ -152,6 +152,7 @@ ovsdb::Row OvsConfig::port_columns() const {
 void OvsConfig::use_dpdk(const cni::Request& request, std::string args) {
   interface_type = kDpdk;
   devargs = std::move(args);
+  // Again: DPDK's policer is written otherwise than the kernel's queues.
   qos = parse_qos(request, LayeredConfig::read(request), true);
 }
 
@@ -168,6 +169,7 @@ std::optional<kernel::TokenBucket> OvsConfig::pod_rate(const std::string& datapa
 
 ovsdb::Row OvsConfig::interface_columns(const std::string& port) const {
   ovsdb::StringMap ids = external_ids;
+  // ovn-controller binds the logical port by this key. Source: ovn-architecture(7).
   if (!ovn_port.empty()) ids["iface-id"] = ovn_port;
   ovsdb::Row row{{"type", interface_type == kAfPacket ? kDpdk : interface_type},
                  {"external_ids", ovsdb::Value(ids)},

@@ -53,6 +53,7 @@ std::optional<PeerCache> find_peer_cache(const cni::Request& request, const Node
 
 void undo_peer_link(const cni::Request& request, const PeerCache& cache, const Node& node) {
   const auto netns = find_unclaimed_netns(request, state::Store(node.run_dir), request.ifname);
+  // A stale path may lead to the host's own netns, whose links are nobody's to move.
   if (!netns || netns->is_current()) return;
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
   const auto link = kernel::find_link(inside, request.ifname);

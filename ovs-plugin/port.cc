@@ -208,6 +208,7 @@ std::vector<Port> find_ports_without(Connection& connection, const StringMap& ma
 }
 
 std::vector<Port> find_ports(Connection& connection, const StringMap& owner, Deadline deadline) {
+  // An empty map is included in every port's: all of them would be found, and deleted.
   if (owner.empty()) throw Error(Error::Code::internal, "finding ports of an owner failed: no owner given");
   return select_ports(connection, {{"external_ids", "includes", ovsdb::Value(owner)}}, deadline);
 }

@@ -14,6 +14,7 @@ namespace barewire::ovs {
 
 namespace {
 
+/// A runtime reads code 50 or 51 as "no pods here now". Source: CNI spec 1.1.0, "STATUS".
 Error unavailable(const Error& error) {
   return Error(Error::Code::not_available, error.what(), error.hint());
 }

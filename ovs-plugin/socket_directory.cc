@@ -87,6 +87,7 @@ class Walk {
  private:
   bool follow(const Fd& link, const struct stat& status, const std::string& path) {
     constexpr int kMostLinks = 40;  // as the kernel
+    // The link's own mode says nothing; who may write the directory decides who may have made it.
     if (status.st_uid != 0 || !is_roots(status_of(at_, where_)) || ++links_ > kMostLinks) throw_not_followed(path);
     const std::string target = target_of(link, path);
     rest_ = target + "/" + rest_;
@@ -160,6 +161,7 @@ std::vector<std::string> missing_directories(const std::string& path) {
   Walk walk(path);
   std::string name;
   for (bool is_last = false; walk.next(name, is_last);) {
+    // Below the first that is missing everything is.
     if (missing.empty() && walk.enter(name)) continue;
     missing.push_back(fmt::format("{}/{}", missing.empty() ? walk.where() : missing.back(), name));
   }

@@ -82,6 +82,7 @@ bool add(Connection& connection, const Bridge& bridge, const Tunnel& tunnel) {
     return true;
   } catch (const Error& error) {
     const auto now = find_port(connection, wanted.name, soon());
+    // Another ADD of the network was faster: the tunnel is the same.
     if (error.is(Error::Code::held) && now && is_tunnel_of_ours(*now)) return false;
     throw;
   }

@@ -183,6 +183,7 @@ void detach_unrecorded(const cni::Request& request, Node& node) {
   if (userspace) undo.run("removing the files of userspace-cni", [&] { undo_shared_directory(request); });
   undo.run("releasing addresses", [&] { cni::ipam_del(request, node); });
   undo.finish();
+  // After finish(), which throws where something failed: the peer's record is all that tells of what is left.
   if (cached) remove_file(cached->path);
   if (userspace) remove_file(userspace->path);
 }

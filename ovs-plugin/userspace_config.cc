@@ -46,6 +46,7 @@ VhostUser vhost_of(const cni::Request& request, const std::optional<JsonView>& v
   parsed.pod_listens = type == kVhostClient;
   parsed.switch_directory = root.string_or("ovs_run_dir", "/var/run/openvswitch");
   parsed.directory = root.string_or("sharedDir", fmt::format("{}/{}", kSharedDirectory, request.container_id));
+  // Records compare directories as text.
   while (parsed.directory.size() > 1 && parsed.directory.ends_with('/')) parsed.directory.pop_back();
   if (!parsed.directory.starts_with('/')) root.at("sharedDir").reject("an absolute path");
   parsed.name = fmt::format("{}-{}", request.container_id.substr(0, 12), request.ifname);

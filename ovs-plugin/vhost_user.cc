@@ -307,6 +307,7 @@ void link_to_pod(const VhostUser& vhost, VhostRecord& record, const std::string&
 void publish(const VhostUser& vhost, VhostRecord& record, const std::string& port) {
   if (!vhost.pod_listens) {
     const std::string made = fmt::format("{}/{}", vhost.switch_directory, port);
+    // Before it is linked: the pod must not find a socket that it cannot open yet.
     give_to_pod(made, vhost);
     if (made != record.socket)
       link_to_pod(vhost, record, made);

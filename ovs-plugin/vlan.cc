@@ -9,6 +9,8 @@ namespace barewire::ovs {
 
 namespace {
 
+/// Open vSwitch takes all of them, though 802.1Q reserves the first and the last. Source: ovs-vswitchd.conf.db(5),
+/// column tag.
 constexpr std::int64_t kLargest = 4095;
 constexpr const char* kMeaning = "a VLAN of Open vSwitch";
 constexpr const char* kTrunkForm = "a list of {\"id\": VLAN} and {\"minID\": VLAN, \"maxID\": VLAN}";

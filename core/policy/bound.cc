@@ -13,6 +13,7 @@ namespace {
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t number = 0;
+  // Takes no sign and no blanks, and what stands behind the number is refused below.
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
@@ -113,6 +114,7 @@ bool holds_all(const std::vector<NumberRange>& allowed, const std::vector<Number
 
 bool holds_all(const std::vector<IpPrefix>& allowed, const std::vector<AddressRange>& asked) {
   const auto is_held = [&](const AddressRange& range) {
+    // Both ends in one prefix: what lies between two prefixes is not allowed by them.
     return std::any_of(allowed.begin(), allowed.end(), [&](const IpPrefix& prefix) {
       return prefix.contains(range.first) && prefix.contains(range.second);
     });
@@ -231,8 +233,10 @@ bool Bound::allows_vfs(const Ask& ask) const {
 bool Bound::allows(const Ask& ask) const {
   switch (kind_) {
     case Kind::flag:
+      // Whatever the value: that it is asked for at all is what is bounded.
       return flag_;
     case Kind::limit:
+      // kUnlimited is more than any limit.
       return !ask.numbers.empty() && ask.numbers.front().second <= limit_;
     case Kind::patterns:
     case Kind::paths:

@@ -40,6 +40,7 @@ Rule parse_rule(const JsonView& json, const std::string& file) {
   Rule rule;
   rule.file = file;
   bool has_others = false;
+  // By members, not by find(): that passes over unknown keys and does not mind letter case.
   for (const auto& [key, value] : json.members("a rule: an object")) {
     // Exactly so, unlike in network configurations: a key in another case is refused below.
     if (key == "name")
@@ -92,6 +93,7 @@ void Policy::add_file(const std::string& path, std::string_view bytes) {
       throw Error(Error::Code::policy, error.what(), error.hint());
     }
   }();
+  // The view's own errors become the policy's, so that a runtime sees which of the two configurations is wrong.
   const JsonView root(document, path + ": key", Error::Code::policy);
   const std::vector<std::size_t> lines = lines_of_rules(bytes);
   if (first_file_.empty()) first_file_ = path;

@@ -32,6 +32,7 @@ std::string_view verdict(const CheckOutcome& outcome) {
 
 json::object outcome_json(const CheckOutcome& outcome) {
   json::object object{{"holder", manager::holder_json(outcome.attachment)}, {"verdict", verdict(outcome)}};
+  // There in any case: a program need not ask first.
   object["error"] = nullptr;
   if (outcome.error) {
     object["error"] = json::object{

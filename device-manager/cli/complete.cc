@@ -62,6 +62,7 @@ void add_completion_command(CLI::App& app, Session& session) {
                                     : fish_completion(app));
   });
 
+  // In no group, so that help does not show it; its words are a promise to scripts that were installed earlier.
   auto* words = app.add_subcommand("complete-words", "Print what a completion script can offer")->group("");
   const auto kind = std::make_shared<std::string>();
   words->add_option("kind", *kind)

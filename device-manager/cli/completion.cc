@@ -33,6 +33,7 @@ std::vector<std::string> choices_of(const std::string& type_name) {
 }
 
 Completable describe(const CLI::Option& option) {
+  // Of CLI11's own description, the one place where an option says what it takes.
   Completable word;
   if (!option.get_lnames().empty()) word.name = "--" + option.get_lnames().front();
   for (const std::string& letter : option.get_snames()) word.aliases.push_back("-" + letter);
@@ -118,6 +119,7 @@ std::string zsh_values(const Completable& word) {
 
 std::string zsh_option(const Completable& option) {
   const auto names = names_of(option);
+  // '*' lets it come again; else its other spellings exclude it once it is there. Source: zshcompsys(1), _arguments.
   std::string spec = option.repeatable ? "'*'" : names.size() > 1 ? fmt::format("'({})'", join(names, " ")) : "";
   spec += names.size() > 1 ? fmt::format("{{{}}}", join(names, ",")) : names.front();
   return spec + fmt::format("'[{}]{}'", zsh_text(option.help), option.takes_value ? zsh_values(option) : "");
@@ -125,6 +127,7 @@ std::string zsh_option(const Completable& option) {
 
 std::string fish_values(const Completable& word) {
   if (!word.choices.empty()) return fmt::format(" -x -a '{}'", join(word.choices, " "));
+  // The script forbids files for every command first (-f), and -F allows them again. Source: fish, complete(1).
   if (word.kind == "FILE") return " -r -F";
   if (is_asked_of_the_node(word.kind))
     return fmt::format(" -x -a '(barewire complete-words {} 2>/dev/null)'", word.kind);

@@ -20,6 +20,7 @@ struct Completable {
   /// Else what the value is, as the option's type name has it: "PF", "PCI", "FILE", "NETWORK", …
   std::string kind;
 };
+/// One subcommand as a script has to know it.
 struct CommandWords {
   std::string name;
   std::string help;
@@ -30,7 +31,7 @@ struct CommandWords {
 std::vector<CommandWords> words_of(const CLI::App& app);
 
 /// A script for the shell. Values of kinds that the node knows (PF, PCI, …) are asked of `barewire complete-words
-/// KIND`.
+/// KIND`. Whole, as the shell's package would install it; names of this node are not in it.
 std::string bash_completion(const CLI::App& app);
 std::string zsh_completion(const CLI::App& app);
 std::string fish_completion(const CLI::App& app);

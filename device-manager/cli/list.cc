@@ -71,6 +71,7 @@ void watch(const Session& session, const Options& options) {
   while (true) {
     const Terminal terminal = Terminal::of(STDOUT_FILENO);
     const std::string text = render(look(session, options), options, terminal);
+    // Many events change nothing that is shown: those of all links, records and netns are heard.
     if (text != shown) {
       if (redraw)
         // Home, then clear. Source: console_codes(4).
@@ -91,6 +92,7 @@ void run(Session& session, const Options& options) {
   const std::string warned = warnings(snapshot);
   if (warned.empty()) return;
   session.exit = Exit::problems;
+  // The document holds them already, under keys of their own.
   if (options.output != "json") write_all(STDERR_FILENO, warned, "standard error");
 }
 

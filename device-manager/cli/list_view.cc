@@ -69,6 +69,7 @@ struct VfColumn {
 
 Cell held_by(const VfEntry& entry) {
   if (entry.holder) return holder_text(*entry.holder);
+  // kubelet does not say for whom it allocates; the pod is known once it lists what its pods have.
   if (entry.state == VfState::allocated && entry.allocation && !entry.allocation->pod.name.empty())
     return Cell(entry.allocation->pod.name_space + "/" + entry.allocation->pod.name);
   // A holder whose record cannot be read has no name.

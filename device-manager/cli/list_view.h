@@ -10,6 +10,7 @@
 
 namespace barewire::cli {
 
+/// How much of a snapshot is shown; what it holds is chosen before, by a filter.
 struct ListView {
   bool wide = false;         ///< every column
   bool with_others = false;  ///< also the attachments that hold no VF
@@ -29,9 +30,10 @@ std::string render_names(const manager::Snapshot& snapshot);
 std::string vlan_text(const kernel::VfInfo& info);
 /// "500", "100-500", "min 100"; "" without a limit. Mb/s.
 std::string rate_text(const kernel::VfInfo& info);
-/// "vfio 17" or the netdev's name; "" when it is not in this netns.
+/// "vfio 17" or the netdev's name; "" when it is not in this netns. The number is that of the IOMMU group, by which a
+/// process opens the VF.
 std::string interface_text(const vf::Vf& vf);
-/// "default/web-0", else "container 3f2a…".
+/// "default/web-0", else "container 3f2a…". Container IDs are cut to 12 characters, as runtimes print them.
 std::string holder_text(const state::Attachment& attachment);
 /// "up 1000 Mb/s", "no carrier", "down", "no netdev".
 std::string link_text(const manager::PfEntry& pf);

@@ -23,6 +23,7 @@ std::string suggestion(const CLI::App& app, const std::string& word) {
 int report(const CLI::App& app, const CLI::ParseError& outcome) {
   // CLI11's own numbers are not shown: every wrong command line is 2 (Exit::usage).
   if (outcome.get_exit_code() == 0) return app.exit(outcome);
+  // CLI11 calls a command that it does not know a surplus argument: that is said better here.
   const auto chosen = app.get_subcommands();
   const auto rest = app.remaining();
   if (chosen.empty() && !rest.empty() && !rest.front().starts_with('-'))

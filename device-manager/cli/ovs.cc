@@ -17,6 +17,7 @@ struct Options {
 void run(Session& session, const Options& options) {
   const auto snapshot = manager::apply(options.filter, options.bridges,
                                        manager::take_switch_snapshot(ovsdb::parse_endpoint(options.database, "--db")));
+  // Of what is shown, so that a check of one bridge is not failed by another's port.
   if (manager::has_problem(snapshot)) session.exit = Exit::problems;
   if (options.output == "json") return session.print_json(manager::to_json(snapshot));
   session.print(render_switch(snapshot, options.output == "wide", session.terminal));

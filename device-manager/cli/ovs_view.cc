@@ -58,6 +58,7 @@ std::string peer_text(const PortEntry& port) {
     const std::string key = option(port, "key");
     return key.empty() ? "to " + remote : fmt::format("to {} key {}", remote, key);
   }
+  // A port has one of them at most: each belongs to another type.
   for (const char* key : {"dpdk-devargs", "vhost-server-path", "peer"})
     if (std::string value = option(port, key); !value.empty()) return value;
   return port.interfaces.size() > 1 ? fmt::format("bond of {}", fmt::join(port.interfaces, ", ")) : std::string();

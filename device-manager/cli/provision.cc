@@ -24,6 +24,7 @@ class ProgressLines {
 
   void show(const manager::Progress& progress) {
     const bool live = session_.terminal.width.has_value();
+    // Ends the line that was being drawn over, before the next begins.
     if (progress.step != step_) finish();
     const bool is_new = progress.step != step_;
     step_ = progress.step;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// `barewire reserve` and `barewire unreserve`: keeping VFs back from every pool.
+/// `barewire reserve` and `barewire unreserve`: keeping VFs back from every pool. A VF kept back is a promise to the
+/// administrator, in the same records as kubelet's and those of claims.
 #include "device-manager/cli/session.h"
 #include "device-manager/inventory/allocate.h"
 
@@ -27,6 +28,7 @@ void reserve(const Session& session, const Options& options) {
                                .by = state::Allocation::kAdmin,
                                .owner = options.reason,
                                .since = state::now_text()};
+      // Reserving again only changes the reason.
       const bool anew = !host.allocations.find(wanted.device);
       // Refused where a pod holds the device, where kubelet was promised it, or where the host uses it.
       inventory::allocate(host, wanted);

@@ -33,7 +33,7 @@ struct Session {
 
   /// Writes to the standard output at once. Throws Error{io}.
   void print(std::string_view text) const;
-  /// Indented JSON.
+  /// Indented JSON. With a newline at the end; names that are no UTF-8 are made so. Throws Error{io}.
   void print_json(const boost::json::value& value) const;
 };
 
@@ -59,7 +59,8 @@ void add_ovs_command(CLI::App& app, Session& session);
 void add_report_command(CLI::App& app, Session& session);
 void add_completion_command(CLI::App& app, Session& session);
 
-/// --network, --pod, --container: which attachments a command is for.
+/// --network, --pod, --container: which attachments a command is for. `filter` outlives `command`, and is filled by
+/// parsing. Each may be given several times, or with commas.
 void add_holder_options(CLI::App& command, manager::Filter& filter);
 
 /// The whole command line of `barewire`.

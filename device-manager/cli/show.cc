@@ -40,6 +40,7 @@ void show_vf(Session& session, const Options& options, manager::PfEntry pf) {
     document["record"] = vf.holder ? state::to_json(*vf.holder) : boost::json::value(nullptr);
     session.print_json(document);
   }
+  // Not being able to tell is a problem too: somebody has to look.
   if (vf.state == manager::VfState::drifted || !dead.is_no()) session.exit = Exit::problems;
 }
 

@@ -58,6 +58,7 @@ Section netdev_section(const std::optional<kernel::Link>& link) {
 
 Section attribute_section(const manager::PfEntry& pf, const vf::Vf& vf) {
   Section section{fmt::format("Attributes held by {}", pf.name()), {}};
+  // A PF without a netdev here, or a driver without ndo_get_vf_config.
   if (!vf.info) {
     section.lines = {{"attributes", "the PF reports none"}};
     return section;

@@ -18,7 +18,8 @@ struct Section {
   std::vector<std::pair<std::string, std::string>> lines;
 };
 
-/// What sysfs, rtnetlink, devlink and the hardware profile say of it.
+/// What sysfs, rtnetlink, devlink and the hardware profile say of it. Of the PF alone; its VFs are a table of their own
+/// (list_view.h).
 std::vector<Section> describe_pf(const manager::PfEntry& pf);
 /// `dead`: is the holder's netns gone.
 std::vector<Section> describe_vf(const manager::PfEntry& pf, const manager::VfEntry& vf, const Look& dead,
@@ -27,7 +28,7 @@ std::vector<Section> describe_vf(const manager::PfEntry& pf, const manager::VfEn
 std::vector<Section> describe_attachment(const state::Attachment& attachment, const Look& dead,
                                          const std::string& record_path);
 
-/// Values aligned over all sections.
+/// Values aligned over all sections. Control characters of names and values are replaced: terminal.h, printable().
 std::string render(const std::vector<Section>& sections, const Terminal& terminal);
 
 }  // namespace barewire::cli

@@ -38,6 +38,7 @@ void Table::add_heading(std::string line) {
 void Table::add_row(std::vector<Cell> cells) {
   cells.resize(columns_.size());
   for (Cell& cell : cells) {
+    // Blanks would be no field to awk and cut, and every later column would move to the left.
     if (cell.text.empty()) cell = Cell("-", Style::dim);
   }
   lines_.push_back({Line::Kind::row, std::move(cells)});
@@ -76,6 +77,7 @@ Table::Layout Table::fit(const Terminal& terminal) const {
     const auto widest = std::max_element(layout.columns.begin(), layout.columns.end(),
                                          [&](auto a, auto b) { return layout.widths[a] < layout.widths[b]; });
     if (widest == layout.columns.end() || layout.widths[*widest] <= kLeastWidth) break;
+    // By one, over and over: columns of equal width shrink together.
     --layout.widths[*widest];
   }
   return layout;

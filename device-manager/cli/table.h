@@ -18,6 +18,7 @@ struct Cell {
   Cell(const char* value, Style look = Style::plain) : Cell(std::string(value), look) {}
 };
 
+/// What all cells of a column share.
 struct Column {
   enum class Align { left, right };
   std::string title;  ///< repeated under every heading
@@ -57,7 +58,9 @@ class Table {
   std::vector<std::size_t> natural_widths() const;
   /// Leaves out expendable columns, then cuts the widest, until a line fits.
   Layout fit(const Terminal& terminal) const;
+  /// One line of the columns that are left, each padded to its width.
   std::string render_cells(const std::vector<Cell>& cells, const Layout& layout, const Terminal& terminal) const;
+  /// Above the first row of a group; a heading without rows has none.
   std::string render_titles(const Layout& layout, const Terminal& terminal) const;
 
   std::vector<Column> columns_;

@@ -20,6 +20,7 @@ std::string_view environment(const char* name) {
 
 std::optional<std::size_t> width_of(int fd) {
   winsize size{};
+  // A serial console reports a width of 0: it does not know.
   if (::ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0) return std::nullopt;
   return size.ws_col;
 }

@@ -12,6 +12,7 @@ namespace barewire::cli {
 /// Source: console_codes(4), "ECMA-48 Set Graphics Rendition".
 enum class Style { plain, bold, dim, green, yellow, red };
 
+/// Asked once at the start; while watching, again for each picture, since a window changes its size.
 struct Terminal {
   bool colours = false;
   bool utf8 = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// When the DRA driver looks at the node, and when it writes.
+/// When the DRA driver looks at the node, and when it writes. The loop's thread only decides; what may block is posted
+/// to one of two workers, and comes back by post().
 #include "device-manager/daemon/dra_side.h"
 
 #include <unistd.h>
@@ -31,6 +32,7 @@ dra::DriverSettings settings_of(const Options& options, const std::string& node)
 std::string node_name(const std::string& given) {
   if (!given.empty()) return given;
   if (const char* name = std::getenv("NODE_NAME"); name != nullptr && *name != '\0') return name;
+  // As kubelet does when it is given no name. Source: k8s.io/component-helpers, node/util/hostname.go.
   char host[256] = "";
   ::gethostname(host, sizeof host - 1);
   std::string name = host;
@@ -62,6 +64,7 @@ DraSide::DraSide(const Node& node, const Options& options, std::shared_ptr<spdlo
       settle_(loop.add_timer([this] { update(); })),
       periodic_(loop.add_timer([this] {
         claims_worker_.post([this] { sweep(); });
+        // Slices that somebody removed, or wrote over, raise no event here: they are listed again at every interval.
         api_worker_.post([this] {
           if (publisher_) publisher_->forget();
         });
@@ -81,6 +84,7 @@ DraSide::~DraSide() {
 }
 
 void DraSide::on_change() {
+  // Not put off by each change: on a node where something changes all the time it would never come.
   if (!settle_.is_set()) settle_.set(kQuiet);
 }
 
@@ -114,6 +118,7 @@ void DraSide::log_once(const std::string& key, const std::string& line) {
 
 /// True when another look has to follow soon.
 bool DraSide::look() {
+  // No kubelet, or one too old to look for plugins: there is nobody to serve.
   std::error_code ignored;
   if (!std::filesystem::is_directory(options_.kubelet.registry(), ignored)) return false;
   if (pool_file_.look() == kubelet::PoolFile::News::wrong) return false;  // the device plugin's side says why
@@ -147,6 +152,7 @@ bool DraSide::begin() {
   }
   log_once("cluster", "");
   claims_ = std::make_unique<Claims>(node_, *cluster, settings_of(options_, node_name_), log_);
+  // The files of claims need their pools and devices.
   scan_node();
   claims_->driver.rebuild();  // before kubelet asks: after a reboot it does not
   claims_->endpoint = std::make_unique<dra::Endpoint>(
@@ -161,6 +167,7 @@ bool DraSide::begin() {
 }
 
 dra::EndpointHandlers DraSide::handlers() {
+  // What was prepared or given back shows in slices and status at the next look.
   const auto touched = [this] { loop_.post([this] { on_change(); }); };
   return {.post = [this](std::function<void()> work) { claims_worker_.post(std::move(work)); },
           .prepare =
@@ -235,6 +242,7 @@ void DraSide::sweep() {
 void DraSide::publish() {
   if (!publisher_) return;
   const auto now = std::chrono::steady_clock::now();
+  // Two attempts, each with its own back-off: a server that refuses the status of claims must still hear of devices.
   const auto attempt = [this](std::string& said, const char* what, const std::function<void()>& work) {
     try {
       work();
@@ -257,6 +265,7 @@ void DraSide::publish() {
 }
 
 void DraSide::stop() {
+  // Both threads first: work under way uses what is freed below.
   claims_worker_.stop();
   api_worker_.stop();
   claims_.reset();

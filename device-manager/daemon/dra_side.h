@@ -37,17 +37,27 @@ class DraSide {
  private:
   /// These run on the thread "claims".
   struct Claims;
+  /// Pool file, node, sockets, in this order. True when another look has to follow soon.
   bool look();
+  /// Once a pool is for claims: finds the cluster, makes the files of recorded claims anew, and only then lets kubelet
+  /// ask. False when the cluster is not known yet, which is logged.
   bool begin();
+  /// They run on the thread "claims", and have the node looked at afterwards.
   dra::EndpointHandlers handlers();
+  /// A kubelet that registers may have removed the slices of a driver that was gone: they are listed anew.
   void on_registered(const kubelet::RegistrationStatus& status);
+  /// Looks, and hands what is for the API server over to its thread as a copy: nothing is shared between the two.
   void scan_node();
+  /// To kubelet, for the status of pods. A device that is merely taken is healthy.
   void tell_health(const std::vector<dra::Offer>& offers);
+  /// Claims that are gone; asks the API server, so it may take its timeout for each.
   void sweep();
+  /// What is said again at every look is logged when it changes; an empty `line` is "it is well".
   void log_once(const std::string& key, const std::string& line);
   /// On the thread "api-server".
   void publish();
 
+  /// Has the thread "claims" look; one look at a time.
   void update();
   void on_updated(bool again);
 
@@ -56,9 +66,13 @@ class DraSide {
   std::shared_ptr<spdlog::logger> log_;
   std::string node_name_;
   EventLoop& loop_;
+  /// A look is due: changes have come, or kubelet could not be told.
   EventLoop::Timer& settle_;
+  /// For what raises no event, and for what others did to our slices.
   EventLoop::Timer& periodic_;
+  /// The API server's back-off is over.
   EventLoop::Timer& retry_;
+  /// Of the loop's thread, as the timers are
   bool updating_ = false;
   std::unique_ptr<Claims> claims_;                 ///< of the thread "claims"; nothing before a pool is for claims
   std::unique_ptr<kubernetes::ApiClient> client_;  ///< these of the thread "api-server"

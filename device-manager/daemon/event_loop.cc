@@ -34,6 +34,7 @@ EventLoop::EventLoop(std::function<void(std::string_view)> on_failure)
 }
 
 EventLoop::~EventLoop() {
+  // Before the loop they hang on. Source: sd_event_source_unref(3).
   for (const Source& source : sources_) ::sd_event_source_unref(source.source);
   ::sd_event_unref(event_);
 }

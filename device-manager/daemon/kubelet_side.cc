@@ -73,6 +73,7 @@ void KubeletSide::update() {
       served = plugins_->update();
     } catch (...) {
       loop_.post([this] { on_updated(false); });
+      // To the worker's own report of failures; the loop must hear all the same, or no update would come again.
       throw;
     }
     loop_.post([this, served] { on_updated(served); });

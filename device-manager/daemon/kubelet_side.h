@@ -26,7 +26,7 @@ class KubeletSide {
   KubeletSide(const KubeletSide&) = delete;
   KubeletSide& operator=(const KubeletSide&) = delete;
 
-  /// Links or records have changed. Of the loop's thread, as all here.
+  /// Links or records have changed. Of the loop's thread, as all here. A look follows soon, one for a whole burst.
   void on_change();
   /// Ends its thread; calls that are under way end with an error.
   void stop();

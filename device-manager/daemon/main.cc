@@ -37,6 +37,7 @@ int serve(const Options& options, const std::shared_ptr<spdlog::logger>& log, St
     Service(node, options, log, stop).run();
     return EXIT_SUCCESS;
   }
+  // One look is a command like `barewire gc`: Ctrl-C ends it at once.
   stop.let_through();
   return look_once(node, options, *log) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -19,6 +19,7 @@ struct DraOptions {
   std::string kubeconfig{};  ///< empty: the pod's service account
 };
 
+/// As parsed and checked; the defaults are those of the help.
 struct Options {
   std::int64_t interval = 60;      ///< seconds between looks when nothing tells of a change
   std::int64_t grace = 120;        ///< seconds for which a netns must have been seen dead
@@ -30,7 +31,8 @@ struct Options {
   DraOptions dra{};
 };
 
-/// `options` outlives it, and is filled by parsing.
+/// `options` outlives it, and is filled by parsing. Bounds are checked by the parser: what it fills in can be used as
+/// it is.
 std::unique_ptr<CLI::App> make_app(Options& options);
 
 }  // namespace barewire::daemon

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events say when, the interval is for what no event tells: processes in pods that end.
+// Events say when, the interval is for what no event tells: processes in pods that end. Nothing here waits for a
+// plugin: the loop must answer systemd's watchdog while an undo takes minutes.
 #include "device-manager/daemon/service.h"
 
 #include <systemd/sd-daemon.h>
@@ -79,6 +80,7 @@ Service::Service(const Node& node, const Options& options, std::shared_ptr<spdlo
       watchdog_(loop_.add_timer([this] { on_watchdog(); })),
       watch_(std::chrono::seconds(options.grace)),
       reaper_("reaper", [this](std::string_view failure) { log_->error("{}", failure); }) {
+  // Only looks: kubelet and the API server are not to hear of it.
   if (options.dry_run) return;
   dra_.emplace(node, options, log_, loop_);
   kubelet_.emplace(node, options, log_, loop_, [this] { dra_->on_change(); });
@@ -117,6 +119,7 @@ void Service::on_change() {
 void Service::on_watchdog() {
   const auto interval = watchdog_interval();
   if (!interval) return;
+  // A reaper that hangs tells nothing, and systemd restarts the daemon.
   if (!looking_) tell_well();
   watchdog_.set(*interval);
 }

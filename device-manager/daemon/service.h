@@ -20,6 +20,8 @@
 
 namespace barewire::daemon {
 
+/// Everything that `barewired` does without --once. Its constructor starts threads, so signals have to be blocked
+/// before.
 class Service {
  public:
   /// `node` and `stop` outlive it. Throws Error{io}, {kernel}.

@@ -21,6 +21,7 @@ void Worker::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    // Dropped, not done: kubelet asks again, and the next daemon looks anew.
     queue_.clear();
   }
   changed_.notify_all();

@@ -13,6 +13,7 @@
 
 namespace barewire::daemon {
 
+/// Work runs on its thread alone, so what only work touches needs no lock.
 class Worker {
  public:
   using Work = std::function<void()>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The records against the node: what cannot be read, whose pods are dead, and of which that cannot be told.
+/// The records against the node: what cannot be read, whose pods are dead, and of which that cannot be told. It is the
+/// plan of `barewire gc` that is shown, so that both say the same.
 #include "device-manager/doctor/doctor.h"
 #include "device-manager/reaper.h"
 

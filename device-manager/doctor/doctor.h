@@ -29,6 +29,7 @@ struct Finding {
 };
 using Findings = std::vector<Finding>;
 
+/// Where to look; tests have other places.
 struct DoctorOptions {
   ovsdb::Endpoint switch_endpoint;
   std::string modules_dir;  ///< of the running kernel; see running_modules_dir()

@@ -36,6 +36,7 @@ Finding judge(const kernel::Link& port, const std::vector<kernel::FlowerFilter>&
   // A port that is none of the chip's (a veth) cannot be offloaded from, and that is no fault.
   if (in_hardware == total) return {Verdict::good, port.name, text, ""};
   if (!is_of_a_switch_chip(port)) return {Verdict::note, port.name, text + ": it is no port of a switching NIC", ""};
+  // The administrator, or an older setting, asked for it: the driver was never tried.
   if (kept_away > 0) return {Verdict::warning, port.name, text + ": they are marked skip_hw", "look at tc-policy"};
   return {Verdict::warning, port.name, text + ": the driver refused the others",
           fmt::format("tc -s filter show dev {} ingress | grep -B20 not_in_hw; dmesg tells what the driver lacks",

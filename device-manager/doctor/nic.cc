@@ -29,6 +29,7 @@ class NicExamination {
     const auto mode = kernel::find_eswitch_mode(handle_);
     if (mode == kernel::EswitchMode::switchdev) return examine_switchdev();
     const bool can = profile_.switchdev.capability.support != hw::Capability::Support::no;
+    // The profile knows whether the card could: a driver that tells no mode may be an old one of a card that can.
     if (!mode && !can)
       return add(Verdict::note,
                  fmt::format("{} has no eswitch mode: its VFs go into pods without a bridge", profile_.description()));

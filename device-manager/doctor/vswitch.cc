@@ -32,6 +32,8 @@ void read_database(ovsdb::Connection& connection, SwitchState& state) {
     state.hw_offload = value_or_empty(config, "hw-offload") == "true";
     state.tc_policy = value_or_empty(config, "tc-policy");
     const std::string dpdk = value_or_empty(config, "dpdk-init");
+    // With "try" the switch goes on without DPDK when that fails. Source: ovs-vswitchd.conf.db(5),
+    // other_config:dpdk-init.
     state.dpdk_wanted = dpdk == "true" || dpdk == "try";
     state.dpdk_initialised = row.get<bool>("dpdk_initialized");
   }
@@ -67,6 +69,7 @@ SwitchState ask_switch(const ovsdb::Endpoint& endpoint) {
     state.reachable = true;
     read_database(connection, state);
   } catch (const Error& error) {
+    // A finding, not a failure: the rest of the chain is looked at all the same.
     state.why_not = error.what();
   }
   return state;

@@ -35,6 +35,7 @@ void require_unused(vf::Host& host, const std::string& device) {
   vf::ForeignState foreign;
   foreign.peer_state_dir = host.peer_state_dir;
   foreign.allocation_dir = host.allocations.directory();
+  // What is bound to no driver, or promised, is no reason here: the caller judges the first, the record the second.
   const vf::UseFinding finding = vf::find_use(target->vf, host.store, host.socket, foreign);
   if (finding.use == vf::UseOfVf::used_elsewhere) refuse(device, finding.why);
 }
@@ -50,6 +51,7 @@ void allocate(vf::Host& host, const state::Allocation& wanted, std::chrono::mill
   const auto existing = host.allocations.find(wanted.device);
   // kubelet may ask again for what it has (a container that is restarted): then the promise is only written anew.
   if (existing && !is_same_promiser(*existing, wanted)) refuse(wanted.device, existing->text());
+  // One that it has already may well be in use: by its own pod.
   if (!existing) require_unused(host, wanted.device);
   host.allocations.save(wanted);
 }

@@ -10,6 +10,8 @@
 
 namespace barewire::inventory {
 
+/// Of one thread. The clock is the caller's; what it holds is lost with the daemon, which then begins with what it
+/// sees.
 class CarrierWatch {
  public:
   using Time = std::chrono::steady_clock::time_point;

@@ -58,6 +58,7 @@ class Reader {
   const kernel::Sysfs& sysfs_;
   std::unordered_map<std::string, const kernel::Link*> links_;
   std::unordered_map<std::string, Vdpa> vdpa_;  ///< by the parent's PCI address
+  // Filled as PFs are met, which changes nothing of what is told.
   mutable std::unordered_map<std::string, PfFacts> pfs_;
 };
 
@@ -95,6 +96,7 @@ std::optional<std::string> pci_function_in(const std::string& path) {
 void Reader::read_vdpa() {
   for (const std::string& name : sysfs_.list("bus/vdpa/devices")) {
     const std::string base = "bus/vdpa/devices/" + name;
+    // bus/vdpa/devices has links; the parent is only in the path they lead to.
     const auto path = real_path(sysfs_.path(base));
     const auto parent = path ? pci_function_in(*path) : std::nullopt;
     if (!parent) continue;
@@ -144,6 +146,7 @@ std::string Reader::partition_key(const Device& device) const {
 void Reader::read_pf(Device& device) const {
   const auto pf = sysfs_.link_name(fmt::format("{}/{}/physfn", kPci, device.id));
   if (!pf) {
+    // A VF has no such file, nor has a function without SR-IOV.
     device.has_vfs = number_of(read(kPci, device.id, "sriov_numvfs"), 0) > 0;
     return;
   }
@@ -168,12 +171,14 @@ void Reader::read_function(Device& device) const {
   device.pcie_root = pcie_root(kPci, device.id);
   device.acpi_index = read(kPci, device.id, "acpi_index");
   device.rdma = list(kPci, device.id, "infiniband");
+  // A VF in a pod, or on vfio-pci, has no netdev here: it is of its PF's kind.
   const std::string type_of = !device.netdevs.empty() ? device.netdevs.front() : device.pf_name();
   if (!type_of.empty()) device.link_type = link_type(type_of);
   if (device.link_type == "infiniband") device.pkey = partition_key(device);
 }
 
 std::optional<Device> Reader::read_pci(const std::string& address) const {
+  // The base class, the first byte of three. Source: PCI Code and ID Assignment Specification.
   constexpr std::string_view kNetwork = "0x02", kAccelerator = "0x12";
   const std::string pci_class = read(kPci, address, "class");
   const bool network = pci_class.starts_with(kNetwork);
@@ -196,6 +201,7 @@ std::optional<Device> Reader::read_pci(const std::string& address) const {
 /// Scalable functions and what else a NIC's driver puts on the auxiliary bus. Source: Documentation/driver-api/
 /// auxiliary_bus.rst: "<module>.<type>.<id>".
 std::optional<Device> Reader::read_auxiliary(const std::string& name) const {
+  // The type is between them: "mlx5_core.sf.4".
   const auto first = name.find('.'), last = name.rfind('.');
   const auto path = real_path(sysfs_.path(fmt::format("{}/{}", kAuxiliary, name)));
   const auto parent = path ? pci_function_in(*path) : std::nullopt;

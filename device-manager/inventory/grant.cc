@@ -83,6 +83,7 @@ std::vector<std::string> rdma_nodes(const Member& member, const DevRoots& roots)
   return nodes;
 }
 
+/// Each key holds one path: where a device has several nodes of a kind, the last one counts.
 Values rdma_values(const Member& member, const DevRoots& roots) {
   Values values;
   for (const std::string& node : rdma_nodes(member, roots)) {
@@ -193,6 +194,7 @@ Grant grant(const Pool& pool, const std::vector<Member>& devices, const DevRoots
     if (!nodes.empty()) names.push_back(cdi_name(pool, member.device->id));
     if (use_cdi) continue;
     for (const DeviceNode& node : nodes) {
+      // /dev/vfio/vfio comes with each device of the pool, and is to be named once.
       const auto is_same = [&](const DeviceNode& each) { return each.host_path == node.host_path; };
       if (std::none_of(result.nodes.begin(), result.nodes.end(), is_same)) result.nodes.push_back(node);
     }
@@ -209,6 +211,7 @@ Grant grant(const Pool& pool, const std::vector<Member>& devices, const DevRoots
 std::string cdi_specification(const Pool& pool, const std::vector<Member>& members, const DevRoots& roots) {
   std::vector<std::string> devices;
   for (const Member& member : members)
+    // CDI refuses a device that changes nothing.
     if (!nodes_of(member, roots).empty()) devices.push_back(cdi_device(member, roots));
   if (devices.empty()) return {};
   return fmt::format(R"({{"cdiVersion":"0.5.0","kind":{},"devices":[{}]}})",

@@ -12,6 +12,7 @@
 
 namespace barewire::inventory {
 
+/// A character device of the host and where the container has it; `permissions` of the devices cgroup, "rwm".
 struct DeviceNode {
   std::string host_path{};
   std::string container_path{};
@@ -19,6 +20,7 @@ struct DeviceNode {
   friend bool operator==(const DeviceNode&, const DeviceNode&) = default;
 };
 
+/// All that one container gets for the devices of one resource.
 struct Grant {
   std::map<std::string, std::string> environment{};
   std::vector<DeviceNode> nodes{};                   ///< empty when CDI is used
@@ -31,7 +33,8 @@ struct DevRoots {
   std::string dev = "/dev";
 };
 
-/// `devices` in the order kubelet named them.
+/// `devices` in the order kubelet named them. A node that several devices share (/dev/vfio/vfio) comes once. Throws
+/// nothing for a node that is missing: it is named all the same, and the runtime says so.
 Grant grant(const Pool& pool, const std::vector<Member>& devices, const DevRoots& roots, bool use_cdi);
 /// Of one device: those of vfio, uio, vhost-vdpa, RDMA and vhost-net, as its driver and its selector have it.
 std::vector<DeviceNode> nodes_of(const Member& member, const DevRoots& roots);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Which device belongs to which pool.
+/// Which device belongs to which pool. A promise outweighs what the configuration says now, and that what the device
+/// looks like: a pod keeps what it has.
 #include "device-manager/inventory/pool.h"
 
 #include <algorithm>

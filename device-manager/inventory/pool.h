@@ -18,6 +18,7 @@ namespace barewire::inventory {
 struct FunctionRange {
   std::string pf{};
   std::vector<std::pair<int, int>> numbers{};  ///< inclusive; empty = all
+  /// Is VF, or SF, `number` in one of the ranges?
   bool contains(int number) const;
 };
 
@@ -36,7 +37,9 @@ bool matches(const Selector& selector, const Device& device);
 /// Of which PF a container's devices are taken; preferred.h.
 enum class Policy { pack, spread, distinct_pf };
 
+/// One resource, as declared; which devices are in it is found by assign().
 struct Pool {
+  /// "example.com"
   std::string prefix{};
   std::string name{};
   DeviceType type = DeviceType::net;
@@ -54,9 +57,11 @@ struct Pool {
   std::string bridge{};          ///< not empty: ports of this OVS bridge in place of devices
   int ports = 0;                 ///< of the bridge, that may be given away
 
+  /// The name that pods ask for.
   std::string resource() const { return prefix + "/" + name; }
 };
 
+/// What a file declares, as far as it can be used.
 struct PoolConfig {
   std::vector<Pool> pools;
   std::vector<std::string> problems;  ///< of pools that are left out, one sentence each
@@ -74,7 +79,7 @@ Pool parse_short_pool(const std::string& name, const JsonView& view, const std::
 /// unbound.
 std::string driver_mode_of(const Device& device);
 
-/// Which device belongs to which pool.
+/// Which device belongs to which pool. Points into the lists that assign() was given.
 struct Member {
   const Device* device = nullptr;
   const Selector* selector = nullptr;  ///< nullptr: it belongs because a container has it, not by its looks

@@ -264,6 +264,7 @@ static void parse_bridge(const JsonView& view, Pool& pool) {
   pool.bridge = view.at("bridge").string();
   if (pool.bridge.empty() || pool.bridge.find('/') != std::string::npos || pool.bridge.size() > 63)
     view.at("bridge").reject("the name of an OVS bridge");
+  // kubelet is sent every one of them at each change, and keeps them in its checkpoint.
   constexpr std::int64_t kMostPorts = 4096;
   pool.ports = static_cast<int>(view.integer_or("ports", 1, kMostPorts, "a number of ports", 100));
   pool.topology = false;

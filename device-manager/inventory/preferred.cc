@@ -47,6 +47,7 @@ class Chooser {
     return found == counts.end() ? 0 : found->second;
   }
   int node_cost(const Device& device) const {
+    // Memory of another node costs more than anything a policy wants; the first device decides which node it is.
     if (!chosen_.empty()) return device.numa_node == chosen_.front()->numa_node ? 0 : 1;
     return free_on_node_.at(device.numa_node) >= static_cast<int>(size_) ? 0 : 1;
   }
@@ -78,6 +79,7 @@ class Chooser {
 std::vector<std::string> prefer(Policy policy, const std::vector<Device>& available,
                                 const std::vector<std::string>& must_include, std::size_t size) {
   Chooser chooser(policy, available, size);
+  // Also those that are not among the available: kubelet has decided on them.
   std::vector<std::string> ids = must_include;
   for (const std::string& id : must_include) {
     const auto found =

@@ -32,6 +32,7 @@ std::set<std::string> find_peers(const std::string& directory) {
   for (const std::string& name : list_directory(directory + "/pci")) {
     const std::string path = directory + "/pci/" + name;
     std::error_code failed;
+    // Opening a FIFO would wait for a writer.
     if (!std::filesystem::is_regular_file(path, failed)) continue;
     const auto netns = read_file(path);
     if (netns && kernel::NetNs::try_open(*netns)) result.insert(name);
@@ -43,6 +44,7 @@ std::set<std::string> find_peers(const std::string& directory) {
 bool is_vfio_group_open(const Device& device, const std::string& vfio_dir) {
   if (device.driver != "vfio-pci" || !device.iommu_group) return false;
   const std::string path = fmt::format("{}/{}{}", vfio_dir, device.noiommu ? "noiommu-" : "", *device.iommu_group);
+  // A group can be open once: that it opens shows that nobody has it, and closing it again changes nothing.
   const Fd group(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   return !group && errno == EBUSY;
 }
@@ -61,6 +63,7 @@ Use Use::look(vf::Host& host, std::vector<kernel::Link> links, const std::string
     if (claim.has_record) use.held_.emplace(claim.device, claim.record);
   use.peers_ = find_peers(host.peer_state_dir);
   for (const kernel::Link& link : links)
+    // A veth's "parent" is its peer, which it is not stacked on.
     if (link.parent != 0 && link.kind != "veth" && link.parent != link.index) use.parents_.insert(link.parent);
   use.addressed_ = find_addressed(host.socket);
   use.links_ = std::move(links);
@@ -127,6 +130,7 @@ std::string mode_of_pool(const Pool& pool, const std::vector<Member>& members) {
   if (!pool.driver_mode.empty()) return pool.driver_mode;
   std::map<std::string, int> count;
   for (const Member& member : members) ++count[driver_mode_of(*member.device)];
+  // Devices without a driver cannot say what the pool is for.
   count.erase("");
   std::string most = "netdev";
   for (const auto& [mode, number] : count)

@@ -14,6 +14,7 @@
 
 namespace barewire::inventory {
 
+/// What was seen at look(); a device that is promised afterwards is found out by allocate.h, under the lock.
 class Use {
  public:
   /// Throws Error when records or links cannot be read at all.
@@ -32,7 +33,9 @@ class Use {
  private:
   /// nullptr when there is none.
   const kernel::Link* find_link(const std::string& name) const;
+  /// Signs of use that no record of ours tells of: another CNI plugin, an open vfio group, the host itself.
   std::optional<std::string> used_without_record(const Device& device) const;
+  /// A netdev with an address, a master, or links stacked on it is somebody's, though it is in the host's netns.
   std::optional<std::string> used_by_host(const kernel::Link& link) const;
 
   std::vector<kernel::Link> links_;

@@ -13,6 +13,7 @@ std::optional<std::string> find_bridge_obstacle(const inventory::Pool& pool, con
   ovsdb::Endpoint endpoint;
   endpoint.address = socket;
   try {
+    // The same question as STATUS of the ovs plugin asks: a node whose ADDs would fail gives no ports away.
     ovs::require_switch(endpoint, pool.bridge);
     return std::nullopt;
   } catch (const Error& error) {
@@ -31,6 +32,7 @@ inventory::Grant grant_ports(const inventory::Pool& pool, const std::vector<std:
   for (const std::string& id : ids)
     if (std::none_of(ports.begin(), ports.end(), [&](const ListedDevice& each) { return each.id == id; }))
       throw Error(Error::Code::device, fmt::format("{} is not a port of {}", id, pool.resource()));
+  // A resource's name may hold what a shell's variable cannot.
   std::string name = fmt::format("BAREWIRE_BRIDGE_{}", pool.name);
   std::transform(name.begin(), name.end(), name.begin(),
                  [](unsigned char c) { return c == '.' || c == '-' ? '_' : static_cast<char>(std::toupper(c)); });

@@ -12,14 +12,16 @@
 
 namespace barewire::kubelet {
 
-/// Why the bridge of `pool` has no ports to give; nullopt when it has. Asks the switch's database at `socket`.
+/// Why the bridge of `pool` has no ports to give; nullopt when it has. Asks the switch's database at `socket`. Throws
+/// nothing: what stands in the way is the answer. May take as long as a database that restarts.
 std::optional<std::string> find_bridge_obstacle(const inventory::Pool& pool,
                                                 const std::string& socket = "/var/run/openvswitch/db.sock");
 
-/// "br0-0", "br0-1", …
+/// "br0-0", "br0-1", … As many as the pool declares, all healthy, of no NUMA node.
 std::vector<ListedDevice> list_ports(const inventory::Pool& pool);
 
-/// Throws Error{device} for an id that is no port of the pool.
+/// Throws Error{device} for an id that is no port of the pool. The container gets the bridge's name in
+/// BAREWIRE_BRIDGE_<pool>, and no device node.
 inventory::Grant grant_ports(const inventory::Pool& pool, const std::vector<std::string>& ids);
 
 }  // namespace barewire::kubelet

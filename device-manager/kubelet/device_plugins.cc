@@ -164,6 +164,7 @@ std::optional<std::string> DevicePlugins::obstacle(const Served& served, const D
   if (auto why = use.find_obstacle(device, served.pool.resource())) return why;
   const std::string mode = inventory::driver_mode_of(device);
   if (mode != served.mode) return fmt::format("it is bound to {}, the pool is for {}", device.driver, served.mode);
+  // The PF's: a VF that nobody has is down, and has none of its own.
   if (served.pool.follow_carrier && carrier_.is_lost(device.pf_name(), use.has_carrier(device), now_))
     return "its PF has no carrier";
   return std::nullopt;

@@ -58,6 +58,7 @@ std::vector<PreferredRequest> decode_preferred(const std::string& bytes) {
   std::vector<PreferredRequest> requests;
   const auto message = decode<v1beta1::PreferredAllocationRequest>(bytes, "PreferredAllocationRequest");
   for (const auto& each : message.container_requests())
+    // A signed size on the wire: as it stands a negative one would be a huge number here.
     requests.push_back({strings(each.available_deviceids()), strings(each.must_include_deviceids()),
                         static_cast<std::size_t>(std::max(each.allocation_size(), 0))});
   return requests;
@@ -82,6 +83,7 @@ std::vector<std::vector<std::string>> decode_allocate(const std::string& bytes) 
 std::string encode_allocate(const std::vector<inventory::Grant>& grants) {
   v1beta1::AllocateResponse message;
   for (const inventory::Grant& grant : grants) {
+    // One for each container, in their order: kubelet goes by the place in the list.
     v1beta1::ContainerAllocateResponse* container = message.add_container_responses();
     for (const auto& [name, value] : grant.environment) (*container->mutable_envs())[name] = value;
     for (const inventory::DeviceNode& node : grant.nodes) {
@@ -112,6 +114,7 @@ RegistrationStatus decode_status(const std::string& bytes) {
 std::vector<HeldDevice> decode_pod_resources(const std::string& bytes) {
   std::vector<HeldDevice> held;
   const auto message = decode<v1::ListPodResourcesResponse>(bytes, "ListPodResourcesResponse");
+  // Bridges' ports and devices of other plugins are in it too.
   for (const v1::PodResources& pod : message.pod_resources())
     for (const v1::ContainerResources& container : pod.containers())
       for (const v1::ContainerDevices& devices : container.devices())

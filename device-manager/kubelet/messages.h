@@ -11,6 +11,7 @@
 
 namespace barewire::kubelet {
 
+/// A device as kubelet counts it: an unhealthy one is part of the node's capacity and given to nobody.
 struct ListedDevice {
   std::string id{};
   bool healthy = true;
@@ -24,7 +25,8 @@ std::string encode_options(bool preferred_allocation);
 /// RegisterRequest: `endpoint` is the socket's name in kubelet's directory, not its path.
 std::string encode_register(const std::string& endpoint, const std::string& resource);
 
-/// Of one container; ids of devices.
+/// Of one container; ids of devices. `must_include` are some of `available` that kubelet has decided on already; `size`
+/// counts them too.
 struct PreferredRequest {
   std::vector<std::string> available{}, must_include{};
   std::size_t size = 0;
@@ -40,9 +42,12 @@ std::string encode_allocate(const std::vector<inventory::Grant>& grants);
 
 /// What kubelet's plugin watcher asks of a socket that it has found.
 struct PluginInfo {
+  /// "DevicePlugin" or "DRAPlugin"; resource or driver; the absolute path of the socket with the service.
   std::string type{}, name{}, endpoint{};
+  /// Of the service: "v1beta1"; of a DRA driver the services with their versions, "v1.DRAPlugin".
   std::vector<std::string> versions{};
 };
+/// PluginInfo of package pluginregistration.
 std::string encode_info(const PluginInfo& info);
 
 /// What kubelet thinks of it; `error` is its own words.
@@ -52,7 +57,7 @@ struct RegistrationStatus {
 };
 RegistrationStatus decode_status(const std::string& bytes);
 
-/// A device that a container has.
+/// A device that a container has. Of any plugin's resource: whoever asks takes those that are its own.
 struct HeldDevice {
   std::string resource{};
   std::string device{};

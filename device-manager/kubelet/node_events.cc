@@ -45,7 +45,10 @@ NodeEvents::NodeEvents() : inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)), 
 }
 
 void NodeEvents::watch(const std::vector<std::string>& directories) {
+  // Besides what appears and goes: a file that was written in place, as an editor may do with the pools' file.
   constexpr std::uint32_t kEvents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR;
+  // Failures are passed over: a directory that is not there yet is tried again at the next look. Source:
+  // inotify_add_watch(2), which keeps the one watch of a directory that has it.
   for (const std::string& directory : directories) ::inotify_add_watch(inotify_.get(), directory.c_str(), kEvents);
 }
 

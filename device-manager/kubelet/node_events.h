@@ -12,6 +12,7 @@
 
 namespace barewire::kubelet {
 
+/// Owns its descriptors. Events may be lost, or mean nothing: they say when to look, not what has happened.
 class NodeEvents {
  public:
   /// Throws Error{io}. Source: inotify(7); lib/kobject_uevent.c, Documentation/core-api/kobject.rst.
@@ -19,9 +20,11 @@ class NodeEvents {
 
   /// Readable when something happened; `drain` makes them quiet again.
   std::array<int, 2> descriptors() const noexcept { return {inotify_.get(), uevents_.get()}; }
-  /// True when what happened is about devices, sockets or files of ours; not every uevent is.
+  /// True when what happened is about devices, sockets or files of ours; not every uevent is. Reads all there is; also
+  /// true when events were lost.
   bool drain();
-  /// Those that exist by now are watched from now on.
+  /// Those that exist by now are watched from now on. One that is watched already stays so; one that is not there yet
+  /// is passed over without a word, so call again.
   void watch(const std::vector<std::string>& directories);
 
  private:

@@ -33,6 +33,7 @@ class Promises {
     inventory::allocate(host_, allocation, kPatience);
     if (anew) made_.push_back(allocation);
   }
+  /// The answer is complete: from now on only kubelet's own count breaks these promises.
   void keep() { made_.clear(); }
 
  private:

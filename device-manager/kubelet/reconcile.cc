@@ -40,8 +40,10 @@ Reconciler::Plan Reconciler::plan(const std::vector<HeldDevice>& held, const std
   std::set<std::string> recorded;
   for (const Allocation& each : allocations) {
     recorded.insert(each.device);
+    // What claims and admins promise is not in kubelet's list of device plugins' devices, and is theirs to take back.
     if (each.by != Allocation::kDevicePlugin) continue;
     const auto found = given.find(each.device);
+    // A device that moved to another resource is not the old promise's, whoever has it now.
     if (found != given.end() && found->second->resource == each.owner) {
       missing_since_.erase(each.device);
       if (!is_same_pod(each, *found->second)) plan.name.push_back(allocation_of(*found->second));
@@ -51,6 +53,8 @@ Reconciler::Plan Reconciler::plan(const std::vector<HeldDevice>& held, const std
     }
   }
   for (const HeldDevice& each : held)
+    // Given away before this daemon came to the node, or its record was lost: without a promise another pod could get
+    // it.
     if (resources.contains(each.resource) && !recorded.contains(each.device))
       plan.import.push_back(allocation_of(each));
   return plan;

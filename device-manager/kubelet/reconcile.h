@@ -22,6 +22,7 @@ class Reconciler {
   /// `grace`: for how long kubelet must not have counted a device as given: right after its start it knows no pods yet.
   explicit Reconciler(std::chrono::milliseconds grace) : grace_(grace) {}
 
+  /// What is to be done to the records, in no order. Carrying it out meets what has changed since: see apply() there.
   struct Plan {
     std::vector<state::Allocation> import{};   ///< given away, and no promise recorded
     std::vector<state::Allocation> name{};     ///< promised, now with the pod's name

@@ -21,6 +21,7 @@ RpcAnswer refusal(const Error& error) {
       code, {}, error.hint().empty() ? std::string(error.what()) : fmt::format("{}: {}", error.what(), error.hint())};
 }
 
+/// Without an answer kubelet would wait, and the pod with it.
 RpcAnswer answer(const std::function<std::string()>& work) {
   try {
     return {RpcCode::ok, work(), {}};
@@ -37,6 +38,7 @@ bool Resource::serve() {
   // kubelet empties the directory when it starts: then the socket is ours no more, though it still listens.
   if (server_ && server_->is_reachable()) return false;
   server_.reset();
+  // They were of the server that has ended, and nobody reads them.
   streams_.clear();
   server_ = std::make_unique<RpcServer>(endpoint_.path, methods());
   return true;
@@ -44,6 +46,7 @@ bool Resource::serve() {
 
 void Resource::announce(const std::string& kubelet_socket) const {
   if (endpoint_.by != Registration::socket) return;
+  // kubelet looks for the name in its own directory, and takes no path.
   const std::string name = endpoint_.path.substr(endpoint_.path.rfind('/') + 1);
   rpc_call(kubelet_socket, "/v1beta1.Registration/Register", encode_register(name, endpoint_.resource),
            kRegisterTimeout);
@@ -77,12 +80,14 @@ RpcMethods Resource::methods() {
   RpcMethods methods;
   methods.unary["/v1beta1.DevicePlugin/GetDevicePluginOptions"] =
       on_thread([](const std::string&) { return encode_options(true); });
+  // Not asked for in the options, and part of the service all the same.
   methods.unary["/v1beta1.DevicePlugin/PreStartContainer"] =
       on_thread([](const std::string&) { return std::string(); });
   methods.unary["/v1beta1.DevicePlugin/GetPreferredAllocation"] = on_thread(
       [this](const std::string& request) { return encode_preferred(handlers_.prefer(decode_preferred(request))); });
   methods.unary["/v1beta1.DevicePlugin/Allocate"] = on_thread(
       [this](const std::string& request) { return encode_allocate(handlers_.allocate(decode_allocate(request))); });
+  // These two are for the watcher; at the other socket kubelet never calls them.
   methods.unary["/pluginregistration.Registration/GetInfo"] = on_thread([this](const std::string&) {
     return encode_info({"DevicePlugin", endpoint_.resource, endpoint_.path, {"v1beta1"}});
   });

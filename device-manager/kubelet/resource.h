@@ -13,7 +13,8 @@
 
 namespace barewire::kubelet {
 
-/// How kubelet hears of a resource: it looks into plugins_registry by itself, or is told at its own socket.
+/// How kubelet hears of a resource: it looks into plugins_registry by itself, or is told at its own socket. The first
+/// survives a restart of kubelet by itself; for the second the plugin has to watch for it and call again.
 enum class Registration { watcher, socket };
 
 struct Endpoint {
@@ -31,6 +32,8 @@ struct ResourceHandlers {
   std::function<void(const RegistrationStatus&)> on_registered;
 };
 
+/// Serves the device plugin API v1beta1 from its first serve() to its end. All but the calls of gRPC, which hand over
+/// by `post`, is of one thread.
 class Resource {
  public:
   Resource(Endpoint endpoint, ResourceHandlers handlers)
@@ -44,6 +47,7 @@ class Resource {
   bool publish(std::vector<ListedDevice> devices);
 
   const Endpoint& endpoint() const noexcept { return endpoint_; }
+  /// As last published, whether or not anybody listened.
   const std::vector<ListedDevice>& devices() const noexcept { return devices_; }
 
  private:

@@ -35,13 +35,15 @@ struct RpcAnswer {
 class RpcStream {
  public:
   virtual ~RpcStream() = default;
+  /// Never waits for the caller: a kubelet that reads slowly gets the newest message when it comes to read.
   virtual void write(const std::string& bytes) = 0;
   /// False once the caller has gone.
   virtual bool is_open() const = 0;
 };
 
 /// "/package.Service/Method" → what answers it. Called on a thread of the server's; a unary one calls `reply` once,
-/// from any thread.
+/// from any thread. A stream's handler gets the end to write to once the request has come; the request itself says
+/// nothing in these APIs. A method that is in neither is answered with UNIMPLEMENTED.
 struct RpcMethods {
   using Reply = std::function<void(RpcAnswer)>;
   std::map<std::string, std::function<void(std::string request, Reply reply)>> unary{};
@@ -60,7 +62,8 @@ class RpcServer {
   ~RpcServer();
 
   const std::string& socket_path() const noexcept { return socket_path_; }
-  /// Does the path still lead to this server's socket? kubelet removes those in its directory when it starts.
+  /// Does the path still lead to this server's socket? kubelet removes those in its directory when it starts. Told by
+  /// inode, since another server may have taken the path.
   bool is_reachable() const;
 
   class Impl;
@@ -70,7 +73,8 @@ class RpcServer {
   std::unique_ptr<Impl> impl_;
 };
 
-/// One unary call. Throws Error{io} naming socket, method and what the other end said, also after `timeout`.
+/// One unary call. Throws Error{io} naming socket, method and what the other end said, also after `timeout`. Blocks; a
+/// new connection each time. Throws Error{environment} for a path that is too long for a socket.
 std::string rpc_call(const std::string& socket_path, const std::string& method, const std::string& request,
                      std::chrono::milliseconds timeout);
 

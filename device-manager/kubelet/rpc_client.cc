@@ -28,6 +28,7 @@ std::string rpc_call(const std::string& socket_path, const std::string& method, 
   unix_address(socket_path);
   grpc::GenericStub stub(connect(socket_path));
   grpc::ClientContext context;
+  // Without one a kubelet that hangs would hold this thread for ever.
   context.set_deadline(std::chrono::system_clock::now() + timeout);
   grpc::CompletionQueue queue;
   const grpc::Slice slice(request);
@@ -38,6 +39,7 @@ std::string rpc_call(const std::string& socket_path, const std::string& method, 
   reader->Finish(&answer, &status, nullptr);
   void* tag = nullptr;
   bool ok = false;
+  // One operation was begun, so one completion comes; `ok` says less than the status does.
   queue.Next(&tag, &ok);
   queue.Shutdown();
   if (!status.ok())

@@ -35,6 +35,7 @@ grpc::Status to_status(const RpcAnswer& answer) {
   return {static_cast<grpc::StatusCode>(answer.code), answer.message};
 }
 
+/// A path says nothing of whose socket is there: another daemon's may have replaced it during an upgrade.
 std::optional<ino_t> inode_of(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 ? std::optional(status.st_ino) : std::nullopt;
@@ -90,6 +91,7 @@ class Call : public RpcStream, public std::enable_shared_from_this<Call> {
   void write(const std::string& bytes) override {
     const std::lock_guard lock(gate_->mutex);
     if (gate_->closed || ended_) return;
+    // Takes the place of one that waits: gRPC allows one write at a time, and only the newest list is worth sending.
     next_ = bytes;
     write_next();
   }
@@ -109,6 +111,7 @@ class Call : public RpcStream, public std::enable_shared_from_this<Call> {
   }
   void reply(const RpcAnswer& answer) {
     const std::lock_guard lock(gate_->mutex);
+    // A handler answers from another thread: the caller may have hung up, the server may be on its way out.
     if (gate_->closed || ended_ || replied_) return;
     finish(answer);
   }
@@ -134,6 +137,7 @@ class Call : public RpcStream, public std::enable_shared_from_this<Call> {
 };
 
 void Call::on_begun() {
+  // First: while this call is served, the next can come in.
   server_.await_call();
   const std::lock_guard lock(gate_->mutex);
   if (gate_->closed) return;
@@ -158,6 +162,7 @@ void Call::on(Tag::Event event, bool ok) {
       if (ok)
         on_begun();
       else
+        // gRPC gives this tag back only for a call that has begun; the server ended before.
         delete done_;
       break;
     case Tag::Event::read:
@@ -196,6 +201,7 @@ RpcServer::Impl::Impl(const std::string& socket_path, RpcMethods given) : method
   server_ = builder.BuildAndStart();
   ::umask(before);
   if (!server_) {
+    // gRPC asks for a queue to be shut down and emptied before it goes.
     queue->Shutdown();
     void* tag = nullptr;
     for (bool ok = false; queue->Next(&tag, &ok);) {
@@ -203,6 +209,7 @@ RpcServer::Impl::Impl(const std::string& socket_path, RpcMethods given) : method
     throw Error(Error::Code::io, fmt::format("listening at {} failed", socket_path),
                 "is its directory there and writable?");
   }
+  // While nobody else can have replaced it yet.
   inode = inode_of(socket_path);
   await_call();
   thread_ = std::thread([this] { run(); });
@@ -215,6 +222,7 @@ RpcServer::Impl::~Impl() {
   }
   // A deadline of now cancels calls that are open (ListAndWatch is always): without one it would wait for them.
   server_->Shutdown(std::chrono::system_clock::now());
+  // Only after the server's: what it still has to complete needs the queue. run() ends when the last tag has come.
   queue->Shutdown();
   thread_.join();
 }
@@ -238,6 +246,7 @@ RpcServer::RpcServer(const std::string& socket_path, RpcMethods methods) : socke
 }
 
 RpcServer::~RpcServer() {
+  // Asked while the socket's inode is still in use: afterwards another file may have its number.
   const bool is_ours = is_reachable();
   impl_.reset();
   if (is_ours) ::unlink(socket_path_.c_str());

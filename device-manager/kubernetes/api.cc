@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Answers that are refusals, in words that say what to do.
+/// Answers that are refusals, in words that say what to do. The status is kept beside the words: 404 and 409 are
+/// everyday answers, and callers go by them.
 #include "device-manager/kubernetes/api.h"
 
 #include "core/json_view.h"
@@ -32,6 +33,7 @@ boost::json::value Api::require(const ApiRequest& request) {
   ApiAnswer answer = call(request);
   if (answer.ok()) return std::move(answer.body);
   const std::string message = message_of(answer);
+  // Selectors and page marks make a message long and say nothing to who reads it.
   const std::string path = request.path.substr(0, request.path.find('?'));
   throw ApiRefusal(answer.status,
                    fmt::format("{} {} was answered {}{}{}", request.method, path, answer.status,

@@ -11,15 +11,19 @@
 
 namespace barewire::kubernetes {
 
+/// One request. Whoever builds `path` encodes names in it by percent_encoded().
 struct ApiRequest {
   std::string method = "GET";
   std::string path{};  ///< with its query: "/api/v1/nodes/n1"
   std::string body{};
+  /// Of the body; "application/apply-patch+yaml" for server-side apply, to which JSON is YAML.
   std::string content_type = "application/json";
 };
 
+/// What the server said, whether yes or no.
 struct ApiAnswer {
   int status = 0;  ///< of HTTP
+  /// Null where there was none, or where a refusal (of a proxy, say) was not JSON.
   boost::json::value body{};
   bool ok() const noexcept { return status >= 200 && status < 300; }
 };
@@ -35,6 +39,7 @@ class ApiRefusal : public Error {
   int status_;
 };
 
+/// What the daemon's parts are given. An object is for one thread at a time.
 class Api {
  public:
   virtual ~Api() = default;
@@ -42,7 +47,8 @@ class Api {
   /// JSON.
   virtual ApiAnswer call(const ApiRequest& request) = 0;
 
-  /// The body of a good answer. Throws ApiRefusal for another.
+  /// The body of a good answer. Throws ApiRefusal for another. Throws ApiRefusal with the server's own message for any
+  /// status but 2xx; else as call().
   boost::json::value require(const ApiRequest& request);
 };
 

@@ -22,6 +22,7 @@ std::size_t on_bytes(char* data, std::size_t size, std::size_t count, void* into
   auto& body = *static_cast<Body*>(into);
   const std::size_t bytes = size * count;
   body.too_large = body.bytes.size() + bytes > kLargestAnswer;
+  // Less than was given ends the transfer. Source: CURLOPT_WRITEFUNCTION(3).
   if (body.too_large) return 0;
   body.bytes.append(data, bytes);
   return bytes;
@@ -81,6 +82,8 @@ class ApiClient::Transfer {
   void add_header(const std::string& line) { headers_ = ::curl_slist_append(headers_, line.c_str()); }
 
   void begin() {
+    // Options are forgotten, so that none of the last request's is left; connections and TLS sessions are kept. Source:
+    // curl_easy_reset(3).
     ::curl_easy_reset(curl_);
     ::curl_slist_free_all(std::exchange(headers_, nullptr));
     error_[0] = '\0';
@@ -106,6 +109,8 @@ class ApiClient::Transfer {
 
 ApiClient::ApiClient(Cluster cluster, std::chrono::milliseconds timeout)
     : cluster_(std::move(cluster)), timeout_(timeout) {
+  // Once in the program, however many clients there are and whichever thread makes the first: it may not run twice at a
+  // time. Source: curl_global_init(3).
   static const CURLcode initialised = ::curl_global_init(CURL_GLOBAL_DEFAULT);
   if (initialised != CURLE_OK) throw Error(Error::Code::io, "setting up libcurl failed");
   transfer_ = std::make_unique<Transfer>();
@@ -117,16 +122,20 @@ void ApiClient::prepare(const ApiRequest& request, const std::string& url) {
   Transfer& transfer = *transfer_;
   transfer.begin();
   transfer.set_text(CURLOPT_URL, url);
+  // A name only; whether a body is sent is decided by POSTFIELDS below, which alone would make it a POST.
   transfer.set_text(CURLOPT_CUSTOMREQUEST, request.method);
   transfer.set(CURLOPT_PROTOCOLS_STR, "http,https");
   transfer.set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_.count()));
   transfer.trust(cluster_);
   transfer.add_header("Accept: application/json");
+  // Taken out: with larger bodies libcurl would first ask whether it may send them, and wait up to a second for the
+  // answer.
   transfer.add_header("Expect:");
   if (const std::string token = token_of(cluster_); !token.empty())
     transfer.add_header("Authorization: Bearer " + token);
   if (request.body.empty()) return;
   transfer.add_header("Content-Type: " + request.content_type);
+  // The size by itself: without it libcurl would stop at the first zero byte.
   transfer.set(CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
   transfer.set_text(CURLOPT_POSTFIELDS, request.body);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Kubeconfigs are YAML, of which a JSON document is one.
+/// Kubeconfigs are YAML, of which a JSON document is one. One parser for both, and only the parts that a daemon without
+/// a user can act on.
 #include "device-manager/kubernetes/cluster.h"
 
 #include <yaml-cpp/yaml.h>
@@ -19,6 +20,7 @@ namespace {
 }
 
 std::string text_of(const YAML::Node& node, const char* key) {
+  // yaml-cpp throws for a key of what is no map, in words that name neither file nor key.
   if (!node || !node.IsMap()) return {};
   const YAML::Node child = node[key];
   return child && child.IsScalar() ? child.Scalar() : std::string();
@@ -27,6 +29,7 @@ std::string text_of(const YAML::Node& node, const char* key) {
 std::string decoded(std::string text, const std::string& path, const char* key) {
   using namespace boost::archive::iterators;  // NOLINT(google-build-using-namespace): the adaptors nest
   using Decode = transform_width<binary_from_base64<std::string::const_iterator>, 8, 6>;
+  // Lines may be folded, and Boost's iterators know no padding.
   std::erase_if(text, [](char c) { return c == '\n' || c == ' ' || c == '='; });
   try {
     return {Decode(text.cbegin()), Decode(text.cend())};
@@ -48,6 +51,7 @@ class Reader {
   Reader(const YAML::Node& node, const std::string& path) : node_(node), path_(path) {}
   std::string file(const char* key) const {
     const std::string name = text_of(node_, key);
+    // As client-go has it: beside the kubeconfig, not in the working directory.
     return name.empty() || name[0] == '/' ? name : path_.substr(0, path_.rfind('/') + 1) + name;
   }
   std::string data(const char* key) const {
@@ -61,6 +65,7 @@ class Reader {
 };
 
 void read_user(const YAML::Node& user, const std::string& path, Cluster& cluster) {
+  // Refused, not passed over: a request without proof would fail with 401, which does not tell why.
   for (const char* key : {"exec", "auth-provider", "username"})
     if (user && user.IsMap() && user[key])
       refuse(path, fmt::format("the user's \"{}\" is not supported", key),
@@ -81,6 +86,7 @@ Cluster parse(const YAML::Node& root, const std::string& path) {
   const YAML::Node server = entry(root, "clusters", "cluster", text_of(context, "cluster"), path);
   Cluster cluster;
   cluster.url = text_of(server, "server");
+  // Every path begins with one, and a proxy may not take "//" for "/".
   while (cluster.url.ends_with('/')) cluster.url.pop_back();
   if (!cluster.url.starts_with("https://") && !cluster.url.starts_with("http://"))
     refuse(path, fmt::format("\"server\" is \"{}\"; expected https://HOST[:PORT]", cluster.url));
@@ -112,6 +118,7 @@ std::optional<Cluster> find_cluster(const std::string& kubeconfig, const std::st
   const char* host = std::getenv("KUBERNETES_SERVICE_HOST");
   const char* port = std::getenv("KUBERNETES_SERVICE_PORT");
   if (host == nullptr || port == nullptr || *host == '\0' || *port == '\0') return std::nullopt;
+  // kubelet sets the bare address; in a URL it stands in brackets. Source: RFC 3986, section 3.2.2.
   const bool is_v6 = std::string_view(host).find(':') != std::string_view::npos;
   return Cluster{.url = is_v6 ? fmt::format("https://[{}]:{}", host, port) : fmt::format("https://{}:{}", host, port),
                  .ca_file = service_account + "/ca.crt",

@@ -8,6 +8,8 @@
 
 namespace barewire::kubernetes {
 
+/// How to reach an API server, and what to prove oneself by: certificate, token or both. Its files have not been read
+/// yet.
 struct Cluster {
   std::string url{};  ///< "https://10.0.0.1:443", without a slash at its end
   /// Each either as a file, which is read again for every connection, or as its content (PEM).
@@ -26,7 +28,8 @@ inline constexpr const char* kServiceAccount = "/var/run/secrets/kubernetes.io/s
 std::optional<Cluster> find_cluster(const std::string& kubeconfig,
                                     const std::string& service_account = kServiceAccount);
 
-/// The current context of a kubeconfig. `path` is for messages, and what relative files are relative to.
+/// The current context of a kubeconfig. `path` is for messages, and what relative files are relative to. Reads no other
+/// file. Throws Error{config} naming `path` and key; also for an authentication that needs a program run.
 Cluster parse_kubeconfig(const std::string& bytes, const std::string& path);
 
 }  // namespace barewire::kubernetes

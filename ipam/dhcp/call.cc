@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One call of the dhcp plugin to its daemon: a JSON object each way over a unix socket; closing a direction ends what
-// is said in it.
+// is said in it. The plugin holds no lease and no timer: it ends with the answer, the daemon stays.
 #include "ipam/dhcp/call.h"
 
 #include <poll.h>
@@ -73,6 +73,7 @@ cni::Result result_of(const std::string& bytes, const std::string& path) {
   if (answer.has("code"))
     throw Error(static_cast<int>(answer.at("code").integer(1, 999, "an error code")), answer.string_or("msg", ""),
                 answer.string_or("details", ""));
+  // DEL, CHECK and STATUS are answered with an empty object.
   return answer.has("ips") ? cni::Result::parse(answer, cni::kLatestVersion) : cni::Result{};
 }
 

@@ -117,6 +117,7 @@ bool Client::is_waiting() const {
 std::optional<Client::Sending> Client::advance(Time now) {
   const auto due = deadline();
   if (!due || now < *due) return std::nullopt;
+  // Before anything is sent again: the last try has had its time by now.
   if (is_trying(state_) && now >= give_up_) {
     end(holds_ ? State::lost : State::failed, reason_.empty() ? "no DHCP server answered" : reason_);
     return std::nullopt;
@@ -255,6 +256,7 @@ std::optional<Client::Sending> Client::take_offer(const Message& offer, Time now
 void Client::take_ack(const Message& ack, Time now) {
   try {
     Terms terms = Terms::from_ack(ack);
+    // Not what was asked for: the exchange goes on, and ends by its own time.
     if (terms.address.address != terms_->address.address) return;
     terms_ = std::move(terms);
   } catch (const Error& error) {

@@ -52,6 +52,7 @@ std::optional<std::string> provided_value(const JsonView& entry, const cni::Requ
   if (const std::string written = entry.string_or("value", ""); !written.empty()) value = written;
   const std::string argument = entry.string_or("fromArg", "");
   if (!argument.empty())
+    // Its absence is no error: a runtime that is not Kubernetes has other arguments.
     if (const auto found = request.args.find(argument)) value = found;
   if (value && value->size() > kLongest)
     entry.reject(fmt::format("a value of at most {} bytes, and this one has {}", kLongest, value->size()));

@@ -45,6 +45,7 @@ int run(std::span<char* const> arguments, const StopSignals& stop) {
 
 bool is_daemon_call(int argc, char* const* argv) {
   if (argc < 2 || std::string_view(argv[1]) != "daemon") return false;
+  // All plugins are one program: the word "daemon" alone may be an argument of another.
   const std::string_view program = argv[0];
   return program.substr(program.rfind('/') + 1) == "dhcp";
 }

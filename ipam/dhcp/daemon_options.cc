@@ -104,6 +104,7 @@ std::optional<milliseconds> parse_part(std::string_view& text) {
 }  // namespace
 
 std::optional<milliseconds> parse_duration(std::string_view text) {
+  // The one number that Go takes without a unit.
   if (text == "0") return milliseconds(0);
   if (text.empty()) return std::nullopt;
   milliseconds sum{0};

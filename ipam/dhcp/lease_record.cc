@@ -69,6 +69,7 @@ std::optional<kernel::NetNs> netns_of(const LeaseRecord& record, const std::stri
   const auto& id = record.attachment.netns_id;
   if (!id) return std::nullopt;
   auto netns = kernel::NetNs::try_open(host_prefix + record.attachment.netns);
+  // By identity: a runtime uses the same path again for a later pod.
   if (netns && netns->id() == *id) return netns;
   vf::NetNsFinding finding = vf::NetNsCensus::take().find(*id);
   // Unknown is not gone: the lease stays.

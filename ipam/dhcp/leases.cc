@@ -190,6 +190,7 @@ void Leases::work(const std::vector<pollfd>& polled, Time now) {
                             return one.fd == lease.socket->fd() && one.revents != 0;
                           });
     attempt(lease, [&] {
+      // First: an answer that is there already spares the next request.
       if (readable) read(lease, now);
       drive(lease, now);
     });
@@ -300,6 +301,7 @@ void Leases::drop(Lease& lease, const std::string& why) {
   const state::AttachmentId& id = lease.record.attachment.id;
   log_info("lease {}: dropped, {}", id.text(), why);
   forget(store_, id, options_.host_prefix);
+  // Taken out by forget_gone(): whoever called may be walking the leases.
   lease.gone = true;
   answer_error(lease, no_lease(id, why));
 }

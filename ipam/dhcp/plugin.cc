@@ -62,6 +62,7 @@ void release_one(const cni::Request& request, const state::AttachmentId& id, Nod
 }  // namespace
 
 cni::Result add(const cni::Request& request, Node&) {
+  // A wrong key is told here, by the one who was called; the daemon reads it again from the record.
   Config::parse(request);
   return require_answer(request, kLeaseTimeout, Error::Code::io);
 }

@@ -175,6 +175,7 @@ void Server::read(Connection& connection) {
 }
 
 void Server::call(int id, Connection& connection, Time now) {
+  // Taken out: a call may wait minutes for a DHCP server, and its bytes are not needed meanwhile.
   const std::string input = std::move(connection.input);
   leases_.call(decode_call(input), id, now);
 }

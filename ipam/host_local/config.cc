@@ -126,6 +126,7 @@ std::vector<IpAddress> parse_requested(const cni::Request& request, const std::v
   std::vector<std::size_t> sets_used;
   for (const AskedAddress& one : asked) {
     const IpAddress address = parse_asked(one);
+    // The runtime may say the same in two places.
     if (std::find(requested.begin(), requested.end(), address) != requested.end()) continue;
     const auto set =
         std::find_if(sets.begin(), sets.end(), [&](const NamedSet& s) { return find_range(s.set, address); });
@@ -160,6 +161,7 @@ Config Config::parse(const cni::Request& request) {
 std::string reservation_directory(const cni::Request& request, const Node& node) {
   std::string directory = node.cni_state_dir + "/networks";
   const JsonView root = request.conf.root();
+  // A runtime calls DEL until it succeeds, so what DEL does not need may be wrong by then.
   const bool lenient = request.command == cni::Command::del;
   if (!lenient || (root.has("ipam") && root.at("ipam").is_object())) {
     const auto given = root.at("ipam").find("dataDir");

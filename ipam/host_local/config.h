@@ -12,6 +12,7 @@
 
 namespace barewire::ipam::host_local {
 
+/// What ADD, CHECK and STATUS go by. DEL and GC need the directory alone, and no valid configuration.
 struct Config {
   std::vector<RangeSet> range_sets;  ///< one address from each, in this order
   std::vector<IpAddress> requested;  ///< each to be taken from the set that holds it
@@ -25,7 +26,8 @@ struct Config {
 /// Where the network's reservations are: <"ipam.dataDir">/<"name">. For a DEL any other part may be wrong, and a
 /// dataDir that is no string counts as absent; otherwise throws Error{config}.
 std::string reservation_directory(const cni::Request& request, const Node& node);
-/// Where the indexes of all networks are.
+/// Where the indexes of all networks are. Below the run directory: lost with a reboot, and made anew from the
+/// reservations.
 std::string index_directory(const Node& node);
 
 }  // namespace barewire::ipam::host_local

@@ -20,6 +20,7 @@ bool link_or_taken(int from_directory, const char* from, const std::string& path
   throw sys_error("creating {}", path);
 }
 
+/// By process id, so that two calls do not write one draft; a killed one's is removed by the next scan.
 bool write_and_link(const std::string& directory, std::string_view content, const std::string& path) {
   const std::string draft = fmt::format("{}/{}{}", directory, kDraftPrefix, ::getpid());
   write_all(open_regular_for_writing(draft, O_WRONLY | O_TRUNC, 0644).get(), content, draft);

@@ -61,6 +61,7 @@ void require_none_held(ReservationStore& store, const Owner& owner, const RangeS
 IpAddress reserve_any(ReservationStore& store, const Owner& owner, const RangeSet& set, std::size_t index) {
   require_none_held(store, owner, set);
   Candidates candidates(set, store.last_reserved(index));
+  // The file decides: a name that is free is taken by making it, without having read the others.
   for (int probe = 0; probe < kProbes; ++probe) {
     const auto address = candidates.next();
     if (!address) throw exhausted(set);
@@ -86,6 +87,7 @@ cni::IpConfig reserve_one(ReservationStore& store, const Owner& owner, const Con
 
 /// Writability for whoever creates `directory`: of itself, else of what it would be created in.
 void require_writable(const std::string& directory) {
+  // ADD creates what is missing, so STATUS must not ask for it.
   fs::path existing = directory;
   while (existing.has_relative_path() && !fs::exists(existing)) existing = existing.parent_path();
   if (existing.empty()) existing = ".";
@@ -132,6 +134,7 @@ void check(const cni::Request& request, Node& node) {
   if (held.empty())
     throw Error(Error::Code::drift, fmt::format("checking reservations failed: {} {} holds none in network {}",
                                                 request.container_id, request.ifname, request.conf.name));
+  // Without a result there is nothing to compare the reservations with.
   if (!request.conf.previous) return;
   for (const cni::IpConfig& ip : request.conf.previous->ips) {
     const IpAddress& address = ip.address.address;

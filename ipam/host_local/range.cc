@@ -48,6 +48,7 @@ std::string text_of(const RangeSet& set) {
 Candidates::Candidates(const RangeSet& set, const std::optional<IpAddress>& last) {
   const Range* current = last ? find_range(set, *last) : nullptr;
   const std::size_t first = current == nullptr ? 0 : static_cast<std::size_t>(current - set.data());
+  // The rest of the range that gave the last one; the part before comes at the very end.
   if (current != nullptr && *last != current->end) segments_.push_back({last->next(), current->end, current->gateway});
   for (std::size_t i = current == nullptr ? 0 : 1; i < set.size(); ++i) {
     const Range& range = set[(first + i) % set.size()];

@@ -30,6 +30,7 @@ struct Range {
 /// A pool: one address comes from it. All of one family, none overlapping.
 using RangeSet = std::vector<Range>;
 
+/// nullptr when none holds it; the gateway lies in a range too.
 const Range* find_range(const RangeSet& set, const IpAddress& address);
 /// Whether any range of the one meets any of the other.
 bool overlap(const RangeSet& a, const RangeSet& b);
@@ -48,6 +49,7 @@ class Candidates {
   std::optional<IpAddress> next_free(const std::vector<IpAddress>& reserved);
 
  private:
+  /// A piece of a range, both ends included, without its gateway.
   struct Segment {
     IpAddress first, last, gateway;
   };

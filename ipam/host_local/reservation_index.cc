@@ -82,6 +82,7 @@ ReservationIndex& ReservationIndex::operator=(ReservationIndex&& other) noexcept
 }
 
 ReservationIndex::~ReservationIndex() {
+  // The file stays: it is the cache of the next call.
   if (memory_ != nullptr) ::munmap(memory_, bytes_);
 }
 
@@ -167,6 +168,7 @@ void ReservationIndex::erase(std::size_t at) {
 }
 
 void ReservationIndex::grow() {
+  // Takes the place of the file at once; a kill before the seal leaves one that fits no state, and is made anew.
   ReservationIndex bigger = create(path_, 2 * header().capacity);
   for (std::size_t i = 0; i < header().capacity; ++i)
     if (slots()[i].owner != 0) bigger.insert(slots()[i]);

@@ -21,6 +21,7 @@ namespace barewire::ipam::host_local {
 struct Seal {
   std::uint64_t device = 0, inode = 0;
   std::int64_t seconds = 0, nanoseconds = 0;
+  /// From what stat(2) told; asks nothing by itself.
   static Seal of(const struct stat& directory);
   friend bool operator==(const Seal&, const Seal&) = default;
 };
@@ -55,6 +56,7 @@ class ReservationIndex {
   std::vector<IpAddress> addresses() const;
   /// Makes the table anew, twice as large, when it gets crowded.
   void add(const IpAddress& address, std::string_view content);
+  /// Harmless for what is not in it.
   void remove(const IpAddress& address, std::string_view content);
   std::size_t size() const noexcept;
   /// From now on it stands for the directory in that state.
@@ -66,6 +68,7 @@ class ReservationIndex {
   struct Slot;
   ReservationIndex(std::string path, void* memory, std::size_t bytes) noexcept
       : path_(std::move(path)), memory_(memory), bytes_(bytes) {}
+  /// Empty, of `capacity` slots, a power of two. Throws std::bad_alloc.
   static ReservationIndex create(const std::string& path, std::size_t capacity);
 
   Header& header() const noexcept;
@@ -73,7 +76,9 @@ class ReservationIndex {
   /// Where a search for that owner begins; open addressing with linear probing.
   std::size_t home_of(std::uint64_t owner) const noexcept;
   template <typename Wanted>
+  /// A slot's number; throws DamagedIndex when the table has neither the wanted nor a free one.
   std::size_t probe(std::uint64_t owner, const Wanted& wanted) const;
+  /// Into a table with room: add() sees to that.
   void insert(const Slot& slot);
   /// Moves up what follows, so that no search ends too early.
   void erase(std::size_t at);

@@ -37,6 +37,7 @@ bool is_regular(const std::string& path, const DirectoryEntry& entry) {
   return ::lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
+/// By device and inode, not by name: directories that are one through links share one index.
 std::string index_path(const std::string& index_directory, const struct stat& directory) {
   return fmt::format("{}/{:x}-{:x}.index", index_directory, directory.st_dev, directory.st_ino);
 }
@@ -56,6 +57,7 @@ std::optional<ReservationStore> ReservationStore::open_existing(const std::strin
   if (::stat(directory.c_str(), &status) != 0 && errno != ENOENT && errno != ENOTDIR)
     throw sys_error("opening {}", directory);
   if (!S_ISDIR(status.st_mode)) return std::nullopt;
+  // The reference's own lock file, so that the two exclude each other.
   auto lock = state::FileLock::acquire(directory + "/lock", fmt::format("reservation directory {}", directory));
   return ReservationStore(directory, index_directory, std::move(lock));
 }
@@ -166,6 +168,7 @@ bool ReservationStore::reserve(const IpAddress& address, const Owner& owner) {
     draft_ = make_draft(directory_, content);
     draft_content_ = content;
   }
+  // Until both have changed: an exception in between must not leave a sealed index that is wrong.
   consistent_ = false;
   const bool reserved = give_name(draft_.get(), directory_, content, address.text());
   if (reserved) {

@@ -15,6 +15,7 @@
 
 namespace barewire::ipam::host_local {
 
+/// An attachment as reservations name it; the network is the directory.
 struct Owner {
   std::string container_id;
   std::string ifname;
@@ -63,10 +64,13 @@ class ReservationStore {
   std::string path_of(const IpAddress& address) const { return directory_ + "/" + address.text(); }
   /// Reads every file: what the index spares.
   std::vector<Reservation> scan() const;
+  /// What scan() found; from then on the index holds just that.
   std::vector<Reservation> rebuild_index();
   /// What the index says, held against the files; nullopt when they say otherwise.
   std::optional<std::vector<IpAddress>> verified(const std::string& content) const;
+  /// By the index where the files agree with it, else by all of the files.
   std::vector<IpAddress> holding(const std::string& content);
+  /// File first, then the index: a kill in between leaves a seal that no longer fits.
   void remove(const IpAddress& address, const std::string& content);
   /// A damaged index is dropped, and made anew by who needs it next.
   void change_index(const std::function<void()>& change);

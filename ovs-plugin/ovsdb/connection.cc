@@ -34,6 +34,7 @@ class HoldingBackSigpipe {
   ~HoldingBackSigpipe() {
     const timespec no_time{};
     if (!was_pending_) {
+      // Taken away before the mask is put back, or it would be delivered then. One that was pending before is not ours.
       while (sigtimedwait(&sigpipe_, nullptr, &no_time) < 0 && errno == EINTR) {
       }
     }
@@ -160,10 +161,12 @@ void Connection::require_bounded() {
 Connection::Message Connection::sort_out(Message message) {
   if (is_update(*message)) {
     if (updates_.size() >= kMostUpdates) throw_unbounded(fmt::format("more than {} updates", kMostUpdates));
+    // Kept, since a monitor's update may come between a request and its answer.
     updates_.emplace_back(json_clone(message->params));
     return nullptr;
   }
   if (message->type == JSONRPC_REQUEST && !std::strcmp(message->method, "echo")) {
+    // ovsdb-server closes a session that leaves its probes unanswered. Source: RFC 7047, 4.1.11 "Echo".
     send(Message(jsonrpc_create_reply(json_clone(message->params), message->id)));
     return nullptr;
   }
@@ -224,6 +227,7 @@ JsonPtr Connection::take_queued_update(const std::string& id) {
 }
 
 JsonPtr Connection::next_update(const std::string& id, Deadline deadline) {
+  // Another request may open the connection anew, and its monitors are gone then.
   const unsigned session = session_;
   while (is_open() && session == session_) {
     if (JsonPtr update = take_queued_update(id)) return update;

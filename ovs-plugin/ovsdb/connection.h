@@ -72,21 +72,29 @@ class Connection {
   explicit Connection(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
   /// Connects anew. What waited in the old session is dropped.
   void start_session(Deadline deadline);
+  /// As start_session, tried again until `deadline` while the server cannot be reached.
   void reopen(Deadline deadline);
+  /// After it the session was up a moment ago; the server may have closed it since.
   void ensure_open(Deadline deadline);
+  /// A session that fails on the way is found out by the next receive().
   void send(Message message) noexcept;
   /// The next message; null at the deadline.
   Message receive(Deadline deadline);
+  /// Null when `message` was none that an answer could be.
   Message sort_out(Message message);
+  /// Ends the session: what is half read cannot be gone on with.
   [[noreturn]] void throw_unbounded(const std::string& what);
   /// A server that is not one may send without end: what is not whole after a size is refused.
   void require_bounded();
+  /// nullopt when the session ended first.
   std::optional<Answer> await_answer(const json& id, const char* method, Deadline deadline);
+  /// The oldest one for that monitor; nullptr when none waits.
   JsonPtr take_queued_update(const std::string& id);
 
   Endpoint endpoint_;
   Helper helper_;
   std::unique_ptr<jsonrpc, RpcDeleter> rpc_;  // owns the socket
+  /// Borrowed from rpc_, for poll(2)
   int socket_ = -1;
   std::deque<JsonPtr> updates_;  // params of notifications not asked for yet
   unsigned session_ = 0;

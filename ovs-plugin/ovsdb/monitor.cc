@@ -70,6 +70,7 @@ std::optional<Monitor> Monitor::start(Connection& connection, const std::vector<
     throw Error(Error::Code::ovsdb, fmt::format("watching rows of the Open vSwitch database at {} failed: {}",
                                                 connection.endpoint().text(), answer.refusal()));
   }
+  // Only now: the call may have opened the connection anew.
   monitor.session_ = connection.session();
   apply_updates(monitor.rows_, *answer.result);
   return monitor;

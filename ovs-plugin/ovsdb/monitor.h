@@ -45,6 +45,7 @@ class Monitor {
 
   /// Waits for the next change of a watched row. `lost`: the connection broke; make another Monitor.
   enum class Event { changed, timed_out, lost };
+  /// Throws Error{ovsdb} for an update that is malformed.
   Event wait(Deadline deadline);
 
  private:

@@ -110,6 +110,7 @@ void relay(stream* server) {
   Buffer inward;
   for (;;) {
     stream_run(server);
+    // Tried without asking poll first: TLS may hold bytes that the socket no longer shows.
     if (outward.empty() && from_plain(outward) == Flow::closed) return;
     if (!outward.empty() && to_server(server, outward) == Flow::closed) return;
     if (inward.empty() && from_server(server, inward) == Flow::closed) return;
@@ -126,6 +127,7 @@ int say(const std::string& line) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Started by hand, or without its socket: there is nobody to tell.
   if (argc != 6 || dup2(STDIN_FILENO, kPlain) < 0) return EXIT_FAILURE;
   close(STDIN_FILENO);
   signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL

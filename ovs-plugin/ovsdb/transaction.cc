@@ -181,6 +181,7 @@ std::variant<Outcome, Refusal> try_transact(Connection& connection, const Transa
   JsonPtr params(json_array_create_empty());
   json_array_add(params.get(), string_to_json(transaction.database_).release());
   std::vector<std::string> titles;
+  // Cloned, not given away: the transaction may be sent again.
   for (const auto& operation : transaction.operations_) {
     json_array_add(params.get(), json_clone(operation.object.get()));
     titles.push_back(operation.title);
@@ -189,6 +190,7 @@ std::variant<Outcome, Refusal> try_transact(Connection& connection, const Transa
   const auto repeat = transaction.only_reads() ? Connection::Repeat::allowed : Connection::Repeat::forbidden;
   const Connection::Answer answer = connection.call("transact", params, deadline, repeat);
   if (answer.error) {
+    // The request as a whole, not an operation of it: a server that has no such database, say.
     throw Error(Error::Code::ovsdb, fmt::format("asking the Open vSwitch database at {} for database \"{}\" failed: {}",
                                                 connection.endpoint().text(), transaction.database_, answer.refusal()));
   }

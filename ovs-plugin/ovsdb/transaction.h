@@ -77,10 +77,12 @@ class Transaction {
 
  private:
   friend std::variant<Outcome, Refusal> try_transact(Connection&, const Transaction&, Deadline);
+  /// As it is sent, and by what name a refusal is told.
   struct Operation {
     std::string title;  // "insert in table Port"
     JsonPtr object;
   };
+  /// The operation's object, which stays ours: the caller puts the rest into it.
   json* add(const char* op, const std::string& table, bool changes = true);
 
   std::string database_;
@@ -123,6 +125,7 @@ std::variant<Outcome, Refusal> read_outcome(const json& reply, const std::vector
 /// Also throws Error{ovsdb} on refusal: "<doing> failed: the Open vSwitch database refused insert in table Port: …",
 /// the server's words as hint.
 Outcome transact(Connection& connection, const Transaction& transaction, Deadline deadline, std::string_view doing);
+/// The Error{ovsdb} of transact(), for who looked at the refusal first.
 [[noreturn]] void throw_refused(const Refusal& refusal, std::string_view doing);
 
 }  // namespace barewire::ovsdb

@@ -88,6 +88,7 @@ Fd connect_unix(const Endpoint& endpoint, Deadline deadline) {
   return socket;
 }
 
+/// A socket that is writable has either connected or failed. Source: connect(2), EINPROGRESS.
 int pending_error(int socket) {
   int err = 0;
   socklen_t size = sizeof err;

@@ -149,6 +149,7 @@ Uuid uuid_from_json(const json& value) {
 void throw_malformed(std::string_view expected, const json* found) {
   std::string quote = "nothing";
   if (found) {
+    // Sorted, so that the same reply gives the same message.
     const std::unique_ptr<char, decltype(&free)> text(json_to_string(found, JSSF_SORT), free);
     quote = text.get();
   }

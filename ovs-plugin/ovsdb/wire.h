@@ -13,6 +13,7 @@ struct json;
 
 namespace barewire::ovsdb {
 
+/// Values of the library are counted: this gives one reference back.
 struct JsonDeleter {
   void operator()(json* value) const noexcept;
 };
