@@ -39,6 +39,7 @@ json::object execution_config(const ConfList& list, const json::object& plugin, 
   config["cniVersion"] = list.cni_version.text();
   const json::object runtime = runtime_config(plugin, capability_args);
   if (!runtime.empty()) config["runtimeConfig"] = runtime;
+  // The runtime's own word to itself; a plugin sees what comes of it, "runtimeConfig".
   config.erase("capabilities");
   if (previous) config["prevResult"] = *previous;
   return config;
@@ -113,6 +114,7 @@ void gc(const ConfList& list, const std::string& path, const std::vector<ValidAt
   for (const auto& [container, ifname] : valid)
     listed.push_back(json::object{{"containerID", container}, {"ifname", ifname}});
   for (const json::object& plugin : list.plugins) {
+    // GC came with 1.1.0; older plugins refuse the command. Their DELs above have been called all the same.
     if (list.cni_version < k110) break;
     json::object config = execution_config(list, plugin, {}, std::nullopt);
     config["cni.dev/valid-attachments"] = listed;

@@ -138,6 +138,7 @@ ConfList find_conflist(const std::string& directory, const std::string& name) {
   std::optional<ConfList> found;
   std::string found_in, others, unread;
   for (const std::string& path : files_in_order(directory)) {
+    // Every file is read, also after the first match: a second network of that name is worth a warning.
     const auto list = load_or_pass_over(path, unread);
     if (!list) continue;
     if (list->name != name) {

@@ -71,6 +71,7 @@ struct Served {
 
 /// nullopt when there is neither. DEL also looks beside this program: the directory of ADD may be gone since.
 std::optional<Served> find_served(const std::string& type, const Environment& environment, const Node& node) {
+  // A type with a slash would leave the directories of CNI_PATH.
   if (!is_plugin_name(type)) return std::nullopt;
   const Plugin* own = node.plugins != nullptr ? node.plugins->find(type) : nullptr;
   // CNI_PATH decides which program serves a type, as with every plugin: a file there that is not this program is

@@ -46,6 +46,7 @@ void write_device_info(const std::string& path, const json::object& info) {
 }
 
 void undo_device_info(const std::string& path, const std::optional<std::string>& before) {
+  // A writer that was killed may have left one.
   remove_temporary(path);
   if (!before) {
     remove_file(path);

@@ -116,6 +116,7 @@ Result add_by_fallback(const Request& request, Node& node, std::string_view plug
   rollback.add("fallback", [&] { undo_fallback(attachment, request.environment.path, node); });
   const Result result = delegate_add(fallback->type, with_command(request, Command::add), fallback->config,
                                      request.conf.cni_version, node);
+  // Its presence says that ADD came to its end: life.h, is_leftover().
   attachment.data["result"] = result.to_json(kLatestVersion);
   store.save(attachment);
   rollback.keep();

@@ -198,6 +198,7 @@ Asks asks_of(const Plugin& plugin, const Request& request, const Node& node) {
 void ask_delegate(const Request& request, const std::string& config, const std::string& key, const Node& node,
                   Asks& asks) {
   Request delegated = request;
+  // The delegate's own keys are judged, not those of the configuration around it.
   delegated.conf = NetConf::parse(config);
   const std::string type = delegated.conf.type;
   const Plugin* plugin = node.plugins == nullptr ? nullptr : node.plugins->find(type);

@@ -107,6 +107,7 @@ std::optional<std::string> meant_by(std::string_view key, const std::vector<std:
   std::size_t least = most + 1;
   for (const std::string_view candidate : known) {
     const std::size_t apart = distance(written, to_lower(candidate));
+    // Known, in whichever letter case.
     if (apart == 0) return std::nullopt;
     if (apart < least && candidate.size() >= kShort) {
       nearest = candidate;
@@ -120,6 +121,7 @@ std::vector<std::string> suspicious_keys(std::string_view plugin, const JsonView
   std::vector<std::string> lines;
   std::vector<std::string_view> known;
   append_words(known_keys(plugin), known);
+  // Of a plugin without keys nothing can be misspelt.
   if (known.empty()) return lines;
   const bool ipam = is_ipam_plugin(plugin);
   const auto object = ipam ? config.find("ipam") : std::optional(config);

@@ -56,6 +56,7 @@ bool is_tuned_later(const state::Store& store, const state::AttachmentId& id, st
   tuner.plugin = kTuning;
   const auto record = store.find(tuner);
   if (!record) return false;
+  // The record has the configuration that tuning was called with: whether the key is in it says whether it acted.
   const NetConf conf = NetConf::parse(record->config);
   return conf.root().has(key) || conf.cni_arg(key).has_value();
 }

@@ -61,6 +61,7 @@ Look LifeSigns::is_dead(const state::Attachment& attachment) {
     return Look::unknown(
         fmt::format("{} is there, though it was made in another boot, {}", attachment.netns, attachment.boot_id));
   if (anywhere.is_yes()) return Look::no();
+  // Without it a record of an earlier boot looks like one of today.
   if (boot_id_.empty()) return Look::unknown("the node's boot_id cannot be read");
   if (anywhere.is_unknown()) return anywhere;
   if (!attachment.netns_id && !other_boot) return Look::unknown("its record does not say which netns it was");
@@ -156,6 +157,7 @@ void collect_unlisted(const cni::Request& request, const state::Store& store, st
     if (seen.id.plugin != plugin || std::find(valid.begin(), valid.end(), own) != valid.end()) continue;
     collector.run("undoing attachment " + seen.id.text(), [&] {
       const state::FileLock lock = store.lock_attachment(seen.id);
+      // Read again under the lock: its own DEL may have come since the list was made.
       if (const auto attachment = store.find(seen.id)) undo(*attachment);
     });
   }

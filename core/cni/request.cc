@@ -219,6 +219,7 @@ NetConf NetConf::parse(std::string_view bytes, Command command) {
   read_leniently(command, [&] {
     if (const auto servers = root.find("dns")) conf.dns = Dns::parse(*servers);
   });
+  // They are for GC; DEL must not fail over a list it does not use.
   if (command != Command::del) read_valid_attachments(conf);
   return conf;
 }

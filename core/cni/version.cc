@@ -17,6 +17,7 @@ std::optional<Version> Version::parse(std::string_view text) {
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     if (i > 0 && (at == end || *at++ != '.')) return std::nullopt;
     const auto [next, error] = std::from_chars(at, end, numbers[i]);
+    // from_chars takes a minus.
     if (error != std::errc() || numbers[i] < 0) return std::nullopt;
     at = next;
   }

@@ -15,6 +15,7 @@ std::optional<Version> parse_configured_version(std::string_view text) {
 
 bool overrides_dns(const Request& request) {
   constexpr std::array kLists = {"nameservers", "search", "options"};
+  // An empty "dns" is no answer: IPAM's own stays then.
   const auto dns = request.conf.root().find("dns");
   if (!dns) return false;
   return !dns->string_or("domain", "").empty() ||

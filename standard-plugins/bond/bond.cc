@@ -25,6 +25,7 @@ void undo(const state::Attachment& attachment, Node& node) {
   // Before the interface goes: a DHCP server is told through it.
   collector.run("addresses", [&] { release_addresses(attachment, node); });
   collector.run("bond", [&] { remove_pod_link(attachment, node); });
+  // Last: a link that is still in the bond can be given back to nobody.
   collector.run("links", [&] { give_members_back(attachment); });
   collector.finish();
 }

@@ -119,6 +119,7 @@ void give_back(kernel::NlSocket& inside, const BondMember& member, bool from_nod
 
 /// The kernel puts a NIC back on the node by itself, some time after its pod's netns ended, and ends any other link.
 void await_back(const BondMember& member, Clock::time_point deadline) {
+  // A link of software ended with its netns, and has none.
   if (!member.perm_mac) return;
   kernel::NlSocket host;
   auto link = find_by_permanent_mac(host, member);

@@ -26,7 +26,8 @@ struct BondMember {
 /// is missing, {held} one that has a master, {config} an MTU that one of them does not have.
 std::vector<BondMember> find_members(const BondConfig& config, kernel::NlSocket& inside);
 
-/// Into the data of `attachment`, which the caller saves before enslave().
+/// Into the data of `attachment`, which the caller saves before enslave(). What was not known of a link is not put
+/// back.
 void members_to_record(const std::vector<BondMember>& members, bool in_container, state::Attachment& attachment);
 
 /// Takes the members into `netns`, gives those whose MAC address another one has a new one, and adds them to the bond.

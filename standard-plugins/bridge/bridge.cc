@@ -59,6 +59,7 @@ struct Work {
 
 void set_port_vlans(Work& work, const kernel::Link& port) {
   if (!work.config.filters_vlans()) return;
+  // The kernel puts each new port of a filtering bridge into VLAN 1, untagged.
   if (!work.config.keeps_default_vlan()) remove_port_vlan(work.host, port, 1);
   add_port_vlans(work.host, port, work.config.port_vlans());
 }

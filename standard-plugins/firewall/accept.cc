@@ -46,6 +46,7 @@ FirewallBackend choose_backend(const FirewallConfig& config) {
 }
 
 std::string find_dropper(FirewallBackend backend) {
+  // The others put a rule of their own in front.
   if (backend != FirewallBackend::nftables) return {};
   kernel::NlSocket socket = nft::open_socket();
   std::vector<std::string_view> droppers;

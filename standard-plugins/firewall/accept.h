@@ -13,6 +13,7 @@
 
 namespace barewire::standard {
 
+/// One pod as a backend is told of it. Without addresses there is nothing to let through.
 struct PodAccept {
   state::AttachmentId id;
   FirewallConfig config;
@@ -35,12 +36,13 @@ void no_longer_accept_pod(const PodAccept& pod, const Node& node);
 /// What is missing, as clauses.
 std::vector<std::string> compare_accepted(const PodAccept& pod);
 
-/// By backend.
+/// By backend. Those that change iptables are called with its lock held. Throw Error{kernel} with the words of command
+/// or firewalld, Error{io}.
 void accept_with_iptables(const PodAccept& pod);
 void remove_from_iptables(const PodAccept& pod);
 std::vector<std::string> compare_with_iptables(const PodAccept& pod);
 
-/// Whether firewalld answers on the system bus.
+/// Whether firewalld answers on the system bus. Does not start it. Throws Error{io} when the bus itself is silent.
 bool is_firewalld_running();
 void accept_with_firewalld(const PodAccept& pod);
 void remove_from_firewalld(const PodAccept& pod);

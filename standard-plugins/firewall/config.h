@@ -28,6 +28,7 @@ enum class IngressPolicy {
   isolated      ///< nothing from its own bridge either
 };
 
+/// Defaults are the reference plugin's.
 struct FirewallConfig {
   std::optional<FirewallBackend> backend;  ///< absent: what the node uses
   std::string admin_chain = "CNI-ADMIN";   ///< iptables alone

@@ -78,6 +78,7 @@ std::optional<Isolation> isolation_told(const cni::NetConf& conf) {
   Isolation isolation{
       .policy = policy, .bridge = previous.interfaces.front().name, .port = {}, .addresses = addresses_of(conf)};
   for (const cni::Interface& interface : previous.interfaces)
+    // The last one of the node: bridge, then the pod's port.
     if (interface.sandbox.empty()) isolation.port = interface.name;
   return isolation;
 }
@@ -154,6 +155,7 @@ void status(const cni::Request& request, Node&) {
     const FirewallConfig config = FirewallConfig::parse(request.conf.root());
     dropper = find_dropper(choose_backend(config));
     kernel::NlSocket socket = kernel::nft::open_socket();
+    // Asks the kernel for nftables at all; without a policy it is not needed.
     if (config.policy != IngressPolicy::open) kernel::nft::generation(socket);
   } catch (const Error& error) {
     throw Error(Error::Code::not_available, fmt::format("the firewall cannot be set: {}", error.what()), error.hint());

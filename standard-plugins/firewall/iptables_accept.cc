@@ -61,6 +61,7 @@ IptablesBatch accepting(const PodAccept& pod, bool v4, const std::vector<Words>&
 }
 
 void remove_rules(bool v4, const std::vector<Words>& rules) {
+  // Asked of the kernel: where there is no such chain, no command has to be started.
   if (!may_have_iptables_chain(v4, kTable, kChain)) return;
   IptablesBatch batch(v4, kKey, kTable);
   for (const Words& rule : rules) batch.remove(kChain, rule);

@@ -131,6 +131,7 @@ std::optional<Isolation> Isolation::from_record(const state::Attachment& attachm
   Isolation isolation;
   isolation.bridge = view.at("bridge").string();
   isolation.port = view.string_or("port", "");
+  // Only an isolated pod has its port on record.
   isolation.policy = isolation.port.empty() ? IngressPolicy::same_bridge : IngressPolicy::isolated;
   for (const JsonView& text : view.at("addresses").array()) {
     const auto address = IpAddress::parse(text.string());

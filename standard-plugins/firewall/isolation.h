@@ -13,6 +13,7 @@
 
 namespace barewire::standard {
 
+/// What keeps other pods away from one: elements of sets that all pods of the node share.
 struct Isolation {
   IngressPolicy policy = IngressPolicy::same_bridge;
   std::string bridge;                ///< or another interface of the node that leads to the pod
@@ -21,6 +22,7 @@ struct Isolation {
 
   /// nullopt when ADD made none. Throws Error{state} naming the key.
   static std::optional<Isolation> from_record(const state::Attachment& attachment);
+  /// Into its data; the caller saves it before anything is made.
   void to_record(state::Attachment& attachment) const;
 };
 

@@ -228,8 +228,10 @@ std::optional<SystemBus> SystemBus::open() {
   while (!line.ends_with("\r\n")) line += bus.read(1);
   if (!line.starts_with("OK "))
     throw Error(Error::Code::io, "connecting to the system bus failed: it does not know this user", line);
+  // After it the line protocol is over, and messages begin.
   send_to(bus.socket_.get(), "BEGIN\r\n");
   const std::string self = "org.freedesktop.DBus";
+  // The bus takes no other call before this one. Source: D-Bus Specification, org.freedesktop.DBus.Hello.
   bus.call(
       {.destination = self, .path = "/org/freedesktop/DBus", .interface = self, .member = "Hello", .arguments = {}});
   return bus;

@@ -20,6 +20,7 @@ struct BusCall {
   std::vector<std::string> arguments;
 };
 
+/// As much of an answer as firewalld's methods give.
 struct BusAnswer {
   bool is_error = false;
   std::string error;   ///< its name
@@ -27,7 +28,7 @@ struct BusAnswer {
   bool truth = false;  ///< … where it is a boolean
 };
 
-/// One connection. Threading: one thread at a time.
+/// One connection. Threading: one thread at a time. Opened for one call of a plugin, closed with it.
 class SystemBus {
  public:
   /// At DBUS_SYSTEM_BUS_ADDRESS, or where the system has it; nullopt where nobody listens. Throws Error{io}.

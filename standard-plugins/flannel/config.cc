@@ -152,6 +152,7 @@ json::object delegate_config(const cni::NetConf& conf, const FlannelConfig& conf
   set_default(delegate, "ipMasq", !subnet.masquerades);  // one of the two does it
   set_default(delegate, "mtu", subnet.mtu);
   if (JsonView(json::value(delegate)).at("type").string() == "bridge") set_default(delegate, "isGateway", true);
+  // The runtime gives it to the plugin that it calls; the delegate is the one to act on it.
   if (const auto runtime = conf.root().find("runtimeConfig")) delegate["runtimeConfig"] = runtime->value();
   delegate["ipam"] = ipam_of(conf, subnet);
   return delegate;

@@ -26,7 +26,7 @@ struct FlannelSubnet {
   static FlannelSubnet parse(std::string_view text, const std::string& path);
 };
 
-/// What the network configuration itself says.
+/// What the network configuration itself says. Nothing of it comes from flanneld: that is FlannelSubnet's.
 struct FlannelConfig {
   std::string subnet_file;
   std::string data_dir;

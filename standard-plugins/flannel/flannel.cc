@@ -57,6 +57,7 @@ void call_del(const state::Attachment& attachment, const std::string& saved, Nod
     log_warning("ignoring, since it tells nothing of what was made: {}", error.what());
     return;
   }
+  // By the record, not by this call: GC, which comes here too, tells nothing of the attachment.
   cni::delegate_del(type, attachment.del_environment(), saved, node);
 }
 

@@ -72,6 +72,7 @@ void route_through_gateway(kernel::NlSocket& inside, const kernel::Link& link, c
   subnet.index = link.index;
   subnet.scope = RT_SCOPE_LINK;
   subnet.protocol = RTPROT_KERNEL;
+  // IPv6 routes have no scope.
   if (ip.address.address.is_v6()) subnet.scope.reset();
   kernel::remove_route(inside, subnet);  // the kernel made it with the address
 
@@ -126,6 +127,7 @@ kernel::Link connect(Work& work) {
   pair.host.name = random_veth_name();
   pair.pod.name = work.request.ifname;
   if (work.config.mtu != 0) pair.mtu = work.config.mtu;
+  // Chosen here, and on record before it exists: a killed ADD is undone by it.
   work.attachment.data["hostInterface"] = pair.host.name;
   store_of(work.node).save(work.attachment);
   const kernel::Link port = kernel::create_veth(work.host, work.netns, pair);

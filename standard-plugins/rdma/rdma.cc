@@ -73,6 +73,7 @@ std::optional<std::string> name_in_pod(const cni::NetConf& conf) {
 
 std::vector<std::string> rdma_names_of(const Node& node, const std::string& function) {
   const kernel::Sysfs sysfs(node.sysfs);
+  // Scalable functions are on the auxiliary bus, with the same directory.
   auto names = sysfs.list(fmt::format("bus/pci/devices/{}/infiniband", function));
   return names.empty() ? sysfs.list(fmt::format("bus/auxiliary/devices/{}/infiniband", function)) : names;
 }
@@ -172,6 +173,7 @@ std::optional<kernel::RdmaDevice> await_at_home(kernel::NlSocket& host, const Mo
 void move_back(const state::Attachment& attachment, const Moved& moved, const Node& node) {
   const kernel::NetNs home = kernel::NetNs::current();
   auto host = kernel::open_rdma_socket(home);
+  // ib_core is not there any more: its devices went with it, and none is left to bring back.
   if (!host) return;
   const auto pod = netns_of(attachment);
   auto device = pod ? take_from_pod(*pod, moved, home) : await_at_home(*host, moved, node);

@@ -53,6 +53,7 @@ std::vector<cni::IpConfig> addresses_of(const cni::Result& previous, const std::
     if (position < previous.interfaces.size() && previous.interfaces[position].name != ifname) continue;
     found.push_back(ip);
   }
+  // A rule for no address would do nothing, and the pod would be routed as if sbr were not there.
   if (found.empty())
     throw Error(Error::Code::config, fmt::format("\"prevResult\" has no address of interface {}", ifname),
                 "sbr goes behind a plugin that gives the interface addresses");
@@ -154,6 +155,7 @@ void remove_rules_of_interface(kernel::NlSocket& inside, const std::string& ifna
 
 void undo(const state::Attachment& attachment, Node&) {
   const auto netns = netns_of(attachment);
+  // Rules and tables went with it.
   if (!netns) return;
   kernel::NlSocket inside = kernel::NlSocket::in(*netns);
   if (const auto routing = SourceRouting::from_record(attachment))

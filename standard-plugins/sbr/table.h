@@ -22,6 +22,7 @@ struct SourceTable {
       routes;  ///< of the table, those without a gateway first; empty: the table is another's
 };
 
+/// All that one ADD makes, so that it can be undone from the record alone.
 struct SourceRouting {
   std::vector<SourceTable> tables;
   std::vector<kernel::RouteInfo> moved;   ///< as they were in the main table
@@ -29,10 +30,12 @@ struct SourceRouting {
 
   /// nullopt when ADD did not come so far. Throws Error{state} naming the key.
   static std::optional<SourceRouting> from_record(const state::Attachment& attachment);
+  /// Into its data; the caller saves it before anything is made.
   void to_record(state::Attachment& attachment) const;
 };
 
-/// `count` numbers from 100 on that neither a rule nor a route of the netns uses.
+/// `count` numbers from 100 on that neither a rule nor a route of the netns uses. Under the lock of this netns, or two
+/// interfaces of a pod get the same.
 std::vector<std::uint32_t> free_tables(kernel::NlSocket& inside, std::size_t count);
 
 /// Rules first, then routes. Throws KernelError.

@@ -113,6 +113,7 @@ void tell(cni::Result& result, const std::string& ifname, const LinkSettings& se
   for (cni::Interface& interface : result.interfaces) {
     if (interface.name != ifname) continue;
     if (settings.mac) interface.mac = settings.mac->text();
+    // A result that tells no MTU is of a plugin, or a version, that does not: it stays so.
     if (settings.mtu && interface.mtu != 0) interface.mtu = *settings.mtu;
   }
 }

@@ -25,6 +25,7 @@ Config parse_config(const cni::Request& request) {
   config.master = root.at("master").string();
   if (config.master.empty()) root.at("master").reject("the name of an interface");
   config.id = static_cast<std::uint16_t>(root.integer_or("vlanId", 0, kLargestVlan, "an 802.1Q VLAN id", 0));
+  // For their refusals alone: a wrong key is found before anything is made.
   is_parent_in_container(request);
   require_valid_mtu(request);
   require_ipam_type(request);

@@ -167,6 +167,7 @@ void leave(kernel::NlSocket& inside, const kernel::Link& vrf, const std::optiona
   const auto links = kernel::list_links(inside);
   const bool has_members =
       std::any_of(links.begin(), links.end(), [&](const kernel::Link& other) { return other.master == vrf.index; });
+  // One that was there before is the pod's own, whoever leaves it last.
   if (made && !has_members) kernel::delete_link(inside, vrf.index, "removing VRF " + vrf.name);
 }
 
@@ -183,6 +184,7 @@ std::string vrf_name_of(const state::Attachment& attachment) {
   return cni::NetConf::parse(attachment.config).root().string_or("vrfname", "");
 }
 
+/// By number: a pod may rename its interfaces.
 std::optional<kernel::Link> member_of(kernel::NlSocket& inside, const state::Attachment& attachment) {
   const boost::json::value* index = attachment.data.if_contains(kIndexKey);
   if (index == nullptr || !index->is_int64()) return kernel::find_link(inside, attachment.id.ifname);
