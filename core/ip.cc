@@ -48,6 +48,7 @@ IpAddress IpAddress::from_bytes(const void* data, std::size_t size) {
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   const std::string terminated(text);
   std::array<std::uint8_t, 16> bytes{};
+  // Not inet_aton(), which takes "10.1" and octal numbers: another address than the one that Go, and a reader, sees.
   if (::inet_pton(AF_INET, terminated.c_str(), bytes.data()) == 1) return from_bytes(bytes.data(), 4);
   if (::inet_pton(AF_INET6, terminated.c_str(), bytes.data()) != 1) return std::nullopt;
   // ::ffff:10.0.0.1 is an IPv4 address to Go's net package, and so in the files of peers.
@@ -129,6 +130,7 @@ bool IpPrefix::contains(const IpAddress& other) const {
 }
 
 bool IpPrefix::overlaps(const IpPrefix& other) const {
+  // Subnets never overlap in part: the larger one holds every address of the smaller, so either's will do.
   return contains(other.address) || other.contains(address);
 }
 

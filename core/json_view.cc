@@ -52,6 +52,8 @@ JsonView JsonView::child(const json::value& value, std::string path) const {
 }
 
 std::optional<JsonView> JsonView::find(std::string_view key) const {
+  // As in Go, where null leaves a struct as it was: without any key. So it goes for the other readers, each with its
+  // zero.
   if (value_->is_null()) return std::nullopt;
   if (!value_->is_object()) reject("an object");
   const json::value* found = nullptr;

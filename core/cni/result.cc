@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every version of the specification has a shape of its own. Inside there is one, the newest; what an old one cannot
-// say is an error rather than left out.
+// Every version of the specification has a shape of its own. Inside there is one, the newest. An old one is told what
+// it has room for, as by the reference library; only a result without any address is an error before 0.3.0, whose shape
+// is made around addresses.
 #include "core/cni/result.h"
 
 #include <boost/json/array.hpp>
@@ -41,6 +42,7 @@ json::object interface_to_json(const Interface& interface, const Version& versio
 
 json::object ip_to_json(const IpConfig& ip, const Version& version) {
   json::object object;
+  // Required up to 0.4.0 and gone since 1.0.0. Source: CNI, Documentation/spec-upgrades.md.
   if (version < k100) object["version"] = ip.address.address.is_v4() ? "4" : "6";
   if (ip.interface) object["interface"] = *ip.interface;
   object["address"] = ip.address.text();

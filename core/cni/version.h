@@ -26,6 +26,7 @@ inline constexpr std::array<Version, 7> kSupportedVersions = {Version{0, 1, 0}, 
                                                               Version{1, 1, 0}};
 inline constexpr Version kLatestVersion = kSupportedVersions.back();
 
+/// Whether it is one of those: 0.3.2 was never released, and no shape is known of it.
 bool is_supported(const Version& version);
 
 }  // namespace barewire::cni

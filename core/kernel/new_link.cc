@@ -91,6 +91,7 @@ namespace {
 
 void request_link(NlSocket& socket, std::string_view kind, const NewLink& link,
                   const std::function<void(NlMessage&)>& fill) {
+  // Without NLM_F_EXCL a link of that name would be changed, whoever's it is, and no error told of it.
   NlMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   message.header(link_header(0, link.up));
   put_common(message, link);
@@ -101,6 +102,7 @@ void request_link(NlSocket& socket, std::string_view kind, const NewLink& link,
 
 void create_in_transit(NlSocket& socket, std::string_view kind, NewLink link,
                        const std::function<void(NlMessage&)>& fill) {
+  // A name that nobody has, until the link has arrived where the real one is free.
   const std::string name = std::exchange(link.name, link.transit_name);
   request_link(socket, kind, link, fill);
   rename_link(socket, get_link(socket, link.name), name);

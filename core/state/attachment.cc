@@ -32,6 +32,7 @@ std::string current_boot_id() {
   std::string id;
   try {
     id = read_file("/proc/sys/kernel/random/boot_id").value_or("");
+    // It is asked for in every ADD: a missing file must not keep pods from starting.
   } catch (const Error&) {  // not known, which says nothing of any record
   }
   while (!id.empty() && id.back() == '\n') id.pop_back();
@@ -75,6 +76,7 @@ Attachment make_attachment(const cni::Request& request, std::string_view plugin)
   attachment.cni_path = request.environment.path;
   attachment.netns_override = request.environment.netns_override;
   attachment.ipam_type = request.conf.ipam_type;
+  // As it came, byte by byte: DEL may be called with another configuration by then, or none, and undoes this one.
   attachment.config = request.stdin_bytes;
   return attachment;
 }

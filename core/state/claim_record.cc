@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The records of prepared claims: one JSON file each.
+/// The records of prepared claims: one JSON file each. They lie where a boot does not clear them: kubelet remembers a
+/// claim as prepared over a boot of the node, so that nobody would tell us again what it holds.
 #include "core/state/claim_record.h"
 
 #include <algorithm>
@@ -87,6 +88,7 @@ std::string ClaimRecords::path_of(const std::string& uid) const {
   return fmt::format("{}/{}{}", directory_, uid, kEnd);
 }
 
+/// A damaged record is an error, and not the absence of one: "no record" means to kubelet that the claim holds nothing.
 std::optional<ClaimRecord> ClaimRecords::find(const std::string& uid) const {
   const std::string path = path_of(uid);
   const auto bytes = read_file(path);
@@ -94,11 +96,13 @@ std::optional<ClaimRecord> ClaimRecords::find(const std::string& uid) const {
   return parse(*bytes, path);
 }
 
+/// To the disk, and not just to the page cache: the promise is answered to kubelet next, which keeps it.
 void ClaimRecords::save(const ClaimRecord& record) const {
   make_directories(directory_, 0700);
   write_file_atomically(path_of(record.uid), json::serialize(to_json(record)) + "\n", Durability::durable);
 }
 
+/// With what a killed save() left beside it, which nobody else looks for once the claim is gone.
 void ClaimRecords::remove(const std::string& uid) const {
   remove_file(path_of(uid));
   remove_temporary(path_of(uid));
@@ -107,9 +111,11 @@ void ClaimRecords::remove(const std::string& uid) const {
 std::vector<ClaimRecord> ClaimRecords::list(std::vector<std::pair<std::string, std::string>>* unreadable) const {
   std::vector<ClaimRecord> result;
   for (const std::string& name : list_directory(directory_)) {
+    // Half-written files of a save() that goes on, or was killed.
     if (name.starts_with('.') || !name.ends_with(kEnd)) continue;
     const std::string path = directory_ + "/" + name;
     try {
+      // Gone between the listing and the reading: given back meanwhile, which is no damage.
       if (const auto bytes = read_file(path)) result.push_back(parse(*bytes, path));
     } catch (const Error& error) {
       if (unreadable != nullptr) unreadable->emplace_back(path, error.what());
@@ -120,6 +126,8 @@ std::vector<ClaimRecord> ClaimRecords::list(std::vector<std::pair<std::string, s
 }
 
 std::optional<ClaimedDevice> find_claimed(const std::string& cni_state_dir, const std::string& device) {
+  // The promise first: it is one small file by the device's name, and most devices were never a claim's. Only then is
+  // the record asked for, of which the promise tells the name.
   const auto promise = Allocations(cni_state_dir + Allocations::kBelow).find(device);
   if (!promise || promise->by != Allocation::kClaim) return std::nullopt;
   const auto record = ClaimRecords(cni_state_dir + ClaimRecords::kBelow).find(promise->owner);

@@ -31,10 +31,12 @@ struct ClaimRecord {
   std::vector<ClaimedDevice> devices{};
   std::string since{};  ///< RFC 3339, UTC
 
+  /// By ClaimedDevice::id; nullptr when the claim has no such device. Lives as long as the record.
   const ClaimedDevice* find(const std::string& id) const;
 };
 
-/// One file per claim, durable: kubelet does not prepare a claim again after a reboot.
+/// One file per claim, durable: kubelet does not prepare a claim again after a reboot. Of one writer, the node daemon;
+/// plugins only read. A reader sees a whole record or none: files are renamed into place.
 class ClaimRecords {
  public:
   /// Below Node::cni_state_dir.
@@ -46,11 +48,13 @@ class ClaimRecords {
   std::optional<ClaimRecord> find(const std::string& uid) const;
   /// Throws Error{io}.
   void save(const ClaimRecord& record) const;
+  /// Harmless when there is none. Throws Error{io}.
   void remove(const std::string& uid) const;
   /// Every readable record; an unreadable one is passed to `unreadable` (path, error) when given.
   std::vector<ClaimRecord> list(std::vector<std::pair<std::string, std::string>>* unreadable = nullptr) const;
 
  private:
+  /// Throws Error{config} for what could lead out of the directory: a UID comes over kubelet's socket.
   std::string path_of(const std::string& uid) const;
   std::string directory_;
 };

@@ -81,6 +81,7 @@ struct Entry {
 }  // namespace
 
 void configure_vf(Host& host, const VfRecord& record, const Habits& habits) {
+  // The PF tells nothing of its VFs: what was before could not be put back.
   if (!record.admin) return;
   const auto pf = find_pf_port(host, record.pf);
   if (!pf) throw Error(Error::Code::device, fmt::format("PF {} has no netdev on the host any more", record.pf));
@@ -98,6 +99,7 @@ std::optional<kernel::Link> enter_pod(Host& host, VfRecord& record, const kernel
   Entry entry{host, record, pod, name, habits};
   const Link moved = entry.run();
   record.pod_index = moved.index;
+  // Read anew: MAC, MTU and flags are others than when it moved, and the result tells of them.
   return kernel::find_link(entry.socket, moved.index).value_or(moved);
 }
 

@@ -58,6 +58,7 @@ VfOfPf find_free_device(Host& host, const std::string& device) {
 Reservation reserve_device(Host& host, const std::string& device) {
   const auto place = kernel::find_vf_place(host.sysfs, device);
   if (!place) refuse_unknown(device);
+  // What was seen before the lock counts for nothing: the VF's place is asked only for the name of the lock.
   state::FileLock lock = lock_pf(host, place->pf_address);
   return {std::move(lock), find_free_device(host, device)};
 }

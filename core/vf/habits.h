@@ -21,6 +21,8 @@ enum class MacAction {
   rebind,      ///< unbind and bind the VF's driver: a new netdev on the host
 };
 
+/// What to do, not which NIC it is: core/vf asks no profile. The defaults try every way, which costs an unknown NIC
+/// time.
 struct Habits {
   std::vector<MacAction> mac_actions{MacAction::set_own, MacAction::vf_follows, MacAction::reopen, MacAction::rebind};
   bool zero_mac_resets = true;     ///< admin MAC 00:00:00:00:00:00 takes the admin MAC away

@@ -64,6 +64,7 @@ RateLimit plan_rate_limit(const VfOfPf& target, std::uint32_t limit) {
 
 std::optional<std::uint32_t> find_tx_rate(Host& host, const RateLimit& limit) {
   const auto place = kernel::find_vf_place(host.sysfs, limit.device);
+  // The address may be that of another PF's VF by now, whose rate is not ours to judge.
   if (!place || place->pf_address != limit.pf) return std::nullopt;
   const auto pf = find_pf_port(host, limit.pf);
   const auto now = pf ? kernel::find_vf(host.socket, pf->index, limit.id) : std::nullopt;
@@ -79,6 +80,7 @@ void apply_rate_limit(Host& host, const RateLimit& limit, const Habits& habits) 
 void lift_rate_limit(Host& host, const RateLimit& limit, const state::AttachmentId& id, const Habits& habits) {
   const state::FileLock lock = lock_pf(host, limit.pf);
   const auto holder = host.store.holder(limit.device);
+  // Another pod has the VF by now, and its rate is that pod's.
   if (holder && !is_same_interface(*holder, id)) return;
   // A rate that is another by now was set by somebody else, and stays.
   if (limit.before == limit.limit || find_tx_rate(host, limit) != limit.limit) return;
