@@ -55,6 +55,7 @@ void ask_bond(const cni::Request& request, const Node& node, Asks& asks) {
 }
 
 constexpr std::array kBridgeKeys{
+    // A key that is left out asks for its default: cni0 is a bridge of the node as any other.
     cni::asks_or("bridge", Subject::bridges, "cni0"),
     cni::asks("isGateway", Subject::gateway),
     cni::asks("isDefaultGateway", Subject::gateway),
@@ -78,6 +79,7 @@ constexpr std::array kBridgeKeys{
 void ask_bridge(const cni::Request& request, const Node&, Asks& asks) {
   constexpr std::int64_t kLastVlan = 4095;
   const JsonView root = request.conf.root();
+  // The kernel puts a new port into VLAN 1, its default_pvid, and this key leaves the port there.
   if (root.boolean_or("preserveDefaultVlan", false))
     asks.push_back(policy::ask_number(Subject::vlans, "preserveDefaultVlan", 1));
   const auto trunk = root.find("vlanTrunk");
@@ -86,6 +88,7 @@ void ask_bridge(const cni::Request& request, const Node&, Asks& asks) {
     if (!entry.has("minID") && !entry.has("maxID")) continue;
     const auto first = static_cast<std::uint64_t>(entry.at("minID").integer(0, kLastVlan, "an 802.1Q VLAN id"));
     const auto last = static_cast<std::uint64_t>(entry.at("maxID").integer(0, kLastVlan, "an 802.1Q VLAN id"));
+    // As a range and not one by one: a trunk of 4000 VLANs is one ask, and its refusal one message.
     asks.push_back(policy::ask_range(Subject::vlans, entry.path(), {first, last}));
   }
 }

@@ -7,6 +7,8 @@
 
 namespace barewire::standard {
 
+/// Constants, of any thread. What a guard's `more` throws is what the plugin's own ADD would throw for the same key:
+/// the call fails before anything was made.
 extern const cni::Guard kBandwidthGuard;
 extern const cni::Guard kBondGuard;
 extern const cni::Guard kBridgeGuard;
@@ -14,6 +16,7 @@ extern const cni::Guard kDummyGuard;
 extern const cni::Guard kFirewallGuard;
 extern const cni::Guard kFlannelGuard;
 extern const cni::Guard kIpvlanGuard;
+/// Without keys: "lo" is the pod's own.
 extern const cni::Guard kLoopbackGuard;
 extern const cni::Guard kMacvlanGuard;
 extern const cni::Guard kPortmapGuard;

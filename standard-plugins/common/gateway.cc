@@ -78,6 +78,7 @@ std::vector<IpPrefix> gateways_of(const cni::Result& result) {
 void ensure_gateway(kernel::NlSocket& socket, const kernel::Link& link, const IpPrefix& gateway,
                     const GatewayTerms& terms) {
   const auto present = kernel::list_addresses(socket, link.index, gateway.address.family());
+  // Looked for first: each pod of the network asks for the same one, and all but the first find it.
   for (const kernel::AddressInfo& address : present)
     if (address.prefix == gateway) return;
   for (const kernel::AddressInfo& address : present) {

@@ -60,9 +60,12 @@ bool has_legacy_chain(bool v4, const std::string& table, const std::string& chai
 
 void remove_legacy_chain(bool v4, const std::string& table, const std::string& chain, const std::string& from) {
   if (!has_legacy_chain(v4, table, chain)) return;
+  // Jumps and chain in one call: the kernel keeps a chain that is still jumped to, and a call takes or leaves all of
+  // it.
   std::string input = fmt::format("*{}\n", table);
   for (const std::string& line : list_legacy_chain(v4, table, from))
     if (line.starts_with("-A ") && (line + " ").find(fmt::format(" -j {} ", chain)) != std::string::npos)
+      // As `-S` wrote it, quotes and all: the restore command reads the same language.
       input += "-D " + line.substr(3) + "\n";
   input += fmt::format(":{0} - [0:0]\n-X {0}\nCOMMIT\n", chain);
   const std::string program = program_of(v4, "-restore");

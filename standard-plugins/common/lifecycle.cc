@@ -128,6 +128,7 @@ cni::Result take_addresses(const cni::Request& request, state::Attachment& attac
   try {
     return cni::ipam_add(request, node);
   } catch (const Error&) {
+    // What it took it has released: the record must not send a rollback or a later DEL to the IPAM plugin once more.
     attachment.ipam_type.clear();
     store_of(node).save(attachment);
     throw;

@@ -73,6 +73,7 @@ PodChain pod_chain(const state::AttachmentId& id, bool v4, const std::vector<IpP
   PodChain chain{.name = "CNI-BW-" + hash_name(owner_text(id)), .rules = {}, .jumps = {}};
   for (const IpPrefix& address : addresses) {
     if (address.address.is_v4() != v4) continue;
+    // Before the rule that masquerades: neighbours of the subnet see the pod's own address.
     chain.rules.push_back({"-d", address.network().text(), "-j", "ACCEPT"});
     std::vector<std::string> jump = {"-s", address.address.text()};
     jump.insert(jump.end(), comment.begin(), comment.end());

@@ -155,6 +155,7 @@ std::set<std::string> unlisted_containers(const cni::Request& request, const std
   kernel::NlSocket socket = nft::open_socket();
   for (const nft::Family family : kFamilies)
     for (const nft::ListedRule& rule : nft::list_rules(socket, {family, kNat}, chain))
+      // Administrators' rules may carry any comment: only one that leads to such a chain can be those plugins'.
       if (rule.jump.starts_with("CNI-")) take(rule.comment);
   for (const bool v4 : {true, false})
     for (const std::string& line : list_legacy_chain(v4, kNat, chain)) take(unquoted_comment(line));

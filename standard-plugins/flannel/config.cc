@@ -87,6 +87,7 @@ json::object ipam_of(const cni::NetConf& conf, const FlannelSubnet& subnet) {
     if (const auto list = given->find("routes"))
       for (const JsonView& route : list->array("a list of routes")) routes.push_back(route.value());
   for (const IpPrefix& prefix : subnet.subnets) ranges.push_back(json::array{json::object{{"subnet", prefix.text()}}});
+  // The whole overlay and not this node's part of it: pods of the other nodes are reached by the same gateway.
   for (const IpPrefix& network : subnet.networks) routes.push_back(json::object{{"dst", network.text()}});
   set_default(ipam, "type", "host-local");
   // Never the configuration's: the ranges are what flanneld has leased for this node.

@@ -72,6 +72,7 @@ std::optional<LinkSettings> find_tuning_backup(const std::string& path) {
 }
 
 void save_tuning_backup(const std::string& path, const LinkSettings& original) {
+  // Until the next boot is enough: interfaces and what they were set to do not outlive it.
   make_directories(std::filesystem::path(path).parent_path(), 0700);
   write_file_atomically(path, boost::json::serialize(to_json(original)), Durability::until_reboot);
 }
