@@ -37,6 +37,7 @@ std::vector<cni::IpConfig> parse_asked(const std::vector<AskedAddress>& asked) {
   std::vector<cni::IpConfig> ips;
   for (const AskedAddress& one : asked) {
     const auto address = IpPrefix::parse(one.text);
+    // With a prefix length: there is no subnet in the configuration that could lend one.
     if (!address) one.reject(kAddressMeaning);
     ips.push_back({.address = *address, .gateway = {}, .interface = {}});
   }

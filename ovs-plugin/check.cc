@@ -98,6 +98,7 @@ std::map<std::int64_t, Uuid> queues_of(Connection& connection, const Uuid& qos) 
 }
 
 void compare_qos(Connection& connection, const Qos& expected, const Port& port, Clauses& clauses) {
+  // A QoS that the configuration does not ask for is an administrator's, who may set one on any port.
   if (!expected.shaping) return;
   if (!port.qos) {
     clauses.emplace_back("Port.qos is not set");

@@ -23,6 +23,7 @@ void require_running(const ovsdb::Endpoint& endpoint, const std::string& name, s
   Connection connection = Connection::open(endpoint, soon());
   if (!name.empty()) {
     const Bridge bridge = require_bridge_or_parent(connection, name);
+    // The database takes a port of DPDK's on any bridge; only a userspace one, of a switch with DPDK, makes it.
     if (!dpdk_ports.empty()) require_dpdk(connection, bridge, dpdk_ports);
   }
   // The database answers without the daemon; then an ADD would wait for a port that nobody makes.

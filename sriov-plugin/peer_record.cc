@@ -38,6 +38,7 @@ kernel::VfInfo admin_state(const JsonView& state, std::uint32_t id, const kernel
   info.min_tx_rate = number(state, "MinTxRate");
   info.max_tx_rate = number(state, "MaxTxRate");
   if (info.link_state && state.has("LinkState"))
+    // The kernel's IFLA_VF_LINK_STATE_* end at 2; the number is out of a file and may be any.
     info.link_state = static_cast<kernel::VfLinkState>(std::min(number(state, "LinkState"), 2U));
   return info;
 }
@@ -64,6 +65,7 @@ std::optional<vf::VfRecord> vf_record(vf::Host& host, const JsonView& cache, con
   record.id = target->vf.id;
   record.driver = target->vf.pci.driver;
   record.userspace = kernel::is_userspace_driver(record.driver);
+  // Nothing to put back, and the netdev's name unknown: what is left is to let go of the VF.
   if (!state) return record;
   if (target->vf.info) record.admin = admin_state(*state, record.id, *target->vf.info);
   if (!state->string_or("HostIFName", "").empty()) record.netdev = netdev_state(*state);

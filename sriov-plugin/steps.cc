@@ -113,6 +113,7 @@ void preflight(Work& work, const vf::Reservation& reservation) {
 
 void claim(Work& work, const vf::Reservation& reservation) {
   work.record = vf::capture(work.host, reservation.target, work.config.settings);
+  // The record before the claim: a claim without one would be of a VF that nobody knows how to put back.
   work.save();
   vf::claim(work.host, work.attachment, work.record.device);
 }

@@ -102,6 +102,7 @@ std::string addresses_text(const state::Attachment& attachment) {
   std::string text;
   const json::value data(attachment.data);
   const auto result = JsonView(data, "record key", Error::Code::state).find("result");
+  // Of any plugin and any version, so nothing of it is required: what is not understood is not shown.
   const auto ips = result && result->is_object() ? result->find("ips") : std::nullopt;
   if (!ips || !ips->is_array()) return text;
   for (const JsonView& ip : ips->array()) {

@@ -11,12 +11,15 @@
 
 namespace barewire::kubelet {
 
+/// For a request of several devices, of which one may be held: kubelet is told of an error then, and counts none of
+/// them.
 class Promises {
  public:
   /// `host` outlives it.
   explicit Promises(vf::Host& host) : host_(host) {}
   Promises(const Promises&) = delete;
   Promises& operator=(const Promises&) = delete;
+  /// Throws nothing: it may run while the error that ends the request is on its way.
   ~Promises() {
     for (const state::Allocation& each : made_) {
       try {
@@ -37,6 +40,7 @@ class Promises {
   void keep() { made_.clear(); }
 
  private:
+  /// For the lock of a PF, which an ADD or DEL of another of its VFs holds while it changes them.
   static constexpr std::chrono::seconds kPatience{10};
   vf::Host& host_;
   std::vector<state::Allocation> made_;

@@ -163,6 +163,7 @@ void Leases::abandon(int connection) {
   for (auto& [id, lease] : leases_)
     if (lease.caller == connection) {
       lease.caller.reset();
+      // A plugin that is killed has failed for its runtime: nobody would use the lease.
       drop(lease, "the caller went away");
     }
   forget_gone();
@@ -276,6 +277,7 @@ void Leases::settle(Lease& lease) {
 void Leases::settle_bound(Lease& lease) {
   lease.record.terms = lease.client.terms();
   lease.record.granted = lease.client.granted();
+  // Before the answer: the runtime counts the address as given then, and a daemon that dies must take it up again.
   store_.save(lease.record.to_attachment());
   const Terms& terms = *lease.record.terms;
   log_info("lease {}: {} of {} for {} s", lease.record.attachment.id.text(), terms.address.text(), terms.server.text(),

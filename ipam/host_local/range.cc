@@ -45,6 +45,8 @@ std::string text_of(const RangeSet& set) {
   return text;
 }
 
+/// Round robin, as host-local: an address that was just released is handed out last, when caches have forgotten its
+/// pod.
 Candidates::Candidates(const RangeSet& set, const std::optional<IpAddress>& last) {
   const Range* current = last ? find_range(set, *last) : nullptr;
   const std::size_t first = current == nullptr ? 0 : static_cast<std::size_t>(current - set.data());
