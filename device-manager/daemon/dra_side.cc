@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "core/text.h"
 #include "device-manager/dra/scan.h"
 #include "device-manager/plugin_call.h"
 
@@ -35,11 +36,7 @@ std::string node_name(const std::string& given) {
   // As kubelet does when it is given no name. Source: k8s.io/component-helpers, node/util/hostname.go.
   char host[256] = "";
   ::gethostname(host, sizeof host - 1);
-  std::string name = host;
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : static_cast<char>(c);
-  });
-  return name;
+  return to_lower(host);
 }
 
 /// What there is once a pool is for claims and kubelet and API server are known.
