@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One table of names, indexed by the enumerator: an attribute that is added gets its name at the same place, and is
+// counted in kAttributeCount.
 #include "hw-profiles/attribute.h"
 
 namespace barewire::hw {

@@ -42,6 +42,8 @@ std::string literal(std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     if (i % kPerLine == 0) text += i == 0 ? "\"" : "\"\n     \"";
     const char byte = bytes[i];
+    // '?' too, of which two could begin a trigraph. Octal, since a hexadecimal escape takes every digit that follows
+    // it.
     const bool plain = byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\' && byte != '?';
     text += plain ? std::string(1, byte) : fmt::format("\\{:03o}", static_cast<unsigned char>(byte));
   }
@@ -98,6 +100,7 @@ int main(int argc, char** argv) {
   }
   try {
     const hw::ProfileSet set = hw::read_profiles({argv + 2, argv + argc});
+    // A shipped profile that is wrong ends the build: on a node it would only be missing.
     for (const Error& error : set.errors) std::fprintf(stderr, "%s\n", error.what());
     if (!set.errors.empty()) return 1;
     write_file_atomically(argv[1], source(set.profiles), Durability::until_reboot, 0644);

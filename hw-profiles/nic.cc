@@ -38,7 +38,9 @@ vf::Habits habits_of(const Profile& profile) {
   vf::Habits habits;
   habits.mac_actions.clear();
   for (const MacAction action : profile.mac.make_effective.value) habits.mac_actions.push_back(translate(action));
+  // A profile that knows no way does not mean that none is tried.
   if (habits.mac_actions.empty()) habits.mac_actions = vf::Habits().mac_actions;
+  // Only a profile that saw it says no: a guess must not keep an admin MAC on a VF that is given back.
   habits.zero_mac_resets = profile.mac.zero_resets.value || !profile.mac.zero_resets.verified;
   habits.reopen_after_vlan = profile.vlan.after_change.value == VlanAction::reopen;
   habits.reset_after_vfio = profile.flr_before_vfio_reuse.value;

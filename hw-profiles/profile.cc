@@ -51,7 +51,9 @@ Profile probed_profile() {
   guess(profile.dpdk_driver, "vfio-pci");
   guess(profile.dpdk_bifurcated, false);
   guess(profile.max_vfs, {});
+  // The PCI core refuses another number with EBUSY while there are VFs. Source: drivers/pci/iov.c sriov_numvfs_store.
   guess(profile.vf_count_needs_zero, true);
+  // A reset too many costs a moment; one too few leaves the next pod what the last one's program wrote into the device.
   guess(profile.flr_before_vfio_reuse, true);
   guess(profile.pf_must_be_up, false);
   return profile;

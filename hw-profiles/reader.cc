@@ -29,6 +29,7 @@ template <typename T>
 using Names = std::span<const Name<T>>;
 
 constexpr Name<LinkLayer> kLinks[] = {{"ethernet", LinkLayer::ethernet}, {"infiniband", LinkLayer::infiniband}};
+/// Two words for people, one value for the code: it is tried in either case.
 constexpr Name<Support> kUndecided[] = {{"firmware", Support::unknown}, {"probe", Support::unknown}};
 constexpr Name<MacAction> kMacActions[] = {{"vf-follows", MacAction::vf_follows},
                                            {"set-in-pod", MacAction::set_in_pod},
@@ -40,6 +41,7 @@ constexpr Name<SwitchdevStep> kSteps[] = {
     {"create-vfs", SwitchdevStep::create_vfs}, {"unbind-vfs", SwitchdevStep::unbind_vfs},
     {"switchdev", SwitchdevStep::switchdev},   {"hw-tc-offload", SwitchdevStep::hw_tc_offload},
     {"bind-vfs", SwitchdevStep::bind_vfs}};
+/// By name: the numbers differ between architectures.
 constexpr Name<int> kErrnos[] = {{"EACCES", EACCES}, {"EAGAIN", EAGAIN}, {"EBUSY", EBUSY}, {"EIO", EIO},
                                  {"ENODEV", ENODEV}, {"ENOMEM", ENOMEM}, {"EPERM", EPERM}, {"ETIMEDOUT", ETIMEDOUT}};
 
@@ -163,6 +165,7 @@ void Reader::read_devices(Profile& profile) const {
   profile.devices.note = ids.string_or("note", "");
   for (const JsonView& view : list->array("an array of devices")) {
     Device read = device(view);
+    // Lookups go by the PF's id and take the first: a second entry of one id would never be found.
     for (const Device& earlier : profile.devices.value)
       if (earlier.pf == read.pf) view.at("pf").reject("an id that no earlier device of this profile has");
     profile.devices.value.push_back(std::move(read));
