@@ -28,9 +28,9 @@ bool log_enabled(LogLevel level) noexcept;
 /// thread.
 void write_log(LogLevel level, std::string_view line) noexcept;
 
-template <typename... Args>
 /// Formats and writes, where `level` is enabled. The four below are what is called: log_error for what failed,
 /// log_warning for what is passed over, log_info for what was done, log_debug for how.
+template <typename... Args>
 void log_at(LogLevel level, fmt::format_string<Args...> format, Args&&... args) {
   if (log_enabled(level)) write_log(level, fmt::format(format, std::forward<Args>(args)...));
 }

@@ -195,6 +195,7 @@ std::int64_t wait_for_port(Connection& connection, const AddedPort& port, Deadli
 }
 
 bool wait_for_link(Connection& connection, const AddedPort& port, Deadline deadline) {
+  // An interface that was refused will never come up: its error ends the wait.
   const auto enough = [](const Progress& progress) { return progress.link_up || !progress.error.empty(); };
   return watch_progress(connection, port.change.root, &port.interface, enough, deadline).link_up;
 }

@@ -25,6 +25,8 @@ inline constexpr int kPodPosition = 1;  ///< in the result: the node's end, then
 /// All that an ADD works with, opened once. One thread at a time, as its sockets; the attachment's lock is the
 /// caller's.
 struct Work {
+  /// Parses and opens; touches nothing. Both arguments outlive it. Throws as OvsConfig::parse and NetNs::open,
+  /// KernelError.
   Work(const cni::Request& from, Node& on, std::string_view plugin);
 
   const cni::Request& request;

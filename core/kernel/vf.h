@@ -46,6 +46,7 @@ std::optional<VfInfo> find_vf(NlSocket& socket, int pf_index, std::uint32_t id);
 /// error names the attribute that failed; min and max rate travel together, the absent side with its current value.
 struct VfChange {
   std::optional<MacAddress> mac{};
+  /// Id 0 takes the tag away. Source: ip-link(8), "vf NUM vlan".
   struct Vlan {
     std::uint16_t id = 0;
     std::uint8_t qos = 0;

@@ -163,6 +163,7 @@ void restore_alt_names(Host& host, const Link& link, const NetdevState& original
 
 Link settle_at_home(Host& host, const Link& link, const NetdevState& original) {
   kernel::LinkChange change;
+  // 0 is a record that does not tell, as sriov-cni's may be.
   if (link.mtu != original.mtu && original.mtu != 0) change.mtu = original.mtu;
   if (link.tx_queue_length != original.tx_queue_length && original.tx_queue_length != 0)
     change.tx_queue_length = original.tx_queue_length;
@@ -205,9 +206,11 @@ Identity identity_of(const VfRecord& record, const std::string& pod_name) {
 
 std::optional<Located> locate(Host& host, const Identity& identity, const PodNetns& pod) {
   if (identity.parent_device.empty()) {
+    // In the pod first: there it has its index, at home a name that another may have by now.
     auto located = find_in_pod(host, identity, pod);
     return located ? std::move(located) : find_at_home(host, identity);
   }
+  // A device is at one place: the one that costs least to look at comes first, every netns of the node last.
   if (auto located = find_at_home(host, identity)) return located;
   if (auto located = find_in_pod(host, identity, pod)) return located;
   return find_anywhere(host, identity);

@@ -18,7 +18,8 @@ class CarrierWatch {
   static constexpr std::chrono::milliseconds kLost{1000};  ///< for so long it must have been gone
   static constexpr std::chrono::milliseconds kBack{5000};  ///< for so long it must have been there again
 
-  /// What `pf` has at `now`; true when it counts as lost. The first time it counts as it is.
+  /// What `pf` has at `now`; true when it counts as lost. The first time it counts as it is. A change counts once it
+  /// has lasted; one that is undone before that has never been.
   bool is_lost(const std::string& pf, bool has_carrier, Time now) {
     State& state = states_.try_emplace(pf, State{!has_carrier, std::nullopt}).first->second;
     if (state.lost == !has_carrier) {
@@ -31,7 +32,8 @@ class CarrierWatch {
     state.changed.reset();
     return state.lost;
   }
-  /// Something is to be looked at again before long.
+  /// Something is to be looked at again before long. The kernel tells of changes, and not of their lasting: without
+  /// this nobody would ask again.
   bool is_waiting() const {
     for (const auto& [pf, state] : states_)
       if (state.changed) return true;
@@ -39,6 +41,7 @@ class CarrierWatch {
   }
 
  private:
+  /// One for every PF that was ever seen: a node has few, and what is kept of one that is gone does no harm.
   struct State {
     bool lost = false;
     std::optional<Time> changed{};  ///< since when it differs from what it counts as

@@ -46,6 +46,7 @@ class Value {
   template <typename T>
   requires std::constructible_from<Atom, T> &&(!std::same_as<std::remove_cvref_t<T>, Value>)Value(T&& atom)
       : content_(Set{Atom(std::forward<T>(atom))}) {}  // NOLINT: an atom is a value
+  /// In any order; what stands in it twice is kept once.
   explicit Value(Set atoms);
   explicit Value(Map pairs) : content_(std::move(pairs)) {}
   explicit Value(const StringMap& pairs);

@@ -12,6 +12,7 @@ namespace {
 bool was_added_by_switch_plugin(const cni::Request& request, const Node& node) {
   for (const char* plugin : {"ovs", "userspace"}) {
     const auto record = find_record(request, node, plugin);
+    // By fallback another plugin made the interface, and no switch has it.
     if (record && !cni::is_by_fallback(*record)) return true;
   }
   return false;

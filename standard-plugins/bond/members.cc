@@ -82,12 +82,14 @@ void release(kernel::NlSocket& inside, kernel::Link& link) {
 }
 
 void give_back_inside(kernel::NlSocket& inside, kernel::Link& link, const BondMember& member, bool from_node) {
+  // Out of the bond first: while it is in, its MAC and MTU are the bond's.
   release(inside, link);
   // Down before its MAC is set back: drivers without live address change want it so. Source: net/ethernet/eth.c
   // eth_prepare_mac_addr_change.
   if (from_node && link.is_up()) kernel::set_down(inside, link);
   restore_attributes(inside, link, member);
   if (from_node)
+    // Under its own name at once: what the pod called it may be an interface of the node.
     kernel::move_link(inside, link, kernel::NetNs::current(), member.name);
   else
     restore_state(inside, link, member);

@@ -121,6 +121,7 @@ kernel::Link be_gateway(Work& work, const kernel::Link& bridge) {
 void masquerade(Work& work) {
   Masquerade masquerade{.backend = work.config.masquerade_backend, .addresses = {}};
   for (const cni::IpConfig& ip : work.result.ips) masquerade.addresses.push_back(ip.address);
+  // On record before the first rule: an ADD that is killed in between left what DEL needs to find the rules.
   masquerade.to_record(work.attachment);
   store_of(work.node).save(work.attachment);
   add_masquerade(work.attachment.id, masquerade, work.node);

@@ -136,6 +136,7 @@ CommandAnswer run_command(const std::string& program, const std::vector<std::str
   std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   Child child(spawn(program, std::move(words), child_output.get(), input_file.get()), program);
+  // Our copy of the writing end: while it is open the reading finds no end.
   child_output.reset();
   CommandAnswer answer;
   // A command that hangs (a lock that nobody gives back) must not hold the attachment's lock for ever.

@@ -52,6 +52,7 @@ void remove_pod_veth(const state::Attachment& attachment) {
   if (name == nullptr || !name->is_string()) return remove_by_container_end(attachment);
   kernel::NlSocket host;
   const auto link = kernel::find_link(host, std::string(name->get_string()));
+  // The name may be another's by now: at least a link of another kind is never taken for ours.
   if (link && link->kind == "veth") kernel::delete_link(host, link->index, "removing " + link->name);
 }
 
@@ -111,6 +112,7 @@ void set_announcing(const kernel::NetNs& netns, const std::string& ifname) {
 
 void set_duplicate_address_detection(const kernel::NetNs& netns, const std::string& ifname, bool on) {
   const std::string v6 = fmt::format("net/ipv6/conf/{}/", ifname);
+  // With a nonce, so that a probe that comes back over a hairpin port is not taken for another's. Source: RFC 7527.
   if (on) write_if_there(netns, v6 + "enhanced_dad", "1");
   write_if_there(netns, v6 + "accept_dad", on ? "1" : "0");
 }
