@@ -105,6 +105,7 @@ std::vector<OtherAttachment> find_others(const Snapshot& snapshot, const state::
       if (vf.holder) shown.insert(vf.holder->id);
     }
   }
+  // From the claims, not from the records, whose data is of each plugin's own shape.
   std::map<std::string, std::string> devices;  // by record
   for (const state::Claim& claim : store.claims()) devices.emplace(claim.record, claim.device);
   std::vector<OtherAttachment> others;
@@ -170,6 +171,7 @@ Snapshot take_snapshot(const Node& node, const DriftFinders& find_drift) {
   // After the VFs: an attachment made in between is shown as one without a VF, and is right on the next look.
   const auto attachments = store.list(&snapshot.unreadable);
   snapshot.others = find_others(snapshot, store, attachments, find_drift.of_other);
+  // The profiles are read for every PF: what is wrong with one is told once.
   std::set<std::string> problems;
   for (const PfEntry& pf : snapshot.pfs) problems.insert(pf.problems.begin(), pf.problems.end());
   snapshot.problems.assign(problems.begin(), problems.end());

@@ -104,6 +104,7 @@ json::object other_json(const OtherAttachment& other) {
           {"fallback", fallback_json(other.fallback)}};
 }
 
+/// Boost.JSON writes everything on one line, and people read this too.
 void pretty_into(std::string& text, const json::value& value, std::size_t indent);
 
 template <typename Container, typename Print>

@@ -36,6 +36,7 @@ json::object to_json(const PortEntry& port) {
   json::object options;
   for (const auto& [key, value] : port.options) options[key] = value;
   return {{"name", port.name},
+          // The database writes the usual type as an empty one. Source: ovs-vswitchd.conf.db(5), Interface.type.
           {"type", port.type.empty() ? "system" : port.type},
           {"state", text_of(port.state)},
           {"error", text_or_null(port.error)},

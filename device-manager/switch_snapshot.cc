@@ -223,6 +223,7 @@ SwitchSnapshot apply(const Filter& filter, const std::vector<std::string>& bridg
   if (!asks_for_owners(filter)) return snapshot;
   for (BridgeEntry& bridge : snapshot.bridges) {
     std::erase_if(bridge.ports, [&](const PortEntry& port) { return !port.owner || !filter.matches(*port.owner); });
+    // A mirror goes with the port that gets its copies.
     std::erase_if(bridge.mirrors, [&](const MirrorEntry& mirror) {
       return std::none_of(bridge.ports.begin(), bridge.ports.end(),
                           [&](const PortEntry& port) { return port.name == mirror.output; });
@@ -233,6 +234,7 @@ SwitchSnapshot apply(const Filter& filter, const std::vector<std::string>& bridg
 }
 
 bool has_problem(const SwitchSnapshot& snapshot) {
+  // Neither down nor pending: a pod may take its interface down, and every new port is pending for a moment.
   const auto is_bad = [](const PortEntry& port) {
     return port.state == PortState::failed || port.state == PortState::stale;
   };

@@ -65,6 +65,7 @@ std::string bash_values(const Completable& word) {
   if (!word.choices.empty()) return fmt::format("compgen -W '{}' -- \"$current\"", join(word.choices, " "));
   if (word.kind == "FILE") return "compgen -f -- \"$current\"";
   if (is_asked_of_the_node(word.kind)) {
+    // Errors are thrown away: they would be written into the line that is being typed.
     return fmt::format("compgen -W \"$(barewire complete-words {} 2>/dev/null)\" -- \"$current\"", word.kind);
   }
   return "true";

@@ -164,6 +164,7 @@ std::vector<std::string> headings(const std::vector<PfEntry>& pfs, const Termina
     }
     // Padded outside the paint: escape sequences take no columns.
     const std::string padding(widths[0] - display_width(row[0]), ' ');
+    // Cut behind the name alone, which is what every other command takes.
     if (terminal.width) rest = shorten(rest, std::max(*terminal.width, widths[0]) - widths[0], terminal.utf8);
     lines.push_back(terminal.paint(printable(row[0]), Style::bold) + padding + printable(rest));
   }
@@ -177,6 +178,7 @@ void add_vf(Table& table, const VfEntry& entry, const std::vector<VfColumn>& col
   for (const std::string& difference : entry.drift) table.add_note({difference, Style::red});
 }
 
+/// As it is typed without quotes: held_by and held-by are HELD BY.
 bool is_titled(const VfColumn& column, std::string word) {
   std::replace_if(
       word.begin(), word.end(), [](char c) { return c == '_' || c == '-'; }, ' ');
@@ -258,6 +260,7 @@ std::string render_others(const manager::Snapshot& snapshot, const ListView& vie
 
 }  // namespace
 
+/// Addresses, since a number names no VF without its PF: one word each, for xargs.
 std::string render_names(const manager::Snapshot& snapshot) {
   std::string text;
   for (const PfEntry& pf : snapshot.pfs)
@@ -280,6 +283,7 @@ std::string rate_text(const kernel::VfInfo& info) {
 
 std::string interface_text(const vf::Vf& vf) {
   if (vf.link) return vf.link->name;
+  // As the file /dev/vfio/N, by which its program opens it.
   if (kernel::is_userspace_driver(vf.pci.driver) && vf.pci.iommu_group) return "vfio " + *vf.pci.iommu_group;
   return "";
 }
@@ -302,6 +306,7 @@ std::string render_list(const manager::Snapshot& snapshot, const ListView& view,
   if (view.wide) terminal.width.reset();  // who asks for everything gets everything
   std::string text = render_vfs(snapshot, view, terminal);
   const auto& others = snapshot.others;
+  // Columns that were chosen are a script's, which wants one table.
   if (view.columns.empty() &&
       std::any_of(others.begin(), others.end(), [&](const auto& other) { return is_shown(other, view); })) {
     if (!text.empty()) text += "\n";
