@@ -89,8 +89,8 @@ void ask_vlans(const Vlan& vlan, Asks& asks) {
   if (vlan.tag) asks.push_back(policy::ask_number(Subject::vlans, "vlan", static_cast<std::uint64_t>(*vlan.tag)));
   if (trunk && vlan.trunks.empty())
     asks.push_back(policy::ask_range(Subject::vlans, "trunk", {0, kLastVlan}, "every VLAN, since none is named"));
-  if (!trunk) return;
   // A tunnel (dot1q-tunnel) carries inner VLANs as payload under its one outer tag: the outer one is what is asked for.
+  if (!trunk) return;
   for (const std::int64_t id : vlan.trunks)
     asks.push_back(policy::ask_number(Subject::vlans, "trunk", static_cast<std::uint64_t>(id)));
 }

@@ -81,6 +81,7 @@ Ask ask_text(const GuardedKey& key, const std::string& path, const std::string& 
       if (number) return policy::ask_number(key.subject, path, *number);
       break;
     case Kind::limit:
+      // Rounded up: what exceeds a bound by less than a unit exceeds it.
       if (number) return policy::ask_number(key.subject, path, *number / key.per_unit + (*number % key.per_unit != 0));
       break;
     case Kind::flag:

@@ -59,6 +59,7 @@ std::optional<VfInfo> parse_vf(const nlattr& entry, bool ethernet) {
   info.id = mac->vf;
   std::array<std::uint8_t, 6> bytes{};
   std::copy_n(mac->mac, bytes.size(), bytes.begin());
+  // InfiniBand's addresses have 20 bytes, and six of them are none.
   if (ethernet) info.mac = MacAddress(bytes);
   parse_vlan(info, vf);
   parse_rates(info, vf);
@@ -66,6 +67,7 @@ std::optional<VfInfo> parse_vf(const nlattr& entry, bool ethernet) {
   info.trust = parse_switch(vf, IFLA_VF_TRUST);
   info.query_rss = parse_switch(vf, IFLA_VF_RSS_QUERY_EN);
   if (const auto state = vf.value<ifla_vf_link_state>(IFLA_VF_LINK_STATE))
+    // A state that is newer than this code could not be put back.
     if (state->link_state <= static_cast<std::uint32_t>(VfLinkState::disable))
       info.link_state = static_cast<VfLinkState>(state->link_state);
   return info;

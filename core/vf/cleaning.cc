@@ -82,6 +82,7 @@ std::vector<std::string> restore_files(const kernel::Sysfs& sysfs, const kernel:
   return left;
 }
 
+/// For addresses of any length: those of InfiniBand have 20 bytes.
 std::string hex(const std::string& bytes) {
   std::string text;
   for (const char c : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(c));

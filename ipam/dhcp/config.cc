@@ -33,6 +33,7 @@ constexpr std::array kOwn = {kRequestedAddress,     kLeaseTime,  kOverload, kMes
 constexpr std::size_t kLongest = 255;
 
 std::uint8_t option_of(const JsonView& key) {
+  // Text in the reference plugin; a number says the same.
   const auto option = parse_option(key.value().is_int64() ? std::to_string(key.value().get_int64()) : key.string());
   if (!option) key.reject(kOptionMeaning);
   return *option;
@@ -136,6 +137,7 @@ std::string socket_path_of(const cni::Request& request) {
 
 Bytes client_identifier(const std::string& network, const std::string& container_id, const std::string& ifname) {
   constexpr std::size_t kMost = 254;  // one byte of the option says what kind of identifier it is
+  // The container comes first, since the end is what may be cut.
   const std::string text = fmt::format("{}/{}/{}", container_id, network, ifname).substr(0, kMost);
   // The first byte is 0: an identifier that is no hardware address. Source: RFC 2132 §9.14.
   Bytes identifier(1 + text.size());

@@ -90,7 +90,9 @@ std::optional<milliseconds> parse_part(std::string_view& text) {
     std::string_view name;
     double milliseconds;
   };
+  // The most is thirty years, for the clock, which counts nanoseconds, ends after 292.
   constexpr double kSecond = 1000, kMinute = 60 * kSecond, kHour = 60 * kMinute, kMost = 1e12;
+  // Longer names before what they begin with: "ms" would be minutes.
   for (const Unit& unit :
        {Unit{"ms", 1}, Unit{"us", 1e-3}, Unit{"ns", 1e-6}, Unit{"s", kSecond}, Unit{"m", kMinute}, Unit{"h", kHour}}) {
     if (!text.starts_with(unit.name)) continue;

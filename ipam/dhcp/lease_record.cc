@@ -53,6 +53,7 @@ LeaseRecord LeaseRecord::from_attachment(state::Attachment attachment) {
 
 cni::Request request_of(const state::Attachment& attachment) {
   cni::Environment environment = attachment.del_environment();
+  // The configuration was ADD's; that of DEL is read leniently, and a key that is wrong would be passed over.
   environment.command = "ADD";
   return cni::Request::parse(environment, attachment.config, cni::Version{0, 1, 0});
 }
@@ -101,6 +102,7 @@ void forget(state::Store& store, const state::AttachmentId& id, const std::strin
   } catch (const Error& error) {
     log_warning("lease {}: releasing it failed, ignoring, it will run out: {}", id.text(), error.what());
   }
+  // In any case: the next daemon would take up a record that stays.
   store.remove(id);
 }
 

@@ -28,6 +28,7 @@ kernel::RuleInfo rule_of(const SourceTable& table) {
 }
 
 json::object to_json(const RouteInfo& route) {
+  // By the link's number: the pod may rename it, and the record is read against the same netns.
   json::object object{{"dst", route.destination.text()}, {"dev", route.index}, {"protocol", route.protocol}};
   if (route.gateway) object["gw"] = route.gateway->text();
   if (route.source) object["src"] = route.source->text();
