@@ -83,6 +83,7 @@ Device find(Work& work) {
     log_warning("the netns of attachment {} is gone and nobody has called DEL; undoing it", other.id.text());
     detach(work.host, *existing, true, work.request.environment.path, work.node);
   }
+  // On its bus a device is seen from here while a pod has its netdev; by name and MAC it is not.
   if (work.query.is_on_bus()) refuse_if_in_a_pod(work);
   if (auto device = find_device(work.host, work.query)) return std::move(*device);
   refuse_if_in_a_pod(work);

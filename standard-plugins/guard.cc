@@ -49,6 +49,7 @@ constexpr std::array kBondKeys{
 void ask_bond(const cni::Request& request, const Node& node, Asks& asks) {
   const JsonView root = request.conf.root();
   const auto links = root.find("links");
+  // Links that are in the pod already are the pod's.
   if (!links || root.boolean_or("linksInContainer", false)) return;
   for (const JsonView& link : links->array("a list of links, each with a name"))
     vf::ask_device(node, link.path(), link.at("name").string(), asks);

@@ -47,6 +47,7 @@ std::string config_for(const Request& request, const JsonView& fallback) {
        {"ipam", "dns", "runtimeConfig", "args", "prevResult", "cni.dev/valid-attachments", "cni.dev/attachments"})
     // What a runtime adds to a configuration, it adds to the whole: the fallback is not visible to it.
     if (const auto value = request.conf.root().find(key); value && !fallback.has(key)) config[key] = value->value();
+  // Over what the fallback says: the runtime reads the answer in the version that it has asked in.
   config["cniVersion"] = request.conf.cni_version.text();
   config["name"] = request.conf.name;
   return json::serialize(config);
@@ -139,6 +140,7 @@ bool is_by_fallback(const state::Attachment& attachment) {
 
 void undo_fallback(const state::Attachment& attachment, const std::string& cni_path, Node& node) {
   const FallbackRecord record = require_record(attachment);
+  // The record goes last: a DEL that fails is repeated from it.
   delegate_del(record.type, environment_for(attachment, cni_path, Command::del), record.config, node);
   state::Store(node.run_dir).remove(attachment.id);
 }
@@ -146,6 +148,7 @@ void undo_fallback(const state::Attachment& attachment, const std::string& cni_p
 void check_fallback(const state::Attachment& attachment, const Request& request, Node& node) {
   const FallbackRecord record = require_record(attachment);
   json::value config = parse_json(record.config, "the recorded configuration of the fallback");
+  // The runtime's, not ADD's: later plugins of the chain have made theirs of it.
   if (const auto previous = request.conf.root().find("prevResult"))
     config.as_object()["prevResult"] = previous->value();
   call_plugin(record.type, environment_for(attachment, request.environment.path, Command::check),

@@ -31,6 +31,7 @@ class NlAttributes {
   const nlattr* find(int type) const noexcept;
   /// For flags, which have no value.
   bool has(int type) const noexcept { return find(type) != nullptr; }
+  /// Without attributes where it is missing, so that a look further down finds nothing.
   NlAttributes nest(int type) const { return NlAttributes(find(type)); }
   /// Every attribute in order.
   /// A length that leads out of the message ends the walk: nothing behind it is read.

@@ -12,6 +12,8 @@
 
 namespace barewire::kernel {
 
+/// Who forwards between a NIC's functions. legacy: the NIC by itself, by MAC and VLAN; switchdev: the NIC as the kernel
+/// tells it, which has a port for each function. Source: Documentation/networking/representors.rst.
 enum class EswitchMode { legacy, switchdev };
 
 /// A devlink handle such as {"pci", "0000:01:00.0"} or {"netdevsim", "netdevsim10"}.

@@ -253,6 +253,7 @@ std::vector<StackedLink> list_stacked_links(const NetNs& netns, const NetNs& net
   std::optional<std::int32_t> number;
   std::vector<StackedLink> found;
   for (Candidate& candidate : list_candidates(socket, parent)) {
+    // Only where there is a candidate: most netns have none, and a node has hundreds.
     if (!number) number = find_netns_number(socket, netns_of_parent);
     if (candidate.parent_netns == number) found.push_back(std::move(candidate.link));
   }

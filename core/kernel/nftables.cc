@@ -105,7 +105,7 @@ void make_room(int fd, std::size_t size) {
 }
 
 std::string why(int err) {
-  if (err == ERESTART) return "the ruleset has changed meanwhile";
+  if (err == ERESTART) return "the ruleset has changed meanwhile";  // NFNL_BATCH_GENID is past
   return std::strerror(err);
 }
 
@@ -130,7 +130,7 @@ NlMessage Batch::message(int type, int flags) const {
 }
 
 void Batch::add_table(const std::string& comment) {
-  NlMessage change = message(NFT_MSG_NEWTABLE, NLM_F_CREATE);
+  NlMessage change = message(NFT_MSG_NEWTABLE, NLM_F_CREATE);  // one that is there is as good
   change.put_string(NFTA_TABLE_NAME, table_.name);
   put_be32(change, NFTA_TABLE_FLAGS, 0);
   const std::string data = user_data(comment);
@@ -153,7 +153,7 @@ void Batch::add_chain(const Chain& chain) {
       put_be32(hook, NFTA_HOOK_PRIORITY, static_cast<std::uint32_t>(chain.hook->priority));
     });
     change.put_string(NFTA_CHAIN_TYPE, chain.hook->type);
-    put_be32(change, NFTA_CHAIN_POLICY, NF_ACCEPT);
+    put_be32(change, NFTA_CHAIN_POLICY, NF_ACCEPT);  // what no rule names passes
   }
   if (!chain.comment.empty()) {
     const std::string data = user_data(chain.comment);
@@ -169,7 +169,7 @@ void Batch::delete_chain(const std::string& chain) {
 }
 
 void Batch::flush_chain(const std::string& chain) {
-  NlMessage change = message(NFT_MSG_DELRULE, 0);
+  NlMessage change = message(NFT_MSG_DELRULE, 0);  // without a handle: all of them
   change.put_string(NFTA_RULE_TABLE, table_.name).put_string(NFTA_RULE_CHAIN, chain);
   messages_.push_back(std::move(change));
 }
@@ -238,7 +238,7 @@ void put_elements(NlMessage& message, const Element& element, bool with_data) {
     list.nest(NFTA_LIST_ELEM, [&](NlMessage& one) {
       const std::string key = element.key.bytes();
       one.nest(NFTA_SET_ELEM_KEY, [&](NlMessage& data) { data.put(NFTA_DATA_VALUE, key.data(), key.size()); });
-      if (!with_data) return;
+      if (!with_data) return;  // the key alone finds and deletes it
       const std::string datum = element.data.bytes();
       if (!datum.empty())
         one.nest(NFTA_SET_ELEM_DATA, [&](NlMessage& data) { data.put(NFTA_DATA_VALUE, datum.data(), datum.size()); });

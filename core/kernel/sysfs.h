@@ -16,6 +16,7 @@ class Sysfs {
  public:
   explicit Sysfs(std::string root = "/sys") : root_(std::move(root)) {}
   const std::string& root() const noexcept { return root_; }
+  /// Of "class/net/ens1f0/mtu" and the like: `relative` is below the root, here and in all that follows.
   std::string path(std::string_view relative) const;
   /// Trimmed content; nullopt when missing or when the driver refuses to say (EOPNOTSUPP, EINVAL, EIO).
   std::optional<std::string> read(std::string_view relative) const;

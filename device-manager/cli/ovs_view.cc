@@ -133,6 +133,7 @@ std::string mirror_text(const MirrorEntry& mirror) {
 }
 
 std::string heading(const BridgeEntry& bridge) {
+  // "userspace" and "kernel" as people call them; the database has "netdev" for the one and nothing for the other.
   const std::size_t ports = bridge.ports.size();
   return fmt::format("{}  {} datapath  {} port{}", bridge.name, bridge.datapath == "netdev" ? "userspace" : "kernel",
                      ports, ports == 1 ? "" : "s");

@@ -18,6 +18,7 @@ namespace json = boost::json;
 
 namespace {
 
+/// Strict, where a network configuration takes any other word for "off": no claims are old enough to count on that.
 void switch_word(const JsonView& value) {
   if (const std::string word = value.string(); word != "on" && word != "off") value.reject("\"on\" or \"off\"");
 }

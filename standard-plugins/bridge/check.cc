@@ -54,6 +54,7 @@ Clauses compare_vlans(kernel::NlSocket& host, const kernel::Link& port, const Br
   if (!config.filters_vlans()) return {};
   const std::vector<PortVlan> present = port_vlans(host, port.index);
   Clauses clauses;
+  // A VLAN more than these is an administrator's.
   for (const PortVlan& wanted : config.port_vlans())
     if (std::find(present.begin(), present.end(), wanted) == present.end())
       clauses.push_back(fmt::format("it is not in VLAN {}", wanted.id));
@@ -66,6 +67,7 @@ void check_port(kernel::NlSocket& host, const kernel::Link& bridge, const kernel
   if (port.master != bridge.index) clauses.push_back("it is no port of " + bridge.name);
   if (!port.is_up()) clauses.emplace_back("it is down");
   const PortSettings settings = port_of(host, port);
+  // What is on without having been asked for is no drift.
   if (config.port.hairpin && !settings.hairpin) clauses.emplace_back("hairpin mode is off");
   if (config.port.isolated && !settings.isolated) clauses.emplace_back("it is not isolated");
   take(clauses, compare_vlans(host, port, config));
@@ -116,6 +118,7 @@ void check_bridge(const cni::Request& request, Node& node) {
   // From the node to the pod: where the bridge is gone, all the rest would be reported wrong too.
   check_container(request, previous, config);
   if (config.is_gateway && config.has_ipam) check_gateway(host, bridge, previous, config);
+  // Only the record tells of rules: a pod of the reference plugin has none of ours.
   if (const auto record = find_record(request, node, "bridge")) check_rules(*record);
 }
 

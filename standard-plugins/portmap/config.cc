@@ -26,6 +26,7 @@ constexpr std::array kProtocols{Protocol{"tcp", IPPROTO_TCP}, Protocol{"udp", IP
 std::string parse_protocol(const JsonView& mapping) {
   const auto key = mapping.find("protocol");
   if (!key || key->string().empty()) return "tcp";
+  // Kubernetes writes TCP, others tcp.
   std::string name = to_lower(key->string());
   for (const Protocol& protocol : kProtocols)
     if (protocol.name == name) return name;
@@ -73,7 +74,9 @@ std::vector<std::string> read_conditions(const JsonView& root, const char* name)
 
 void validate(const PortmapConfig& config, const JsonView& root) {
   if (config.external_mark_chain.empty()) return;
+  // Both say how packets are marked: the reference plugin refuses the two together as well.
   if (root.has("markMasqBit")) root.at("markMasqBit").reject("no value, because externalSetMarkChain is given");
+  // The chain is of iptables' table, to which a rule of another table cannot jump.
   if (config.backend == NatBackend::nftables)
     root.at("externalSetMarkChain").reject("no value, because backend is nftables");
 }
