@@ -129,6 +129,7 @@ Selector parse_selector(const JsonView& view, DeviceType type) {
     // null says nothing, as in Go.
     if (!value.value().is_null()) key->read(selector, value);
   }
+  // As the peer: a device is used the one way or the other.
   if (selector.rdma && !selector.vdpa_type.empty()) view.at("vdpaType").reject("nothing, since \"isRdma\" is true");
   // To offer a device without having asked would give pods one with another profile.
   if (!selector.ddp_profiles.empty())
@@ -199,6 +200,7 @@ void require_short_keys(const JsonView& view) {
   constexpr std::array<std::string_view, 12> kKeys = {"vfs",  "driver",   "policy", "carrier", "rdma",   "vhostNet",
                                                       "vdpa", "topology", "info",   "offer",   "bridge", "ports"};
   for (const auto& [key, value] : view.members())
+    // Exact, unlike the peer's form: a key that is passed over would change what is offered.
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end()) value.reject("no such key");
 }
 
@@ -267,6 +269,7 @@ static void parse_bridge(const JsonView& view, Pool& pool) {
   // kubelet is sent every one of them at each change, and keeps them in its checkpoint.
   constexpr std::int64_t kMostPorts = 4096;
   pool.ports = static_cast<int>(view.integer_or("ports", 1, kMostPorts, "a number of ports", 100));
+  // A port of a switch is near no NUMA node.
   pool.topology = false;
 }
 

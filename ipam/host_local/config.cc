@@ -47,7 +47,9 @@ IpAddress default_end(const IpPrefix& subnet) {
 Range parse_range(const JsonView& json) {
   Range range;
   range.subnet = parse_subnet(json.at("subnet"));
+  // Of any subnet, as the reference takes it.
   range.gateway = find_address(json, "gateway", range.subnet).value_or(range.subnet.address.next());
+  // The gateway may be among them: it is passed over when addresses are chosen.
   range.start = find_in_subnet(json, "rangeStart", range.subnet).value_or(range.subnet.address.next());
   range.end = find_in_subnet(json, "rangeEnd", range.subnet).value_or(default_end(range.subnet));
   if (range.end < range.start)
