@@ -18,6 +18,7 @@
 #include "core/cni/delegate.h"
 #include "core/directory.h"
 #include "core/fd.h"
+#include "core/journal.h"
 
 extern char** environ;
 
@@ -29,6 +30,7 @@ using Clock = std::chrono::steady_clock;
 /// What the child sends back: the exit status as one byte, then the output.
 cni::Outcome perform(Node node, const std::string& type, const cni::Environment& environment,
                      const std::string& stdin_bytes) {
+  journal::record_in("");  // who calls it from here records what came of it, even when it dies
   const cni::Plugin* plugin = node.plugins != nullptr ? node.plugins->find(type) : nullptr;
   if (plugin != nullptr) return cni::run(*plugin, environment, stdin_bytes, node);
   try {

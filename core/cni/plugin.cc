@@ -18,7 +18,9 @@
 #include "core/cni/called_name.h"
 #include "core/cni/guard.h"
 #include "core/cni/known_keys.h"
+#include "core/cni/recorded_call.h"
 #include "core/fd.h"
+#include "core/journal.h"
 #include "core/kernel/netns.h"
 #include "core/log.h"
 #include "core/log_scope.h"
@@ -293,6 +295,7 @@ Outcome call(const Plugin& plugin, const Environment& environment, const PluginT
     }
   }
   Node node{.plugins = &plugins};
+  journal::record_in(node.cni_state_dir + journal::kBelow);
   Outcome outcome = run(plugin, environment, stdin_bytes, node);
   const bool deleted = environment.command == "DEL" && outcome.exit_status == 0;
   const std::string unfit = deleted ? kernel::describe_unfit_netns(environment.netns) : "";
@@ -347,15 +350,22 @@ const Plugin* PluginTable::find(std::string_view name) const {
 }
 
 Outcome run(const Plugin& plugin, const Environment& environment, std::string stdin_bytes, Node& node) noexcept {
+  RecordedCall recorded(plugin.name, environment, node);
   try {
     const Request request = Request::parse(environment, stdin_bytes, plugin.oldest);
+    recorded.set_request(request);
     // DEL and GC are never refused: a policy that is made stricter must not keep pods from going.
     if (request.command == Command::add) require_permitted(plugin, request, node);
-    return {0, perform_logged(plugin, request, node)};
+    Outcome outcome{0, perform_logged(plugin, request, node)};
+    recorded.succeeded();
+    return outcome;
   } catch (const Error& error) {
+    recorded.failed(error.code(), error.what(), error.hint());
     return failed(error, stdin_bytes);
   } catch (const std::exception& error) {
-    return failed(Error(Error::Code::internal, error.what()), stdin_bytes);
+    const Error internal(Error::Code::internal, error.what());
+    recorded.failed(internal.code(), internal.what(), {});
+    return failed(internal, stdin_bytes);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <climits>
 
 #include "core/directory.h"
+#include "core/journal.h"
 #include "core/run_directory.h"
 #include "core/state/file_name.h"
 #include "core/state/lock_names.h"
@@ -78,7 +79,31 @@ void Store::save(const Attachment& attachment) {
   write_file_atomically(path_of(attachment.id), text, Durability::until_reboot);
 }
 
+namespace {
+
+/// Before the record goes: it names the pod.
+void record_reaped(const Store& store, const AttachmentId& id) {
+  std::optional<Attachment> attachment;
+  try {
+    attachment = store.find(id);
+  } catch (const Error&) {  // damaged: who removes it knows of it
+  }
+  if (!attachment) return;
+  journal::record({.kind = journal::Kind::reap,
+                   .cause = "runtime",
+                   .plugin = id.plugin,
+                   .command = "GC",
+                   .network = id.network,
+                   .name_space = attachment->pod.name_space,
+                   .pod = attachment->pod.name,
+                   .container = id.container_id,
+                   .ifname = id.ifname});
+}
+
+}  // namespace
+
 void Store::remove(const AttachmentId& id) {
+  if (journal::is_collecting()) record_reaped(*this, id);
   remove_file(path_of(id));
   remove_temporary(path_of(id));
 }
@@ -134,6 +159,7 @@ std::vector<Attachment> Store::list(const std::string& network, Unreadable* unre
 }
 
 bool Store::claim(const std::string& device, const AttachmentId& id) {
+  journal::note_device(device);
   make_run_directory(root_, "devices");
   // Look, remove and make are three calls, and two ADDs that find the same dead claim would both take it.
   const FileLock lock = lock_claims();
@@ -152,6 +178,7 @@ void Store::release(const std::string& device, const AttachmentId& id) {
   const std::string link = fmt::format("{}/devices/{}", root_, file_name(device));
   // Looked at twice: without the lock, to spare it where nothing is to be done, and under it, before the claim goes.
   if (read_symlink(link) != path_of(id)) return;
+  journal::note_device(device);
   const FileLock lock = lock_claims();
   if (read_symlink(link) == path_of(id)) remove_file(link);
 }

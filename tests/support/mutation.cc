@@ -217,14 +217,22 @@ const std::map<std::uint64_t, Describe>& mutations_by_argument() {
   return kByArgument;
 }
 
-}  // namespace
-
-std::optional<std::string> describe_mutation(const Syscall& call) {
+std::optional<std::string> describe_any_mutation(const Syscall& call) {
   if (const auto found = mutations_by_argument().find(call.number); found != mutations_by_argument().end())
     return found->second(call);
   const auto plain = plain_mutations().find(call.number);
   if (plain == plain_mutations().end()) return std::nullopt;
   return describe_plain(call, plain->second);
+}
+
+}  // namespace
+
+std::optional<std::string> describe_mutation(const Syscall& call) {
+  auto text = describe_any_mutation(call);
+  // The flight recorder is no state of the node, and nothing fails with it: its own tests break it.
+  if (text && (text->find("/barewire/journal") != std::string::npos || text->ends_with("/lib/cni/barewire")))
+    text.reset();
+  return text;
 }
 
 std::vector<sock_filter> mutation_filter() {

@@ -230,7 +230,7 @@ bool is_bookkeeping(const fs::path& path) {
   const std::string name = path.filename();
   const std::string directory = path.parent_path().filename();
   return name == "lock" || name.ends_with(".lock") || name.starts_with("last_reserved_ip.") || directory == "locks" ||
-         directory == "host-local" || name == "host-local" || name == "locks";
+         directory == "host-local" || directory == "journal" || name == "host-local" || name == "locks";
 }
 
 /// Directories are no state; what is in them is.
