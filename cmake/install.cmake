@@ -40,6 +40,7 @@ install(FILES ${BAREWIRE_PAPERS}/completion/barewire.fish
   DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT node)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/examples ${PROJECT_SOURCE_DIR}/packaging/kubernetes
+  ${PROJECT_SOURCE_DIR}/packaging/monitoring
   DESTINATION ${CMAKE_INSTALL_DATADIR}/barewire COMPONENT docs)
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/policy.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/barewire
   COMPONENT node)

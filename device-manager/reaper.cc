@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/cni/life.h"
+#include "core/journal.h"
 #include "core/kernel/sysfs.h"
 #include "core/vf/settings.h"
 #include "device-manager/plugin_call.h"
@@ -99,9 +100,37 @@ ReapPlan plan_reaping(const Node& node, WallTime now, std::chrono::seconds guard
   return plan;
 }
 
-Reaped reap(const Node& node, const state::Attachment& attachment) {
+namespace {
+
+/// Of what `reaped` says; nothing where it was left as it is. The device: while the record is there.
+void record_reaped(const state::Attachment& attachment, const std::string& device, const Reaped& reaped) {
+  if (reaped.left) return;
+  journal::record({.kind = reaped.error ? journal::Kind::refusal : journal::Kind::reap,
+                   .plugin = attachment.id.plugin,
+                   .command = "DEL",
+                   .network = attachment.id.network,
+                   .name_space = attachment.pod.name_space,
+                   .pod = attachment.pod.name,
+                   .container = attachment.id.container_id,
+                   .ifname = attachment.id.ifname,
+                   .device = device,
+                   .code = reaped.error ? static_cast<int>(Error::Code::delegate) : 0,
+                   .what = reaped.error.value_or("its netns is gone")});
+}
+
+/// Empty when it has none, or that cannot be told: it is for the journal alone.
+std::string device_of(const state::Store& store, const state::AttachmentId& id) {
+  try {
+    const std::string record = store.path_of(id);
+    for (const state::Claim& claim : store.claims())
+      if (claim.record == record) return claim.device;
+  } catch (const Error&) {  // told by what follows
+  }
+  return {};
+}
+
+Reaped reap_attachment(const Node& node, const state::Store& store, const state::Attachment& attachment) {
   Reaped reaped{.what = fmt::format("attachment {} ({})", attachment.id.text(), attachment.id.plugin)};
-  const state::Store store(node.run_dir);
   const bool is_inside = node.plugins != nullptr && node.plugins->find(attachment.id.plugin) != nullptr;
   try {
     std::optional<state::FileLock> lock(store.lock_attachment(attachment.id));
@@ -118,12 +147,26 @@ Reaped reap(const Node& node, const state::Attachment& attachment) {
   return reaped;
 }
 
+}  // namespace
+
+Reaped reap(const Node& node, const state::Attachment& attachment) {
+  const state::Store store(node.run_dir);
+  const std::string device = device_of(store, attachment.id);
+  Reaped reaped = reap_attachment(node, store, attachment);
+  record_reaped(attachment, device, reaped);
+  return reaped;
+}
+
 Reaped reap(const Node& node, const state::Claim& claim) {
   Reaped reaped{.what = fmt::format("claim on {}", claim.device)};
   try {
     state::Store store(node.run_dir);
     const auto lock = vf::lock_device(store, kernel::Sysfs(node.sysfs), claim.device);
-    if (!store.release_stale(claim)) reaped.left = "it has been given up or taken meanwhile";
+    if (!store.release_stale(claim))
+      reaped.left = "it has been given up or taken meanwhile";
+    else
+      journal::record(
+          {.kind = journal::Kind::reap, .device = claim.device, .what = "no record stood behind its claim"});
   } catch (const Error& error) {
     reaped.error = describe(error);
   }

@@ -34,6 +34,8 @@ std::unique_ptr<CLI::App> make_app(Session& session) {
   add_doctor_command(*app, session);
   add_ovs_command(*app, session);
   add_report_command(*app, session);
+  add_history_commands(*app, session);
+  add_metrics_command(*app, session);
   add_completion_command(*app, session);
   return app;
 }

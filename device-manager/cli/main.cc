@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "core/cni/known_keys.h"
+#include "core/journal.h"
 #include "device-manager/cli/session.h"
 #include "packaging/plugin_table.h"
 
@@ -39,6 +40,7 @@ int run(int argc, char** argv) {
   // All plugins are in this program too: `check`, `gc` and `repair` call them without a binary of theirs being
   // installed.
   Session session{.node = {.plugins = &plugins}, .terminal = Terminal::of(STDOUT_FILENO)};
+  journal::record_in(session.node.cni_state_dir + journal::kBelow);
   const auto app = make_app(session);
   if (argc == 1) {  // who types the name alone wants to know what there is
     std::cout << app->help();

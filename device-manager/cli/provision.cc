@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/fd.h"
+#include "core/journal.h"
 #include "device-manager/cli/session.h"
 
 namespace barewire::cli {
@@ -72,6 +73,10 @@ void run(Session& session, const Options& options) {
     throw;
   }
   lines.finish();
+  journal::record({.kind = journal::Kind::change,
+                   .command = "provision",
+                   .pf = facts.pf.pci.address,
+                   .what = fmt::format("{} was given {} VFs", name, options.request.vfs)});
   session.print(fmt::format("{} has {} VFs{}\n", name, options.request.vfs,
                             has_carrier_again ? "" : ", and not yet the carrier that it had before"));
 }

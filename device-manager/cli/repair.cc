@@ -8,6 +8,7 @@
 #include "core/cni/fallback.h"
 #include "core/cni/life.h"
 #include "core/cni/plugin.h"
+#include "core/journal.h"
 #include "device-manager/checker.h"
 #include "device-manager/cli/list_view.h"
 #include "device-manager/cli/session.h"
@@ -71,6 +72,25 @@ Outcome repair(const Session& session, const state::Attachment& attachment, Life
   return outcome;
 }
 
+void record(const Outcome& outcome) {
+  const state::Attachment& attachment = outcome.attachment;
+  journal::Event event{.kind = outcome.error ? journal::Kind::refusal : journal::Kind::repair,
+                       .plugin = attachment.id.plugin,
+                       .command = "repair",
+                       .network = attachment.id.network,
+                       .name_space = attachment.pod.name_space,
+                       .pod = attachment.pod.name,
+                       .container = attachment.id.container_id,
+                       .ifname = attachment.id.ifname,
+                       .what = fmt::format("{}", fmt::join(outcome.done, "; "))};
+  if (outcome.error) {
+    event.code = outcome.error->code();
+    event.what = outcome.error->what();
+    event.hint = outcome.error->hint();
+  }
+  journal::record(std::move(event));
+}
+
 json::object outcome_json(const Outcome& outcome) {
   json::object object{{"holder", manager::holder_json(outcome.attachment)},
                       {"done", json::array(outcome.done.begin(), outcome.done.end())},
@@ -124,6 +144,7 @@ void run(Session& session, const Options& options) {
     if (!options.filter.matches(attachment)) continue;
     Outcome outcome = repair(session, attachment, signs, options.dry_run);
     if (outcome.error) session.exit = Exit::problems;
+    if (!options.dry_run && (outcome.error || !outcome.done.empty())) record(outcome);
     if (outcome.error || !outcome.done.empty()) outcomes.push_back(std::move(outcome));
   }
   if (!unreadable.empty()) session.exit = Exit::problems;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire reserve` and `barewire unreserve`: keeping VFs back from every pool. A VF kept back is a promise to the
 /// administrator, in the same records as kubelet's and those of claims.
+#include "core/journal.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/inventory/allocate.h"
 
@@ -18,6 +19,13 @@ std::string address_of(const std::string& text) {
               "`barewire list` shows the VFs of this node with theirs");
 }
 
+void record_change(std::string command, std::string device, std::string what) {
+  journal::record({.kind = journal::Kind::change,
+                   .command = std::move(command),
+                   .device = std::move(device),
+                   .what = std::move(what)});
+}
+
 /// All of them or none: what was kept back before one is refused is given up again.
 void reserve(const Session& session, const Options& options) {
   vf::Host host(session.node);
@@ -33,11 +41,15 @@ void reserve(const Session& session, const Options& options) {
       // Refused where a pod holds the device, where kubelet was promised it, or where the host uses it.
       inventory::allocate(host, wanted);
       if (anew) done.push_back(wanted.device);
+      if (anew) record_change("reserve", wanted.device, "kept back: " + options.reason);
       session.print(fmt::format("{} is kept back\n", wanted.device));
     }
   } catch (const Error&) {
     // Only what this call reserved: a device that was kept back before stays so.
-    for (const std::string& device : done) inventory::release(host, device, state::Allocation::kAdmin, "");
+    for (const std::string& device : done) {
+      inventory::release(host, device, state::Allocation::kAdmin, "");
+      record_change("unreserve", device, "given back, since another could not be kept back");
+    }
     throw;
   }
 }
@@ -47,6 +59,7 @@ void unreserve(Session& session, const Options& options) {
   for (const std::string& text : options.devices) {
     const std::string device = address_of(text);
     const bool was = inventory::release(host, device, state::Allocation::kAdmin, "");
+    if (was) record_change("unreserve", device, "given back");
     session.print(fmt::format("{} {}\n", device, was ? "is given back" : "was not kept back"));
     if (!was) session.exit = Exit::problems;
   }

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "core/error.h"
+#include "core/journal.h"
 #include "core/signals.h"
 #include "device-manager/daemon/options.h"
 #include "device-manager/daemon/service.h"
@@ -32,6 +33,7 @@ std::shared_ptr<spdlog::logger> make_log(const std::string& level) {
 int serve(const Options& options, const std::shared_ptr<spdlog::logger>& log, StopSignals& stop) {
   const cni::PluginTable plugins = plugin_table();
   const Node node{.plugins = &plugins};
+  journal::record_in(node.cni_state_dir + journal::kBelow);
   if (!options.own_pid_namespace) manager::require_every_process();
   if (!options.once) {
     Service(node, options, log, stop).run();

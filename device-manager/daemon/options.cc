@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "core/build_info.h"
+#include "core/error.h"
+#include "device-manager/daemon/metrics_server.h"
 
 namespace barewire::daemon {
 
@@ -34,6 +36,16 @@ void add_dra_options(CLI::App& app, DraOptions& dra) {
       ->type_name("FILE");
 }
 
+/// CLI11's validators say what is wrong; nothing when it is right.
+std::string refusal_of_address(const std::string& text) {
+  try {
+    parse_listen_address(text);
+    return {};
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<CLI::App> make_app(Options& options) {
@@ -54,6 +66,10 @@ std::unique_ptr<CLI::App> make_app(Options& options) {
                 "Every pod's processes are to be seen, though this is not the host's PID namespace");
   app->add_option("--log-level", options.log_level, "How much to log (info)")
       ->check(CLI::IsMember({"error", "warning", "info", "debug"}));
+  app->add_option("--metrics-listen", options.metrics_listen,
+                  "Serve /metrics and /healthz on this loopback address, as 127.0.0.1:9808")
+      ->type_name("ADDRESS:PORT")
+      ->check(refusal_of_address);
   add_kubelet_options(*app, options.kubelet);
   add_dra_options(*app, options.dra);
   app->footer(

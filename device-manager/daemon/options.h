@@ -27,6 +27,7 @@ struct Options {
   bool dry_run = false;            ///< says what would be undone
   bool own_pid_namespace = false;  ///< the administrator vouches that every pod's processes are visible
   std::string log_level = "info";
+  std::string metrics_listen;  ///< where /metrics is served; empty: nowhere
   kubelet::Settings kubelet{};
   DraOptions dra{};
 };

@@ -90,6 +90,7 @@ void Service::run() {
   log_->info("looking for dead attachments every {} s; grace {} s", options_.interval, options_.grace);
   loop_.watch(stop_.fd(), [this] { loop_.stop(); });
   for (const int fd : watcher_.descriptors()) loop_.watch(fd, [this] { on_change(); });
+  if (!options_.metrics_listen.empty()) metrics_.emplace(node_, options_, log_, loop_);
   ask_for_look();
   on_watchdog();
   // After the first look was asked for: units that wait for the daemon wait for it to be watching, no longer.
@@ -97,7 +98,8 @@ void Service::run() {
   loop_.run();
   log_->info("stopping as asked");
   ::sd_notify(0, "STOPPING=1");
-  // The reaper first: it may be in an undo, which the loop does not take part in.
+  metrics_.reset();
+  // The reaper before kubelet: it may be in an undo, which the loop does not take part in.
   reaper_.stop();
   if (kubelet_) kubelet_->stop();
   if (dra_) dra_->stop();

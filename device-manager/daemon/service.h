@@ -14,6 +14,7 @@
 #include "device-manager/daemon/dra_side.h"
 #include "device-manager/daemon/event_loop.h"
 #include "device-manager/daemon/kubelet_side.h"
+#include "device-manager/daemon/metrics_side.h"
 #include "device-manager/daemon/options.h"
 #include "device-manager/daemon/worker.h"
 #include "device-manager/reaper.h"
@@ -61,6 +62,7 @@ class Service {
   bool look_again_ = false;    ///< something changed meanwhile
   manager::GraceWatch watch_;  ///< of the reaper's thread; since when each has been seen dead
   Worker reaper_;              ///< its thread ends before what it uses goes
+  std::optional<MetricsSide> metrics_;
   std::optional<DraSide> dra_;
   std::optional<KubeletSide> kubelet_;
 };

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The part of the daemon that tells how the node is: gives metrics_server.h what it serves. Only where an option asks
+/// for it.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "core/node.h"
+#include "device-manager/daemon/event_loop.h"
+#include "device-manager/daemon/metrics_server.h"
+#include "device-manager/daemon/options.h"
+
+namespace barewire::daemon {
+
+class MetricsSide {
+ public:
+  /// `node` and `loop` outlive it. Throws Error{config}, {io}.
+  MetricsSide(const Node& node, const Options& options, std::shared_ptr<spdlog::logger> log, EventLoop& loop);
+  MetricsSide(const MetricsSide&) = delete;
+  MetricsSide& operator=(const MetricsSide&) = delete;
+
+ private:
+  /// Both of the server's thread.
+  std::string page();
+  /// Whether the event loop has answered within a watchdog's patience. It is asked when somebody asks here, so that a
+  /// daemon that nobody watches is not woken for it.
+  bool is_loop_alive();
+
+  const Node& node_;
+  std::string pools_;
+  std::shared_ptr<spdlog::logger> log_;
+  EventLoop& loop_;
+  std::set<std::string> said_;  ///< problems of the last page: each is logged once as long as it lasts
+  std::mutex mutex_;
+  std::optional<std::chrono::steady_clock::time_point> asked_;  ///< under mutex_; the loop has not answered since
+  MetricsServer server_;                                        ///< last, so that its thread ends first
+};
+
+}  // namespace barewire::daemon

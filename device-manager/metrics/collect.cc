@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each collector stands alone: a driver that does not answer must not take the count of calls away.
+#include "device-manager/metrics/collect.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+
+#include "core/build_info.h"
+#include "core/fd.h"
+#include "core/journal.h"
+#include "core/kernel/vf_stats.h"
+#include "core/state/allocation.h"
+#include "core/vf/host.h"
+#include "core/vf/inventory.h"
+#include "device-manager/inventory/use.h"
+#include "device-manager/metrics/exposition.h"
+#include "device-manager/metrics/totals.h"
+
+namespace barewire::metrics {
+namespace {
+
+using Type = Exposition::Type;
+
+constexpr const char* kDefaultPools[] = {"/etc/barewire/pools.json", "/etc/pcidp/config.json"};
+
+/// One look at the node for all collectors.
+struct Look {
+  const Node& node;
+  std::string pools_file;
+  std::vector<std::string>& problems;
+  std::vector<vf::Pf> pfs{};
+  std::vector<state::Attachment> attachments{};
+  std::vector<state::Claim> claims{};
+  std::uint64_t unreadable = 0;
+};
+
+struct Counter {
+  const char* name;
+  const char* help;
+  std::optional<std::uint64_t> kernel::VfStats::*member;
+};
+/// Names as the SR-IOV network metrics exporter has them, for its dashboards.
+constexpr Counter kCounters[] = {
+    {"sriov_vf_rx_bytes", "Bytes received by the VF.", &kernel::VfStats::rx_bytes},
+    {"sriov_vf_tx_bytes", "Bytes sent by the VF.", &kernel::VfStats::tx_bytes},
+    {"sriov_vf_rx_packets", "Packets received by the VF.", &kernel::VfStats::rx_packets},
+    {"sriov_vf_tx_packets", "Packets sent by the VF.", &kernel::VfStats::tx_packets},
+    {"sriov_vf_rx_broadcast", "Broadcast packets received by the VF.", &kernel::VfStats::broadcast},
+    {"sriov_vf_rx_multicast", "Multicast packets received by the VF.", &kernel::VfStats::multicast},
+    {"sriov_vf_rx_dropped", "Packets dropped on their way into the VF.", &kernel::VfStats::rx_dropped},
+    {"sriov_vf_tx_dropped", "Packets dropped on their way out of the VF.", &kernel::VfStats::tx_dropped},
+};
+
+std::string name_of(const vf::Pf& pf) {
+  return pf.link ? pf.link->name : pf.pci.address;
+}
+
+/// Empty where the machine has no NUMA, as the exporter has it.
+std::string numa_of(const vf::Pf& pf) {
+  return pf.pci.numa_node < 0 ? "" : std::to_string(pf.pci.numa_node);
+}
+
+struct VfSample {
+  Labels labels;
+  kernel::VfStats stats;
+};
+
+std::vector<VfSample> sample_vfs(Look& look) {
+  std::vector<VfSample> samples;
+  kernel::NlSocket socket;
+  for (const vf::Pf& pf : look.pfs) {
+    if (!pf.link || pf.vfs.empty()) continue;
+    try {
+      for (const kernel::VfStats& stats : kernel::list_vf_stats(socket, pf.link->index)) {
+        const auto vf =
+            std::find_if(pf.vfs.begin(), pf.vfs.end(), [&](const vf::Vf& each) { return each.id == stats.id; });
+        if (vf == pf.vfs.end()) continue;
+        samples.push_back({{{"pf", name_of(pf)},
+                            {"vf", std::to_string(stats.id)},
+                            {"pciAddr", vf->pci.address},
+                            {"numa_node", numa_of(pf)}},
+                           stats});
+      }
+    } catch (const Error& error) {  // of this PF; the others have theirs
+      look.problems.emplace_back(error.what());
+    }
+  }
+  return samples;
+}
+
+void write_pfs(Exposition& page, Look& look) {
+  page.family("barewire_pf_vfs", Type::gauge, "VFs that are enabled on the PF.");
+  for (const vf::Pf& pf : look.pfs)
+    page.sample({{"pf", name_of(pf)}, {"pciAddr", pf.pci.address}, {"numa_node", numa_of(pf)}}, pf.vfs.size());
+  page.family("barewire_pf_vfs_max", Type::gauge, "VFs that the PF can have.");
+  for (const vf::Pf& pf : look.pfs) page.sample({{"pf", name_of(pf)}, {"pciAddr", pf.pci.address}}, pf.total_vfs);
+  page.family("barewire_pf_carrier", Type::gauge, "Whether the PF has a carrier.");
+  for (const vf::Pf& pf : look.pfs)
+    if (pf.link) page.sample({{"pf", name_of(pf)}, {"pciAddr", pf.pci.address}}, pf.link->carrier ? 1 : 0);
+  const auto samples = sample_vfs(look);
+  for (const Counter& counter : kCounters) {
+    page.family(counter.name, Type::counter, counter.help);
+    for (const VfSample& sample : samples)
+      if (const auto value = sample.stats.*counter.member) page.sample(sample.labels, *value);
+  }
+}
+
+void read_pfs(Look& look) {
+  kernel::NlSocket socket;
+  look.pfs = vf::list_pfs(kernel::Sysfs(look.node.sysfs), socket);
+}
+
+void read_records(Look& look) {
+  const state::Store store(look.node.run_dir);
+  state::Store::Unreadable unreadable;
+  look.attachments = store.list(&unreadable);
+  look.claims = store.claims();
+  look.unreadable = unreadable.size();
+  for (const auto& each : unreadable) look.problems.push_back(each.second);
+}
+
+/// By PCI address: the attachment that claimed it.
+std::map<std::string, const state::Attachment*> holders_of(const Look& look) {
+  const state::Store store(look.node.run_dir);
+  std::map<std::string, const state::Attachment*> by_record, by_device;
+  for (const state::Attachment& attachment : look.attachments) by_record[store.path_of(attachment.id)] = &attachment;
+  for (const state::Claim& claim : look.claims)
+    if (const auto found = by_record.find(claim.record); found != by_record.end())
+      by_device[claim.device] = found->second;
+  return by_device;
+}
+
+void write_records(Exposition& page, Look& look) {
+  read_records(look);
+  std::map<std::string, std::uint64_t> by_plugin;
+  for (const state::Attachment& attachment : look.attachments) ++by_plugin[attachment.id.plugin];
+  page.family("barewire_attachments", Type::gauge, "Attachments on record, by the plugin that keeps the record.");
+  for (const auto& [plugin, count] : by_plugin) page.sample({{"plugin", plugin}}, count);
+  page.family("barewire_unreadable_records", Type::gauge, "Records of attachments that cannot be read.");
+  page.sample({}, look.unreadable);
+  page.family("barewire_device_attachment", Type::gauge, "One for each device that an attachment holds.");
+  for (const auto& [device, holder] : holders_of(look))
+    page.sample({{"pciAddr", device},
+                 {"namespace", holder->pod.name_space},
+                 {"pod", holder->pod.name},
+                 {"network", holder->id.network},
+                 {"interface", holder->id.ifname},
+                 {"plugin", holder->id.plugin}},
+                1);
+}
+
+/// What the daemon, as device plugin, promised to containers: the exporter asks kubelet for the same.
+void write_pod_devices(Exposition& page, Look& look) {
+  page.family("sriov_kubepoddevice", Type::counter, "One for each device that a container was given.");
+  std::vector<std::pair<std::string, std::string>> unreadable;
+  for (const auto& allocation :
+       state::Allocations(look.node.cni_state_dir + state::Allocations::kBelow).list(&unreadable))
+    if (allocation.by == state::Allocation::kDevicePlugin && !allocation.pod.name.empty())
+      page.sample({{"pciAddr", allocation.device},
+                   {"dev_type", allocation.owner},
+                   {"pod", allocation.pod.name},
+                   {"namespace", allocation.pod.name_space},
+                   {"container", allocation.container}},
+                  1);
+  for (const auto& each : unreadable) look.problems.push_back(each.second);
+}
+
+std::optional<inventory::PoolConfig> read_pools(const Look& look) {
+  std::vector<std::string> files(std::begin(kDefaultPools), std::end(kDefaultPools));
+  if (!look.pools_file.empty()) files = {look.pools_file};
+  for (const std::string& file : files)
+    if (const auto bytes = read_file(file)) return inventory::parse_pools(*bytes, file, "");
+  return std::nullopt;
+}
+
+struct PoolCount {
+  std::string resource;
+  std::uint64_t total = 0, allocated = 0, free = 0;
+};
+
+std::vector<PoolCount> count_pools(const Look& look, const std::vector<inventory::Pool>& pools) {
+  vf::Host host(look.node);
+  const auto use = inventory::Use::look(host, kernel::list_links(host.socket));
+  const auto devices = inventory::list_devices(host.sysfs, use.links());
+  const auto membership = inventory::assign(pools, devices, use.promised_resources());
+  std::vector<PoolCount> counts;
+  for (std::size_t i = 0; i < pools.size(); ++i) {
+    PoolCount& count = counts.emplace_back(PoolCount{pools[i].resource()});
+    for (const inventory::Member& member : membership.members[i]) {
+      ++count.total;
+      const bool promised = use.allocations().contains(member.device->id);
+      if (promised)
+        ++count.allocated;
+      else if (!use.find_obstacle(*member.device, count.resource))
+        ++count.free;
+    }
+  }
+  return counts;
+}
+
+void write_pools(Exposition& page, Look& look) {
+  const auto config = read_pools(look);
+  if (!config) return;
+  look.problems.insert(look.problems.end(), config->problems.begin(), config->problems.end());
+  const auto counts = count_pools(look, config->pools);
+  const auto write = [&](const char* name, const char* help, std::uint64_t PoolCount::*member) {
+    page.family(name, Type::gauge, help);
+    for (const PoolCount& count : counts) page.sample({{"resource", count.resource}}, count.*member);
+  };
+  write("barewire_pool_devices", "Devices that belong to the pool.", &PoolCount::total);
+  write("barewire_pool_devices_allocated", "Of them promised to a container or claim, or kept back.",
+        &PoolCount::allocated);
+  write("barewire_pool_devices_free", "Of them to be had: neither promised nor in use.", &PoolCount::free);
+}
+
+void write_journal(Exposition& page, Look& look) {
+  const Totals totals = update_totals(look.node.cni_state_dir + journal::kBelow, look.problems);
+  page.family("barewire_cni_call_duration_seconds", Type::histogram,
+              "Calls of runtimes, by plugin, command and CNI error code (0: success), and what they took.");
+  for (const auto& [key, durations] : totals.calls)
+    page.histogram({{"plugin", std::get<0>(key)}, {"command", std::get<1>(key)}, {"code", std::get<2>(key)}},
+                   duration_bounds(), durations.counts, durations.sum);
+  page.family("barewire_events_total", Type::counter, "Events in the journal, by kind.");
+  for (const auto& [kind, count] : totals.events) page.sample({{"event", kind}}, count);
+  page.family("barewire_journal_damaged_lines_total", Type::counter, "Lines of the journal that were left out.");
+  page.sample({}, totals.damaged_lines);
+}
+
+struct Collector {
+  const char* name;
+  void (*write)(Exposition&, Look&);
+};
+constexpr Collector kCollectors[] = {
+    {"vfs",
+     [](Exposition& page, Look& look) {
+       read_pfs(look);
+       write_pfs(page, look);
+     }},
+    {"records", write_records},
+    {"allocations", write_pod_devices},
+    {"pools", write_pools},
+    {"journal", write_journal},
+};
+
+bool is_written(const Collector& collector, Exposition& page, Look& look) {
+  const std::size_t before = look.problems.size();
+  try {
+    collector.write(page, look);
+  } catch (const std::exception& error) {
+    look.problems.emplace_back(error.what());
+  }
+  return look.problems.size() == before;
+}
+
+}  // namespace
+
+std::string collect(const Node& node, const std::string& pools_file, std::vector<std::string>& problems) {
+  Exposition page;
+  Look look{node, pools_file, problems};
+  std::map<std::string, bool> success;
+  for (const Collector& collector : kCollectors) success[collector.name] = is_written(collector, page, look);
+  page.family("barewire_collector_success", Type::gauge, "Whether the part of these metrics could be read as a whole.");
+  for (const auto& [name, good] : success) page.sample({{"collector", name}}, good ? 1 : 0);
+  page.family("barewire_build_info", Type::gauge, "One, with the version of the program that tells these metrics.");
+  page.sample({{"version", std::string(build_info())}}, 1);
+  return page.text();
+}
+
+}  // namespace barewire::metrics

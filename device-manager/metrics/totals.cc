@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading on and keeping how far are one step under a lock: an event that two readers counted would be there twice.
+#include "device-manager/metrics/totals.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "core/fd.h"
+#include "core/json_view.h"
+#include "core/state/lock.h"
+
+namespace barewire::metrics {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr int kFormat = 1;
+constexpr std::int64_t kMost = std::int64_t{1} << 62;
+
+json::object call_json(const CallKey& key, const Durations& durations) {
+  return {{"plugin", std::get<0>(key)},
+          {"command", std::get<1>(key)},
+          {"code", std::get<2>(key)},
+          {"counts", json::array(durations.counts.begin(), durations.counts.end())},
+          {"sumMicroseconds", static_cast<std::int64_t>(durations.sum * 1e6)}};
+}
+
+std::uint64_t count_of(const JsonView& view) {
+  return static_cast<std::uint64_t>(view.integer(0, kMost, "a count"));
+}
+
+Durations parse_durations(const JsonView& view) {
+  Durations durations;
+  const auto& counts = view.at("counts").value().as_array();
+  if (counts.size() != durations.counts.size()) throw Error(Error::Code::decode, "other buckets");
+  std::transform(counts.begin(), counts.end(), durations.counts.begin(),
+                 [](const json::value& count) { return count.to_number<std::uint64_t>(); });
+  durations.sum = static_cast<double>(view.at("sumMicroseconds").integer(0, kMost, "microseconds")) / 1e6;
+  return durations;
+}
+
+Totals parse(std::string_view text) {
+  const json::value document = parse_json(text, "the totals");
+  const JsonView view(document, "totals key");
+  view.at("format").integer(kFormat, kFormat, "this format");
+  Totals totals;
+  totals.position = {count_of(view.at("inode")), count_of(view.at("offset"))};
+  totals.damaged_lines = count_of(view.at("damagedLines"));
+  for (const auto& each : view.at("events").value().as_object())
+    totals.events[std::string(each.key())] = each.value().to_number<std::uint64_t>();
+  for (const json::value& each : view.at("calls").value().as_array()) {
+    const JsonView call(each, "totals key");
+    totals.calls[{call.at("plugin").string(), call.at("command").string(), call.at("code").string()}] =
+        parse_durations(call);
+  }
+  return totals;
+}
+
+Durations& durations_of(Totals& totals, const journal::Event& event) {
+  CallKey key{event.plugin, event.command, std::to_string(event.code)};
+  if (!totals.calls.contains(key) && totals.calls.size() >= kMostCallKeys) key = {"other", "other", "other"};
+  return totals.calls[key];
+}
+
+}  // namespace
+
+const std::vector<double>& duration_bounds() {
+  static const std::vector<double> kBounds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
+  return kBounds;
+}
+
+void add(Totals& totals, const journal::History& history) {
+  totals.damaged_lines += history.damaged;
+  for (const journal::Event& event : history.events) {
+    ++totals.events[std::string(name_of(event.kind))];
+    if (event.cause != "runtime" || !event.took) continue;
+    Durations& durations = durations_of(totals, event);
+    const double seconds = static_cast<double>(event.took->count()) / 1e6;
+    const auto& bounds = duration_bounds();
+    const auto bucket = std::lower_bound(bounds.begin(), bounds.end(), seconds) - bounds.begin();
+    ++durations.counts[static_cast<std::size_t>(bucket)];
+    durations.sum += seconds;
+  }
+}
+
+std::string to_text(const Totals& totals) {
+  json::object events;
+  for (const auto& [kind, count] : totals.events) events[kind] = count;
+  json::array calls;
+  for (const auto& [key, durations] : totals.calls) calls.emplace_back(call_json(key, durations));
+  return json::serialize(json::object{{"format", kFormat},
+                                      {"inode", totals.position.inode},
+                                      {"offset", totals.position.offset},
+                                      {"damagedLines", totals.damaged_lines},
+                                      {"events", std::move(events)},
+                                      {"calls", std::move(calls)}}) +
+         "\n";
+}
+
+Totals parse_totals(std::string_view text) {
+  try {
+    return parse(text);
+  } catch (const std::exception&) {  // another version's, or damaged: a counter that begins anew is one that Prometheus
+                                     // knows
+    return {};
+  }
+}
+
+Totals update_totals(const std::string& directory, std::vector<std::string>& problems) {
+  Totals totals;
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) < 0) return totals;
+  const std::string path = directory + "/totals.json";
+  try {
+    const auto lock =
+        state::FileLock::acquire(directory + "/totals.lock", "the totals of the journal", std::chrono::seconds(2));
+    const std::string kept = read_file(path).value_or("");
+    totals = parse_totals(kept);
+    const journal::History history = journal::read_on(directory, totals.position);
+    add(totals, history);
+    problems.insert(problems.end(), history.problems.begin(), history.problems.end());
+    if (const std::string text = to_text(totals); text != kept)
+      write_file_atomically(path, text, Durability::until_reboot, 0600);
+  } catch (const Error& error) {
+    problems.emplace_back(error.what());
+  }
+  return totals;
+}
+
+}  // namespace barewire::metrics
