@@ -58,9 +58,14 @@ target_link_libraries(barewire-options INTERFACE barewire-hardening)
 # docs/decisions/one-plugin-program.md has the figures.
 include(CheckLinkerFlag)
 check_linker_flag(CXX LINKER:--no-warnings BAREWIRE_LINKER_CAN_BE_QUIET)
+check_linker_flag(CXX LINKER:-z,pack-relative-relocs BAREWIRE_LINKER_PACKS_RELOCATIONS)
 function(barewire_static_pie target)
   if(NOT BAREWIRE_SANITIZE AND NOT BAREWIRE_FUZZ)
     target_link_options(${target} PRIVATE -static-pie)
+    # The program applies its relocations to itself as it starts. docs/decisions/start-up.md has the figures.
+    if(BAREWIRE_LINKER_PACKS_RELOCATIONS)
+      target_link_options(${target} PRIVATE LINKER:-z,pack-relative-relocs)
+    endif()
     # The linker warns of every lookup by name in an archive that could be called (getaddrinfo of libopenvswitch,
     # getprotobyname of libnl): addresses and protocols are numbers here, so none is.
     if(BAREWIRE_LINKER_CAN_BE_QUIET)
