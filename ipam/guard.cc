@@ -24,6 +24,7 @@ constexpr std::array kHostLocalKeys{
     cni::harmless("ipam.routes", "routes of the pod"),
     cni::asks("ipam.dataDir", Subject::data_dirs),
     cni::asks("ipam.resolvConf", Subject::read_files),
+    cni::harmless("ipam.strictStatus", "what STATUS says"),
     cni::harmless("CNI_ARGS IP", "asked for with the common keys"),
     cni::harmless("args.cni.ips", "asked for with the common keys"),
     cni::harmless("runtimeConfig.ips", "asked for with the common keys"),

@@ -17,7 +17,7 @@ void del(const cni::Request& request, Node& node);
 void check(const cni::Request& request, Node& node);
 /// Releases what belongs to none of "cni.dev/valid-attachments"; nothing when that key is absent.
 void gc(const cni::Request& request, Node& node);
-/// Throws Error{not_available} when a range set is exhausted or the directory cannot be written.
+/// Throws Error{not_available} when the directory cannot be written or, with "strictStatus", a range set is exhausted.
 void status(const cni::Request& request, Node& node);
 /// Throws Error{config} for a key that ADD would refuse.
 void validate(const cni::Request& request);

@@ -102,17 +102,23 @@ vf::Reservation reserve(vf::Host& host, const Config& config) {
 PoolState inspect_pool(vf::Host& host, const Config& config) {
   PoolState state;
   for (const vf::VfRange& range : config.pool) {
-    const auto pf = vf::find_pf(host.sysfs, host.socket, range.pf);
-    if (!pf) {
-      state.missing.push_back(range.pf);
-      continue;
-    }
+    const auto pf = vf::find_pf_alone(host.sysfs, host.socket, range.pf);
+    if (!pf) state.missing.push_back(range.pf);
     // A driver's watchdog may give a link that has just been set down its carrier back (igb).
-    if (pf->link && pf->link->is_up() && pf->link->carrier) state.carrier = true;
-    for (const vf::Vf& vf : pf->vfs)
-      if (range.contains(vf.id) && !find_obstacle(host, vf, config)) ++state.free;
+    if (pf && pf->link && pf->link->is_up() && pf->link->carrier) state.carrier = true;
   }
   return state;
+}
+
+std::size_t count_free(vf::Host& host, const Config& config) {
+  std::size_t free = 0;
+  for (const vf::VfRange& range : config.pool) {
+    const auto pf = vf::find_pf(host.sysfs, host.socket, range.pf);
+    if (!pf) continue;
+    for (const vf::Vf& vf : pf->vfs)
+      if (range.contains(vf.id) && !find_obstacle(host, vf, config)) ++free;
+  }
+  return free;
 }
 
 vf::VfOfPf peek(vf::Host& host, const Config& config) {

@@ -15,13 +15,14 @@ namespace barewire::sriov {
 /// the pool is free, naming the pool and who holds what.
 vf::Reservation reserve(vf::Host& host, const Config& config);
 
-/// What a pool has to offer at this moment; nothing is locked.
+/// The PFs of a pool at this moment; none of their VFs is looked at.
 struct PoolState {
-  std::size_t free = 0;
   bool carrier = false;              ///< one of its PFs has one
   std::vector<std::string> missing;  ///< PFs that are not there
 };
 PoolState inspect_pool(vf::Host& host, const Config& config);
+/// How many VFs of the pool are free at this moment; nothing is locked.
+std::size_t count_free(vf::Host& host, const Config& config);
 
 /// The VF that `reserve` would choose now, without a lock and without touching anything. Throws as `reserve` does.
 vf::VfOfPf peek(vf::Host& host, const Config& config);

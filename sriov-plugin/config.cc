@@ -23,6 +23,7 @@ void parse_pool_keys(const JsonView& root, Config& config) {
   if (pool && texts.empty()) pool->reject("at least one PF, as \"ens1f0#0-3\"");
   for (const std::string& text : texts) config.pool.push_back(vf::VfRange::parse(text, pf ? "pf" : "pool"));
   config.pool_text = fmt::format("{}", fmt::join(texts, ", "));
+  config.strict_status = root.boolean_or("strictStatus", false);
   const auto driver = root.find("driver");
   if (!driver) return;
   config.pool_driver = driver->string();

@@ -21,6 +21,7 @@ struct Config {
   /// kernel::is_userspace_driver.
   std::string pool_driver = kNetdev;
   static constexpr const char* kNetdev = "netdev";
+  bool strict_status = false;  ///< STATUS fails while no VF of the pool is free
   vf::Settings settings;
   std::string device_info_file;  ///< runtimeConfig.CNIDeviceInfoFile; may be empty
 

@@ -30,6 +30,7 @@ constexpr std::array kSriovKeys{
     cni::read_by_guard("pool", Subject::pfs),
     cni::read_by_guard("pf", Subject::pfs),
     cni::harmless("driver", "which VFs of the pool are meant: asked for with the pool"),
+    cni::harmless("strictStatus", "what STATUS says"),
     cni::read_by_guard("vlan", Subject::vlans),
     cni::asks("vlanQoS", Subject::vlan_priorities),
     cni::read_by_guard("vlanProto", Subject::qinq),

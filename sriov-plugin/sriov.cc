@@ -2,6 +2,8 @@
 // The sriov plugin: its five operations, each a short list of steps.
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "core/cni/delegate.h"
 #include "core/cni/fallback.h"
 #include "core/cni/life.h"
@@ -37,7 +39,7 @@ void clear_leftovers(Work& work) {
     return;
   }
   // A dead pod's VF is taken back only when it is needed: looking for the dead takes a census of all netns.
-  if (inspect_pool(work.host, work.config).free > 0) return;
+  if (count_free(work.host, work.config) > 0) return;
   for (const state::Attachment& attachment : work.host.store.list()) clear_leftover_of(work, attachment.id);
 }
 
@@ -118,10 +120,11 @@ void gc(const cni::Request& request, Node& node) {
 }
 
 /// Without a pool the devices come with each ADD; then the node must have VFs at all.
-std::size_t count_any(vf::Host& host) {
-  std::size_t count = 0;
-  for (const vf::Pf& pf : vf::list_pfs(host.sysfs, host.socket)) count += pf.vfs.size();
-  return count;
+bool has_any_vf(vf::Host& host) {
+  const auto functions = kernel::list_network_functions(host.sysfs);
+  return std::any_of(functions.begin(), functions.end(), [&](const kernel::PciFunction& function) {
+    return !kernel::list_vf_addresses(host.sysfs, function.address).empty();
+  });
 }
 
 [[noreturn]] void lack(cni::Lack what, const std::string& text, const std::string& hint) {
@@ -130,10 +133,13 @@ std::size_t count_any(vf::Host& host) {
 
 void require_pool(vf::Host& host, const Config& config) {
   const PoolState state = inspect_pool(host, config);
-  if (state.free == 0 && state.missing.empty())
+  // VFs that are all in use are no error but where that is asked for: a runtime takes one for a node that is not ready,
+  // with all its other networks.
+  const bool is_exhausted = config.strict_status && count_free(host, config) == 0;
+  if (is_exhausted && state.missing.empty())
     lack(cni::Lack::free_vf, fmt::format("no VF of pool \"{}\" is free", config.pool_text),
          "`barewire list` shows who holds them");
-  if (state.free == 0)
+  if (is_exhausted || state.missing.size() == config.pool.size())
     lack(cni::Lack::device,
          fmt::format("PF {} of pool \"{}\" is gone", fmt::join(state.missing, ", "), config.pool_text),
          "`barewire list` shows the PFs there are, and who holds their VFs");
@@ -152,7 +158,7 @@ void require_vf(const cni::Request& request, Node& node) {
     lack(cni::Lack::device, fmt::format("{} is not a VF of this node", *config.device),
          "its PF is gone, or has fewer VFs now");
   if (!config.device && !config.pool.empty()) require_pool(host, config);
-  if (!config.device && config.pool.empty() && count_any(host) == 0)
+  if (!config.device && config.pool.empty() && !has_any_vf(host))
     lack(cni::Lack::device, "this node has no VF", "`barewire provision` makes VFs");
 }
 

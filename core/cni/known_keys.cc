@@ -49,7 +49,7 @@ constexpr std::array kPlugins = {
     Known{"sbr", "table gateways addSourceHints"},
     Known{"sriov",
           "deviceID pciBusID pool pf vlan vlanQoS vlanProto mac spoofchk trust link_state min_tx_rate max_tx_rate mtu "
-          "promisc allmulti driver"},
+          "promisc allmulti driver strictStatus"},
     Known{"tap", "multiQueue owner group mtu bridge selinuxContext mac"},
     Known{"tuning", "sysctl mac mtu txQLen promisc allmulti dataDir"},
     Known{"vlan", "master vlanId linkInContainer mtu"},
@@ -57,7 +57,8 @@ constexpr std::array kPlugins = {
 
 constexpr std::array kIpam = {
     Known{"dhcp", "type daemonSocketPath provide request priority suppress"},
-    Known{"host-local", "type name subnet rangeStart rangeEnd gateway ranges routes dataDir resolvConf dns"},
+    Known{"host-local",
+          "type name subnet rangeStart rangeEnd gateway ranges routes dataDir resolvConf dns strictStatus"},
     Known{"static", "type addresses routes dns"}};
 
 /// Optimal string alignment: letters more, less, other, or two neighbours exchanged.

@@ -83,14 +83,18 @@ std::vector<Pf> list_pfs(const kernel::Sysfs& sysfs, kernel::NlSocket& socket) {
   return pfs;
 }
 
-std::optional<Pf> find_pf(const kernel::Sysfs& sysfs, kernel::NlSocket& socket, const std::string& pf) {
+std::optional<Pf> find_pf_alone(const kernel::Sysfs& sysfs, kernel::NlSocket& socket, const std::string& pf) {
   auto address = kernel::normalise_pci_address(pf);
   // A netdev's name is a path component: a slash can name none.
   if (!address && pf.find('/') == std::string::npos) address = address_of_netdev(sysfs, socket, pf);
   if (!address) return std::nullopt;
   auto function = kernel::find_pci_function(sysfs, *address);
   if (!function) return std::nullopt;
-  auto found = read_pf(sysfs, socket, std::move(*function));
+  return read_pf(sysfs, socket, std::move(*function));
+}
+
+std::optional<Pf> find_pf(const kernel::Sysfs& sysfs, kernel::NlSocket& socket, const std::string& pf) {
+  auto found = find_pf_alone(sysfs, socket, pf);
   if (found) read_vfs(sysfs, socket, *found);
   return found;
 }

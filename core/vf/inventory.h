@@ -46,6 +46,8 @@ enum class UseOfVf {
 std::vector<Pf> list_pfs(const kernel::Sysfs& sysfs, kernel::NlSocket& socket);
 /// By PCI address or by netdev name (alternative names too); nullopt when there is none.
 std::optional<Pf> find_pf(const kernel::Sysfs& sysfs, kernel::NlSocket& socket, const std::string& pf);
+/// The same without its VFs, which may be hundreds.
+std::optional<Pf> find_pf_alone(const kernel::Sysfs& sysfs, kernel::NlSocket& socket, const std::string& pf);
 /// One VF and its PF without reading the other PFs; nullopt when `pci_address` is no VF.
 struct VfOfPf {
   Pf pf;  ///< its `vfs` holds this VF alone

@@ -157,6 +157,7 @@ Config Config::parse(const cni::Request& request) {
     for (const JsonView& route : routes->array("an array of routes")) config.routes.push_back(cni::parse_route(route));
   const std::string resolv_conf = ipam.string_or("resolvConf", "");
   if (!resolv_conf.empty()) config.dns = read_resolv_conf(resolv_conf);
+  config.strict_status = ipam.boolean_or("strictStatus", false);
   return config;
 }
 

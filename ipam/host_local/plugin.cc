@@ -160,6 +160,8 @@ void status(const cni::Request& request, Node& node) {
   const Config config = Config::parse(request);
   const std::string directory = reservation_directory(request, node);
   require_writable(directory);
+  // Runtimes take an error for a node that is not ready, with all its other networks; and a pod that goes frees one.
+  if (!config.strict_status) return;
   const auto store = ReservationStore::open_existing(directory, index_directory(node));
   const auto reserved = store ? store->addresses() : std::vector<IpAddress>();
   for (const RangeSet& set : config.range_sets)

@@ -156,14 +156,16 @@ TEST_F(HostLocal, GcLeavesOtherNetworksAlone) {
   EXPECT_THAT(reservations("/var/lib/cni/networks/net2"), ElementsAre("10.1.2.2"));
 }
 
-TEST_F(HostLocal, StatusTellsWhenNoAddressIsFree) {
-  const std::string two = config(R"("ranges":[[{"subnet":"10.1.2.0/24"}],[{"subnet":"10.9.0.0/30"}]])");
+TEST_F(HostLocal, StatusTellsWhenNoAddressIsFreeOnlyWhereAsked) {
+  const std::string keys = R"("ranges":[[{"subnet":"10.1.2.0/24"}],[{"subnet":"10.9.0.0/30"}]])";
+  const std::string two = config(keys + R"(,"strictStatus":true)");
   EXPECT_TRUE(runner_.status("host-local", two).ok());
   EXPECT_FALSE(fs::exists(kDirectory)) << "STATUS makes nothing";
   ASSERT_TRUE(runner_.add("host-local", two, pod("a")).ok());
   const PluginResult full = runner_.status("host-local", two);
   EXPECT_EQ(full.code(), 50) << full;
   EXPECT_THAT(full.msg(), HasSubstr("10.9.0.1-10.9.0.2"));
+  EXPECT_TRUE(runner_.status("host-local", config(keys)).ok()) << "the node still serves its other networks";
   ASSERT_TRUE(runner_.del("host-local", two, pod("a")).ok());
   EXPECT_TRUE(runner_.status("host-local", two).ok());
 }

@@ -167,7 +167,7 @@ TEST_F(HostDevice, CheckPassesAfterAddAndNamesEachDrift) {
 
 TEST_F(HostDevice, StatusIsTheIpamPluginsStatus) {
   EXPECT_TRUE(runner_.status("host-device", device()).ok());
-  const std::string text = device(R"(,"ipam":{"type":"host-local","subnet":"10.9.0.0/30"})");
+  const std::string text = device(R"(,"ipam":{"type":"host-local","subnet":"10.9.0.0/30","strictStatus":true})");
   EXPECT_TRUE(runner_.status("host-device", text).ok());
   must_add(text);
   const PluginResult full = runner_.status("host-device", text);
