@@ -3,9 +3,11 @@
 #include "core/fd.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/draft.h"
 #include "core/error.h"
 #include "core/regular_file.h"
 #include "core/temporary_file.h"
@@ -102,23 +104,59 @@ std::optional<std::string> read_file(const std::string& path, std::size_t most) 
   return read_all(fd->get(), path, most);
 }
 
-void write_file_atomically(const std::string& path, std::string_view bytes, Durability durability, mode_t mode) {
+namespace {
+
+void write_content(int fd, std::string_view bytes, Durability durability, const std::string& name) {
+  write_all(fd, bytes, name);
+  // Before it has its name: else a power loss can leave the name with nothing behind it. The directory is flushed
+  // afterwards, for the name itself. Source: rename(2), fsync(2).
+  if (durability == Durability::durable) flush_to_disk(fd, name);
+}
+
+void put_in_place(const std::string& temporary, const std::string& path) {
+  if (::rename(temporary.c_str(), path.c_str()) == 0) return;
+  const int err = errno;
+  ::unlink(temporary.c_str());
+  throw errno_error(err, fmt::format("renaming {} to {}", temporary, path));
+}
+
+/// False when it cannot be done this way: another writer of `path` is at work, or one was killed.
+bool place_draft(int draft, const std::string& path) {
+  const int taken = name_draft(draft, path);
+  if (taken == 0) return true;
+  // Locked before others can see it: else the next writer would take it over.
+  const std::string temporary = temporary_of(path);
+  if (taken != EEXIST || ::flock(draft, LOCK_EX | LOCK_NB) < 0 || name_draft(draft, temporary) != 0) return false;
+  put_in_place(temporary, path);
+  return true;
+}
+
+void write_through_temporary(const std::string& path, std::string_view bytes, Durability durability, mode_t mode) {
   const std::string temporary = temporary_of(path);
   const Fd fd = open_temporary(path, mode);  // to the end: until then it is ours
   try {
-    write_all(fd.get(), bytes, temporary);
-    // Before the rename: else a power loss can leave the new name with nothing behind it. The directory is flushed
-    // afterwards, for the name itself. Source: rename(2), fsync(2).
-    if (durability == Durability::durable) flush_to_disk(fd.get(), temporary);
-    if (::rename(temporary.c_str(), path.c_str()) < 0) throw sys_error("renaming {} to {}", temporary, path);
+    write_content(fd.get(), bytes, durability, temporary);
   } catch (const Error&) {
     ::unlink(temporary.c_str());
     throw;
   }
-  if (durability == Durability::durable) {
-    const std::string directory = directory_of(path);
-    flush_to_disk(open_file(directory, O_RDONLY | O_DIRECTORY).get(), directory);
-  }
+  put_in_place(temporary, path);
+}
+
+}  // namespace
+
+bool try_write_file_atomically(const std::string& path, std::string_view bytes, Durability durability, mode_t mode) {
+  const std::string directory = directory_of(path);
+  const auto draft = make_draft(directory, mode);
+  if (!draft) return false;
+  if (*draft) write_content(draft->get(), bytes, durability, path);
+  if (!*draft || !place_draft(draft->get(), path)) write_through_temporary(path, bytes, durability, mode);
+  if (durability == Durability::durable) flush_to_disk(open_file(directory, O_RDONLY | O_DIRECTORY).get(), directory);
+  return true;
+}
+
+void write_file_atomically(const std::string& path, std::string_view bytes, Durability durability, mode_t mode) {
+  if (!try_write_file_atomically(path, bytes, durability, mode)) throw errno_error(ENOENT, "creating " + path);
 }
 
 void make_directories(const std::string& path, mode_t mode) {

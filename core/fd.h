@@ -57,9 +57,9 @@ void write_quietly(int fd, std::string_view bytes) noexcept;
 /// regular file or holds more than `most` bytes.
 std::optional<std::string> read_file(const std::string& path, std::size_t most = kLargestFile);
 
-/// Writes a file so that a reader, or a crash, sees the old content or the new, never a part: the temporary file beside
-/// it (temporary_file.h), renamed over `path`. `durable` also flushes file and directory to disk. Throws Error{io}.
-/// Source: rename(2), fsync(2).
+/// Writes a file so that a reader, or a crash, sees the old content or the new, never a part: a new one gets its name
+/// when it is whole (draft.h); over an old one it is renamed, from the temporary file beside it (temporary_file.h).
+/// `durable` also flushes file and directory to disk. Throws Error{io}. Source: rename(2), fsync(2).
 enum class Durability { until_reboot, durable };
 void write_file_atomically(const std::string& path, std::string_view bytes, Durability durability, mode_t mode = 0600);
 

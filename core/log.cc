@@ -3,18 +3,19 @@
 #include "core/log.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <chrono>
 #include <utility>
 
 #include "core/error.h"
 #include "core/log_scope.h"
 #include "core/regular_file.h"
 #include "core/text.h"
+#include "core/utc.h"
 #include "core/utf8.h"
 
 namespace barewire {
@@ -42,12 +43,9 @@ std::string& thread_context() {
 constexpr std::array<std::string_view, 4> kLevelNames = {"error", "warning", "info", "debug"};
 
 std::string timestamp() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  tm utc{};
-  gmtime_r(&now.tv_sec, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1'000'000);
+  const auto now = std::chrono::system_clock::now();
+  const auto fraction = now - std::chrono::floor<std::chrono::seconds>(now);
+  return fmt::format("{}.{:03}Z", utc_text(now), std::chrono::floor<std::chrono::milliseconds>(fraction).count());
 }
 
 }  // namespace

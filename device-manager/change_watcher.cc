@@ -44,8 +44,7 @@ ChangeWatcher::ChangeWatcher(std::string run_dir, std::string netns_dir)
       netns_dir_(std::move(netns_dir)),
       inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
   if (!inotify_) throw sys_error("watching for changed records");
-  const int rc = nl_socket_add_membership(links_.raw(), RTNLGRP_LINK);
-  if (rc < 0) throw Error(Error::Code::kernel, "subscribing to link changes failed", nl_geterror(rc));
+  links_.join(RTNLGRP_LINK);
   watch_directories();
 }
 
@@ -66,7 +65,7 @@ void ChangeWatcher::watch_directories() {
 
 ChangeWatcher::Event ChangeWatcher::poll_once(std::chrono::milliseconds timeout, int other) {
   std::array<pollfd, 3> watched = {{{.fd = inotify_.get(), .events = POLLIN, .revents = 0},
-                                    {.fd = nl_socket_get_fd(links_.raw()), .events = POLLIN, .revents = 0},
+                                    {.fd = links_.fd(), .events = POLLIN, .revents = 0},
                                     {.fd = other, .events = POLLIN, .revents = 0}}};
   const int ready = ::poll(watched.data(), watched.size(), static_cast<int>(timeout.count()));
   if (ready < 0 && errno != EINTR) throw sys_error("waiting for changes");

@@ -30,7 +30,7 @@ class ChangeWatcher {
 
   /// For a loop of the caller's own, instead of `wait`: readable when something changed; `drain` then makes them quiet
   /// again. Neither is ready for long: a burst is the caller's to wait out.
-  std::array<int, 2> descriptors() const noexcept { return {inotify_.get(), nl_socket_get_fd(links_.raw())}; }
+  std::array<int, 2> descriptors() const noexcept { return {inotify_.get(), links_.fd()}; }
   void drain();
   /// Directories that exist by now are watched from now on.
   void watch_directories();

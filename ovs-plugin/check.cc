@@ -178,7 +178,7 @@ cni::Interface expected_in_pod(const cni::Request& request, const Node& node, cn
 void compare_pod(const cni::Request& request, const Node& node, const OvsConfig& config, Clauses& clauses) {
   const cni::Result& previous = *request.conf.previous;
   const int position = cni::find_position(previous, request.ifname);
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   const auto link = kernel::find_link(inside, request.ifname);
   if (!link) {
     clauses.push_back(fmt::format("{} is missing in {}", request.ifname, request.netns));
@@ -191,7 +191,7 @@ void compare_pod(const cni::Request& request, const Node& node, const OvsConfig&
 }
 
 void compare_pod_rate(const cni::Request& request, const kernel::TokenBucket& rate, Clauses& clauses) {
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   const auto link = kernel::find_link(inside, request.ifname);
   auto clause = link ? kernel::explain_rate(inside, link->index, link->name, rate) : std::nullopt;
   if (clause) clauses.push_back(*std::move(clause));

@@ -44,14 +44,20 @@ std::vector<IpConfig> addresses_of(const Result& result, int position) {
 
 /// A container runtime may have switched IPv6 off for new interfaces; an address asked for needs it, must outlive a
 /// link that goes down and up, and be told of when its probe has ended. Source: ip-sysctl.rst (ndisc_notify).
-void enable_ipv6(const kernel::NetNs& netns, const kernel::Link& link) {
-  const std::string base = fmt::format("net/ipv6/conf/{}/", link.name);
-  const auto disabled = kernel::read_sysctl(netns, base + "disable_ipv6");
-  if (!disabled) return;  // no IPv6 in this kernel: adding the address says so
-  if (!disabled->starts_with('0')) kernel::write_sysctl(netns, base + "disable_ipv6", "0");
-  for (const char* key : {"keep_addr_on_down", "ndisc_notify"})
-    if (const auto value = kernel::read_sysctl(netns, base + key); value && !value->starts_with('1'))
-      kernel::write_sysctl(netns, base + key, "1");
+void enable_ipv6(const kernel::NetNs& netns, kernel::NlSocket& socket, const kernel::Link& link) {
+  // Asked anew: `link` may have been looked at in another netns, before it was moved here. Without IPv6 in this kernel
+  // there is nothing to set, and adding the address says so.
+  const auto now = kernel::find_link(socket, link.index);
+  if (!now) return;
+  std::vector<kernel::Sysctl> changes;
+  const auto want = [&](const char* key, std::optional<std::int32_t> value, std::int32_t wanted) {
+    if (value && *value != wanted)
+      changes.push_back({fmt::format("net/ipv6/conf/{}/{}", now->name, key), wanted == 0 ? "0" : "1"});
+  };
+  want("disable_ipv6", now->conf.disable_ipv6, 0);
+  want("keep_addr_on_down", now->conf.keep_addr_on_down, 1);
+  want("ndisc_notify", now->conf.ndisc_notify, 1);
+  kernel::write_sysctls(netns, changes);
 }
 
 /// The first gateway of each family: what routes without one of their own take.
@@ -136,6 +142,29 @@ void add_route(kernel::NlSocket& socket, const kernel::Link& link, const RouteIn
   }
 }
 
+/// Requests that follow one another, sent together. One that is refused is made again by itself, in its turn: that says
+/// in words what is wrong, or knows another way.
+class Steps {
+ public:
+  Steps(kernel::NlSocket& socket, std::string doing) : socket_(socket), doing_(std::move(doing)) {}
+  void add(kernel::NlMessage message, std::function<void()> by_itself) {
+    messages_.push_back(std::move(message));
+    by_itself_.push_back(std::move(by_itself));
+  }
+  void take() {
+    const std::vector<int> verdicts = socket_.request_all(std::exchange(messages_, {}), doing_);
+    const auto by_itself = std::exchange(by_itself_, {});
+    for (std::size_t i = 0; i < verdicts.size(); ++i)
+      if (verdicts[i] != 0) by_itself[i]();
+  }
+
+ private:
+  kernel::NlSocket& socket_;
+  std::string doing_;
+  std::vector<kernel::NlMessage> messages_;
+  std::vector<std::function<void()>> by_itself_;
+};
+
 /// Is `wanted` among `present`, whatever the table? What `wanted` leaves open matches anything.
 bool has_route(const std::vector<RouteInfo>& present, const RouteInfo& wanted) {
   return std::any_of(present.begin(), present.end(), [&](const RouteInfo& route) {
@@ -198,15 +227,24 @@ void configure_interface(const kernel::NetNs& netns, kernel::NlSocket& socket, c
   const std::vector<IpConfig> ips = addresses_of(result, position);
   const bool has_v6 =
       std::any_of(ips.begin(), ips.end(), [](const IpConfig& ip) { return ip.address.address.is_v6(); });
-  if (has_v6) enable_ipv6(netns, link);
-  for (const IpConfig& ip : ips) kernel::add_address(socket, link.index, ip.address);
+  if (has_v6) enable_ipv6(netns, socket, link);
+  Steps steps(socket, "configuring " + link.name);
+  for (const IpConfig& ip : ips)
+    steps.add(kernel::address_message(link.index, ip.address),
+              [&] { kernel::add_address(socket, link.index, ip.address); });
   // Up before routes, which the kernel takes only for a link that is up; and after the addresses, so that their probes
   // begin at once.
-  kernel::set_up(socket, link);
+  steps.add(kernel::up_message(link.index), [&] { kernel::set_up(socket, link); });
   // Only where a gateway is used: the probe takes a second, and most pods need not wait for it.
-  if (has_v6 && unless_on_link(first_gateway(ips, false)))
+  if (has_v6 && unless_on_link(first_gateway(ips, false))) {
+    steps.take();
     wait_for_dad(socket, link, [](const AddressInfo&) { return true; });
-  for (const Route& route : result.routes) add_route(socket, link, route_info(route, ips, link.index));
+  }
+  for (const Route& route : result.routes) {
+    const RouteInfo info = route_info(route, ips, link.index);
+    steps.add(kernel::route_message(info), [&socket, &link, info] { add_route(socket, link, info); });
+  }
+  steps.take();
 }
 
 void wait_for_addresses(kernel::NlSocket& socket, const kernel::Link& link, const std::vector<IpPrefix>& addresses) {
@@ -230,7 +268,7 @@ void complete_interface(const kernel::NetNs& netns, kernel::NlSocket& socket, co
   const std::vector<AddressInfo> present = kernel::list_addresses(socket, link.index);
   for (const IpConfig& ip : ips) {
     if (has_address(present, ip)) continue;
-    if (ip.address.address.is_v6()) enable_ipv6(netns, link);
+    if (ip.address.address.is_v6()) enable_ipv6(netns, socket, link);
     kernel::add_address(socket, link.index, ip.address);
   }
   if (!link.is_up()) kernel::set_up(socket, link);

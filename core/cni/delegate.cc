@@ -30,15 +30,21 @@ bool is_plugin_name(const std::string& type) {
   return !type.empty() && type.find('/') == std::string::npos;
 }
 
+struct Found {
+  std::string path;
+  struct stat status;
+};
+
 /// The first regular file `type` in the directories of CNI_PATH; whether it can be executed shows when it is, as with
 /// libcni. Source: CNI spec 1.1.0 section 4; libcni's pkg/invoke/find.go.
-std::optional<std::string> find_on_path(const std::string& type, const std::string& path) {
+std::optional<Found> find_on_path(const std::string& type, const std::string& path) {
   std::string_view rest = path;
   while (!rest.empty()) {
     const auto colon = rest.find(':');
     const std::string candidate = fmt::format("{}/{}", rest.substr(0, colon), type);
     struct stat status {};
-    if (colon != 0 && ::stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode)) return candidate;
+    if (colon != 0 && ::stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode))
+      return Found{candidate, status};
     if (colon == std::string_view::npos) break;
     rest.remove_prefix(colon + 1);
   }
@@ -54,13 +60,11 @@ std::string own_directory() {
   return program.substr(0, program.rfind('/'));
 }
 
-bool is_this_program(const std::string& path) {
-  struct stat theirs = {};
+bool is_this_program(const struct stat& file) {
   struct stat ours = {};
   // By device and inode: the files there are links to this program under plugins' names. A copy is another file, and is
   // executed.
-  return ::stat(path.c_str(), &theirs) == 0 && ::stat("/proc/self/exe", &ours) == 0 && theirs.st_dev == ours.st_dev &&
-         theirs.st_ino == ours.st_ino;
+  return ::stat("/proc/self/exe", &ours) == 0 && file.st_dev == ours.st_dev && file.st_ino == ours.st_ino;
 }
 
 /// What serves a call of a plugin: a file, or a plugin of this program.
@@ -76,11 +80,11 @@ std::optional<Served> find_served(const std::string& type, const Environment& en
   const Plugin* own = node.plugins != nullptr ? node.plugins->find(type) : nullptr;
   // CNI_PATH decides which program serves a type, as with every plugin: a file there that is not this program is
   // called, even where a plugin of this program has its name.
-  if (const auto path = find_on_path(type, environment.path))
-    return Served{*path, own != nullptr && is_this_program(*path) ? own : nullptr};
+  if (const auto found = find_on_path(type, environment.path))
+    return Served{found->path, own != nullptr && is_this_program(found->status) ? own : nullptr};
   if (own != nullptr) return Served{{}, own};
   if (environment.command != name_of(Command::del)) return std::nullopt;
-  if (const auto beside = find_on_path(type, own_directory())) return Served{*beside, nullptr};
+  if (const auto beside = find_on_path(type, own_directory())) return Served{beside->path, nullptr};
   return std::nullopt;
 }
 
@@ -203,8 +207,19 @@ Environment with_command(const Environment& environment, Command command) {
   return changed;
 }
 
+std::string call(const std::string& type, const Environment& environment, const std::string& stdin_bytes, Node& node,
+                 Caller caller) {
+  const Served served = require_served(type, environment, node);
+  const Outcome outcome = served.inside ? run(*served.inside, environment, stdin_bytes, node, caller)
+                                        : execute(served.path, environment, stdin_bytes);
+  // Not what was printed decides: a plugin may fail and print a result before.
+  if (outcome.exit_status != 0) throw delegate_error(type, outcome);
+  return outcome.output;
+}
+
 std::string call_ipam(const Request& request, Command command, Node& node) {
-  return call_plugin(request.conf.ipam_type, with_command(request.environment, command), request.stdin_bytes, node);
+  return call(request.conf.ipam_type, with_command(request.environment, command), request.stdin_bytes, node,
+              Caller::judged);
 }
 
 /// An IPAM older than spec 1.1 refuses GC and STATUS by name: it has nothing to say.
@@ -227,12 +242,7 @@ Result parse_ipam_result(const Request& request, const std::string& printed) {
 
 std::string call_plugin(const std::string& type, const Environment& environment, const std::string& stdin_bytes,
                         Node& node) {
-  const Served served = require_served(type, environment, node);
-  const Outcome outcome = served.inside ? run(*served.inside, environment, stdin_bytes, node)
-                                        : execute(served.path, environment, stdin_bytes);
-  // Not what was printed decides: a plugin may fail and print a result before.
-  if (outcome.exit_status != 0) throw delegate_error(type, outcome);
-  return outcome.output;
+  return call(type, environment, stdin_bytes, node, Caller::other);
 }
 
 Result delegate_add(const std::string& type, const Environment& environment, const std::string& config,

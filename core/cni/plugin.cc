@@ -4,6 +4,7 @@
 #include "core/cni/plugin.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -151,9 +152,15 @@ std::string text_of(const json::value& result) {
               "the name of a link or an answer of a server has them: " + escape_line(text));
 }
 
-std::string run_add(const Plugin& plugin, const Request& request, Node& node) {
+/// Before anything is touched. DEL and GC are never refused by the policy: one that is made stricter must not keep pods
+/// from going.
+void judge_add(const Plugin& plugin, const Request& request, const Node& node) {
+  require_permitted(plugin, request, node);
   if (is_own_netns(request.netns) && !may_use_own_netns(request.environment.netns_override))
     throw own_netns_error(request.netns);
+}
+
+std::string run_add(const Plugin& plugin, const Request& request, Node& node) {
   // What follows can still fail, with the pod attached: then it is undone by DEL.
   const Result result = plugin.add(request, node);
   try {
@@ -262,12 +269,13 @@ bool deliver(Outcome& outcome) {
   const auto before = std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error, not the end
   try {
     write_all(STDOUT_FILENO, outcome.output + "\n", "stdout");
+    return true;
   } catch (const Error& error) {
     outcome.is_delivered = false;
     write_quietly(STDERR_FILENO, fmt::format("the answer cannot be given: {}\n", error.what()));
   }
-  std::signal(SIGPIPE, before);
-  return outcome.is_delivered;
+  std::signal(SIGPIPE, before);  // of what undoing may yet start
+  return false;
 }
 
 /// An ADD whose result the runtime never got has failed, and must leave nothing.
@@ -317,8 +325,10 @@ Outcome call_unknown(const std::string& name) {
 
 /// A closed descriptor would be given to the next file opened, and a result written into that.
 void occupy_standard_descriptors() {
-  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
-    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDONLY);  // the lowest free one; writing to it still fails
+  pollfd standard[] = {{STDIN_FILENO, 0, 0}, {STDOUT_FILENO, 0, 0}, {STDERR_FILENO, 0, 0}};
+  if (::poll(standard, std::size(standard), 0) <= 0) return;
+  for (const pollfd& each : standard)
+    if (each.revents == POLLNVAL) ::open("/dev/null", O_RDONLY);  // the lowest free one; writing to it still fails
 }
 
 void print_lost_thread(std::string_view what) noexcept {
@@ -349,13 +359,13 @@ const Plugin* PluginTable::find(std::string_view name) const {
   return found == plugins_.end() ? nullptr : &*found;
 }
 
-Outcome run(const Plugin& plugin, const Environment& environment, std::string stdin_bytes, Node& node) noexcept {
+Outcome run(const Plugin& plugin, const Environment& environment, std::string stdin_bytes, Node& node,
+            Caller caller) noexcept {
   RecordedCall recorded(plugin.name, environment, node);
   try {
     const Request request = Request::parse(environment, stdin_bytes, plugin.oldest);
     recorded.set_request(request);
-    // DEL and GC are never refused: a policy that is made stricter must not keep pods from going.
-    if (request.command == Command::add) require_permitted(plugin, request, node);
+    if (request.command == Command::add && caller == Caller::other) judge_add(plugin, request, node);
     Outcome outcome{0, perform_logged(plugin, request, node)};
     recorded.succeeded();
     return outcome;

@@ -69,9 +69,15 @@ struct Outcome {
   bool is_delivered = true;  ///< false: stdout could not be written
 };
 
+/// Who calls: somebody else, or a plugin of this program that hands its IPAM plugin the very request it was called
+/// with. That one has been judged whole, for its IPAM plugin too.
+enum class Caller { other, judged };
+
 /// Runs one call of `plugin`. Never throws: every failure becomes the CNI error in `output`.
-/// Also refuses a CNI_NETNS that is the caller's own netns (code 8) unless CNI_NETNS_OVERRIDE is 1 or true.
-Outcome run(const Plugin& plugin, const Environment& environment, std::string stdin_bytes, Node& node) noexcept;
+/// Also refuses what the node's policy does, and a CNI_NETNS that is the caller's own netns (code 8) unless
+/// CNI_NETNS_OVERRIDE is 1 or true.
+Outcome run(const Plugin& plugin, const Environment& environment, std::string stdin_bytes, Node& node,
+            Caller caller = Caller::other) noexcept;
 
 /// {"cniVersion":…,"code":…,"msg":…,"details":…}; bytes that are no UTF-8 text become \\xNN.
 std::string error_json(const Error& error, const Version& version);

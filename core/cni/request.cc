@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "core/cni/zero_values.h"
+#include "core/kernel/netlink.h"
 #include "core/log.h"
 #include "core/utf8.h"
 
@@ -270,9 +271,17 @@ Request Request::parse(const Environment& environment, std::string stdin_bytes, 
 
 const kernel::NetNs& Request::pod_netns() const {
   // A request that was made out of another, for another netns, opens its own.
-  if (!pod_netns_ || pod_netns_->path() != netns)
+  if (!pod_netns_ || pod_netns_->path() != netns) {
     pod_netns_ = std::make_shared<const kernel::NetNs>(kernel::NetNs::open(netns));
+    pod_socket_.reset();
+  }
   return *pod_netns_;
+}
+
+kernel::NlSocket& Request::pod_socket() const {
+  const kernel::NetNs& pod = pod_netns();
+  if (!pod_socket_) pod_socket_ = std::make_shared<kernel::NlSocket>(kernel::NlSocket::in(pod));
+  return *pod_socket_;
 }
 
 std::optional<MacAddress> requested_mac(const Request& request) {

@@ -15,6 +15,10 @@
 #include "core/json_view.h"
 #include "core/kernel/netns.h"
 
+namespace barewire::kernel {
+class NlSocket;
+}
+
 namespace barewire::cni {
 
 enum class Command { add, del, check, gc, status, version };
@@ -84,9 +88,12 @@ struct Request {
   /// The pod's netns, of ADD and CHECK: opened at the first call and the same ever after, whatever becomes of the path.
   /// Throws as NetNs::open.
   const kernel::NetNs& pod_netns() const;
+  /// An rtnetlink socket in it, opened at the first call.
+  kernel::NlSocket& pod_socket() const;
 
  private:
   mutable std::shared_ptr<const kernel::NetNs> pod_netns_;
+  mutable std::shared_ptr<kernel::NlSocket> pod_socket_;
 };
 
 /// MAC precedence of the peers: runtimeConfig.mac, args.cni.mac, CNI_ARGS MAC, the configuration's "mac".

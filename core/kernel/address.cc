@@ -77,8 +77,7 @@ std::vector<AddressInfo> list_addresses(NlSocket& socket, int index, int family)
   return addresses;
 }
 
-void add_address(NlSocket& socket, int index, const IpPrefix& prefix, std::uint32_t flags,
-                 std::optional<std::uint8_t> scope) {
+NlMessage address_message(int index, const IpPrefix& prefix, std::uint32_t flags, std::optional<std::uint8_t> scope) {
   ifaddrmsg header = address_header(index, prefix);
   header.ifa_scope = scope.value_or(default_scope(prefix.address));
   const IpAddress& address = prefix.address;
@@ -89,8 +88,13 @@ void add_address(NlSocket& socket, int index, const IpPrefix& prefix, std::uint3
   if (address.is_v4() && prefix.length < 31 && !address.is_loopback())
     message.put(IFA_BROADCAST, prefix.last().data(), address.size());
   if (flags != 0) message.put_u32(IFA_FLAGS, flags);
+  return message;
+}
+
+void add_address(NlSocket& socket, int index, const IpPrefix& prefix, std::uint32_t flags,
+                 std::optional<std::uint8_t> scope) {
   try {
-    socket.request(std::move(message), "adding address " + prefix.text());
+    socket.request(address_message(index, prefix, flags, scope), "adding address " + prefix.text());
   } catch (const KernelError& error) {
     name_interface(error, socket, index, prefix);
   }

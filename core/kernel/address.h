@@ -27,6 +27,9 @@ std::vector<AddressInfo> list_addresses(NlSocket& socket, int index /* 0 = all l
 /// address gets its broadcast address, but on /31 and /32. EEXIST is an error (KernelError).
 void add_address(NlSocket& socket, int index, const IpPrefix& prefix, std::uint32_t flags = 0,
                  std::optional<std::uint8_t> scope = std::nullopt);
+/// What add_address sends, for NlSocket::request_all.
+NlMessage address_message(int index, const IpPrefix& prefix, std::uint32_t flags = 0,
+                          std::optional<std::uint8_t> scope = std::nullopt);
 /// False when it was not there.
 bool remove_address(NlSocket& socket, int index, const IpPrefix& prefix);
 
@@ -55,6 +58,8 @@ enum class IfExists {
 /// Adds one unicast route. With `beside` and `restore`, a route that is there already is no error. Throws KernelError,
 /// also for a gateway that the link does not reach, unless `onlink`.
 void add_route(NlSocket& socket, const RouteInfo& route, IfExists if_exists = IfExists::fail);
+/// What add_route sends first, for NlSocket::request_all; EEXIST may be no error to it.
+NlMessage route_message(const RouteInfo& route);
 /// Removes the route that has all that `route` says. False when it was not there.
 bool remove_route(NlSocket& socket, const RouteInfo& route);
 /// Unicast routes of `table` (0 = all tables), of `family` (0 = both), leaving by `index` (0 = any). None when there is

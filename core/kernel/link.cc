@@ -3,6 +3,8 @@
 #include "core/kernel/link.h"
 
 #include <linux/if.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -70,6 +72,27 @@ void parse_numbers(Link& link, const NlAttributes& attributes) {
   link.allmulti = attributes.value_or<std::uint32_t>(IFLA_ALLMULTI, link.is_allmulti() ? 1 : 0);
 }
 
+/// The n-th of an array of 32-bit numbers; kernels append to it.
+std::optional<std::int32_t> number_at(std::string_view array, std::size_t n) {
+  std::int32_t value = 0;
+  if (array.size() < (n + 1) * sizeof value) return std::nullopt;
+  std::memcpy(&value, array.data() + n * sizeof value, sizeof value);
+  return value;
+}
+
+/// Source: net/ipv4/devinet.c inet_fill_link_af, net/ipv6/addrconf.c ipv6_store_devconf.
+void parse_conf(LinkConf& conf, const NlAttributes& families) {
+  const NlAttributes v4 = families.nest(AF_INET), v6 = families.nest(AF_INET6);
+  conf.arp_notify = number_at(v4.bytes(IFLA_INET_CONF), IPV4_DEVCONF_ARP_NOTIFY - 1);
+  const std::string_view values = v6.bytes(IFLA_INET6_CONF);
+  conf.disable_ipv6 = number_at(values, DEVCONF_DISABLE_IPV6);
+  conf.accept_ra = number_at(values, DEVCONF_ACCEPT_RA);
+  conf.accept_dad = number_at(values, DEVCONF_ACCEPT_DAD);
+  conf.enhanced_dad = number_at(values, DEVCONF_ENHANCED_DAD);
+  conf.keep_addr_on_down = number_at(values, DEVCONF_KEEP_ADDR_ON_DOWN);
+  conf.ndisc_notify = number_at(values, DEVCONF_NDISC_NOTIFY);
+}
+
 /// A name of up to 15 characters is looked up among alternative names too; a longer one can only be such.
 void put_name(NlMessage& message, const std::string& name) {
   message.put_string(name.size() < IFNAMSIZ ? IFLA_IFNAME : IFLA_ALT_IFNAME, name);
@@ -105,7 +128,7 @@ void put_property(NlSocket& socket, int type, int flags, const Link& link, const
 
 /// The netns a socket belongs to. Source: socket ioctl SIOCGSKNS, net/socket.c.
 Fd netns_of(NlSocket& socket) {
-  Fd fd(::ioctl(nl_socket_get_fd(socket.raw()), SIOCGSKNS));
+  Fd fd(::ioctl(socket.fd(), SIOCGSKNS));
   if (!fd) throw sys_error("finding the network namespace of a netlink socket");
   return fd;
 }
@@ -147,6 +170,7 @@ Link parse_link(const nlmsghdr& message) {
   parse_names(link, attributes);
   parse_addresses(link, attributes);
   parse_numbers(link, attributes);
+  parse_conf(link.conf, attributes.nest(IFLA_AF_SPEC));
   return link;
 }
 
@@ -190,6 +214,14 @@ void change_link(NlSocket& socket, int index, const LinkChange& change, std::str
   if (change.master) message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(*change.master));
   if (change.alias) message.put(IFLA_IFALIAS, change.alias->data(), change.alias->size());
   socket.request(std::move(message), doing);
+}
+
+NlMessage up_message(int index) {
+  ifinfomsg header = link_header(index);
+  put_flag_change(header, IFF_UP, true);
+  NlMessage message(RTM_NEWLINK, 0);
+  message.header(header);
+  return message;
 }
 
 void set_up(NlSocket& socket, const Link& link) {

@@ -16,6 +16,18 @@
 
 namespace barewire::kernel {
 
+/// What the sysctls net.ipv4.conf.NAME.* and net.ipv6.conf.NAME.* of an interface say, as the kernel tells it with the
+/// interface itself. nullopt: there is no such sysctl, as without IPv6. Source: IFLA_INET_CONF, IFLA_INET6_CONF.
+struct LinkConf {
+  std::optional<std::int32_t> arp_notify{};
+  std::optional<std::int32_t> disable_ipv6{};
+  std::optional<std::int32_t> accept_ra{};
+  std::optional<std::int32_t> accept_dad{};
+  std::optional<std::int32_t> enhanced_dad{};
+  std::optional<std::int32_t> keep_addr_on_down{};
+  std::optional<std::int32_t> ndisc_notify{};
+};
+
 /// An interface as the kernel describes it. Source: rtnetlink(7), include/uapi/linux/if_link.h.
 struct Link {
   int index = 0;
@@ -39,6 +51,7 @@ struct Link {
   std::string parent_device{};    ///< IFLA_PARENT_DEV_NAME, e.g. PCI address "0000:01:10.0"
   std::string phys_port_name{};
   std::string phys_switch_id{};  ///< hex
+  LinkConf conf{};
 
   bool is_up() const noexcept;           ///< IFF_UP
   bool is_loopback() const noexcept;     ///< IFF_LOOPBACK
@@ -75,6 +88,9 @@ struct LinkChange {
 /// `doing` completes "… failed" in an error: a participle and the link's name. Throws KernelError; no such link:
 /// KernelError ENODEV.
 void change_link(NlSocket& socket, int index, const LinkChange& change, std::string_view doing);
+
+/// What set_up sends, for NlSocket::request_all.
+NlMessage up_message(int index);
 
 /// Each names the link and the change in its error. A link that is as it should be is no error.
 void set_up(NlSocket& socket, const Link& link);

@@ -5,7 +5,6 @@
 
 #include <netlink/attr.h>
 #include <netlink/msg.h>
-#include <netlink/socket.h>
 
 #include <cstdint>
 #include <functional>
@@ -13,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/error.h"
 #include "core/kernel/netns.h"
@@ -63,10 +63,9 @@ class NlMessage {
 };
 
 /// A netlink socket (rtnetlink unless another protocol is given). It stays bound to the network namespace it was opened
-/// in, so one opened inside a container's netns is used from outside it. Extended acks are on; the receive buffer holds
-/// a PF with 256 VFs and grows (MSG_PEEK) for more.
-/// Threading: one thread at a time.
-/// Source: netlink(7); Documentation/userspace-api/netlink/intro.rst.
+/// in, so one opened inside a container's netns is used from outside it. Extended acks are on. A question and its
+/// answer take two system calls; an answer that does not fit the buffer (a PF with many VFs) is asked for again, with
+/// room. Threading: one thread at a time. Source: netlink(7); Documentation/userspace-api/netlink/intro.rst.
 class NlSocket {
  public:
   /// In the calling thread's netns. Throws Error{kernel} where the kernel has no such protocol.
@@ -82,10 +81,15 @@ class NlSocket {
   using Visit = std::function<void(const nlmsghdr&)>;
 
   /// Sends and waits for the ack. `doing` completes "… failed", e.g. "moving ens1f0v3 into /run/netns/pod7".
+  /// With NLM_F_ECHO, `visit` sees what the kernel tells of the changed object; older kernels tell nothing.
   /// Throws KernelError with the kernel's own words as hint.
-  void request(NlMessage message, std::string_view doing);
+  void request(NlMessage message, std::string_view doing, const Visit& visit = {});
   /// As request, for what may be gone (or there) already: false when the kernel refuses with an errno in `benign`.
-  bool request_unless(NlMessage message, std::string_view doing, std::initializer_list<int> benign);
+  bool request_unless(NlMessage message, std::string_view doing, std::initializer_list<int> benign,
+                      const Visit& visit = {});
+  /// Sends several in one call; the kernel makes them in their order, and goes on behind one that it refuses. What it
+  /// said to each, in the same order: 0 or a positive errno. Throws KernelError when an ack is missing.
+  std::vector<int> request_all(const std::vector<NlMessage>& messages, std::string_view doing);
   /// Sends a request whose answer is one message; `visit` sees it. False when the kernel says there is no such object
   /// (ENODEV, ENOENT, ENXIO). Throws KernelError otherwise.
   bool get(NlMessage message, std::string_view doing, const Visit& visit);
@@ -94,8 +98,10 @@ class NlSocket {
   /// that does not exist is ENOENT). Throws KernelError; EINTR when a hundred tries found no quiet moment.
   void dump(NlMessage message, std::string_view doing, const Visit& visit, std::initializer_list<int> benign = {});
 
-  /// For what this class has no word for, as batches of nftables.
-  nl_sock* raw() const noexcept;
+  /// From now on messages to multicast group `group` (RTNLGRP_…) arrive on fd(): for a socket that does nothing else.
+  void join(int group);
+  /// Borrowed; for what this class has no word for, as batches of nftables.
+  int fd() const noexcept;
 
  private:
   struct State;

@@ -20,24 +20,19 @@ namespace barewire::kernel {
 
 namespace {
 
-bool is_on_nsfs(int handle) {
+/// What `path` leads to. nullopt when there is nothing.
+std::optional<bool> is_on_nsfs(const std::string& path) {
   struct statfs fs {};
-  if (::fstatfs(handle, &fs) < 0) throw sys_error("looking at a network namespace's file system");
-  return fs.f_type == NSFS_MAGIC;
+  if (::statfs(path.c_str(), &fs) == 0) return fs.f_type == NSFS_MAGIC;
+  if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+  throw sys_error("opening {}", path);
 }
 
-bool is_netns(int fd) {
-  return ::ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
-}
-
-/// Of the calling thread's netns; 0 when the kernel knows none. Source: net/core/sock.c sk_getsockopt.
-/// The socket has to be made inside: the option tells the cookie of the netns a socket is in.
-std::uint64_t current_cookie() {
-  const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+/// Of the netns that `socket` was opened in; 0 when the kernel knows none. Source: net/core/sock.c sk_getsockopt.
+std::uint64_t cookie_of(int socket) noexcept {
   std::uint64_t cookie = 0;
   socklen_t size = sizeof cookie;
-  if (!socket || ::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0) return 0;
-  return cookie;
+  return ::getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 ? cookie : 0;
 }
 
 void print_last_words(std::string_view what) noexcept {
@@ -76,13 +71,15 @@ class Homecoming {
   const NetNs& home_;
 };
 
-/// Nothing but a netns is ever opened. nullopt when there is nothing; an empty Fd for what is no netns.
+/// Nothing but a namespace is opened, and so quietly that it does no harm to what might take its place meanwhile.
+/// nullopt when there is nothing; an empty Fd for what is no netns.
 std::optional<Fd> open_if_netns(const std::string& path) {
-  const auto handle = try_open_handle(path);
-  if (!handle) return std::nullopt;
-  if (!is_on_nsfs(handle->get())) return Fd();
-  Fd fd = open_handle(handle->get(), O_RDONLY, path);
-  return is_netns(fd.get()) ? std::move(fd) : Fd();
+  const auto on_nsfs = is_on_nsfs(path);
+  if (!on_nsfs) return std::nullopt;
+  if (!*on_nsfs) return Fd();
+  auto fd = try_open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (fd && ::ioctl(fd->get(), NS_GET_NSTYPE) != CLONE_NEWNET) fd->reset();
+  return fd;
 }
 
 }  // namespace
@@ -122,16 +119,23 @@ NetNs NetNs::again() const {
 
 NetNs NetNs::current() {
   // Of the thread: /proc/self is the main thread's, which may be in another netns.
-  return open("/proc/thread-self/ns/net");
+  constexpr const char* kOwn = "/proc/thread-self/ns/net";
+  return NetNs(open_file(kOwn, O_RDONLY), kOwn);
 }
 
 NetNsId NetNs::id() const {
   NetNsId id = file_id();
   try {
-    run([&] { id.cookie = current_cookie(); });
+    run([&] { id.cookie = cookie_of(Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)).get()); });
   } catch (const Error& error) {  // not ours to enter: the file alone has to tell
     log_debug("the cookie of network namespace {} is not to be had: {}", path_, error.what());
   }
+  return id;
+}
+
+NetNsId NetNs::id(int socket) const {
+  NetNsId id = file_id();
+  id.cookie = cookie_of(socket);
   return id;
 }
 
@@ -143,8 +147,12 @@ NetNsId NetNs::file_id() const {
 
 void NetNs::run(const std::function<void()>& work) const {
   const NetNs home = current();
-  if (home.file_id() == file_id()) return work();
-  if (::setns(fd(), CLONE_NEWNET) < 0) throw sys_error("entering network namespace {}", path_);
+  if (::setns(fd(), CLONE_NEWNET) < 0) {
+    const int err = errno;
+    // Who may not enter any is inside already where that is home.
+    if (err == EPERM && home.file_id() == file_id()) return work();
+    throw errno_error(err, fmt::format("entering network namespace {}", path_));
+  }
   const Homecoming homecoming(home);
   work();
 }

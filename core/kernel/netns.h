@@ -45,6 +45,8 @@ class NetNs {
 
   /// Looks inside for the cookie. Throws Error{io}.
   NetNsId id() const;
+  /// The same, told by a socket that was opened inside.
+  NetNsId id(int socket) const;
   int fd() const noexcept { return fd_.get(); }
   /// The path it was opened by, for messages.
   const std::string& path() const noexcept { return path_; }

@@ -92,12 +92,14 @@ namespace {
 void request_link(NlSocket& socket, std::string_view kind, const NewLink& link,
                   const std::function<void(NlMessage&)>& fill) {
   // Without NLM_F_EXCL a link of that name would be changed, whoever's it is, and no error told of it.
-  NlMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  NlMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | (link.told == nullptr ? 0 : NLM_F_ECHO));
   message.header(link_header(0, link.up));
   put_common(message, link);
   put_data(message, kind, fill);
   const std::string where = link.netns == nullptr ? "" : fmt::format(" in {}", link.netns->path());
-  socket.request(std::move(message), fmt::format("creating {} {}{}", kind, link.name, where));
+  NlSocket::Visit keep;
+  if (link.told != nullptr) keep = [&](const nlmsghdr& answer) { *link.told = parse_link(answer); };
+  socket.request(std::move(message), fmt::format("creating {} {}{}", kind, link.name, where), keep);
 }
 
 void create_in_transit(NlSocket& socket, std::string_view kind, NewLink link,

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "core/ip.h"
+#include "core/kernel/link.h"
 #include "core/kernel/netlink.h"
 #include "core/kernel/netns.h"
 
@@ -31,6 +32,9 @@ struct NewLink {
   std::optional<std::uint32_t> mtu{};
   std::optional<std::uint32_t> tx_queue_length{};
   bool up = false;
+  /// What the kernel tells of the new link goes here: since Linux 6.2, of one in the socket's own netns, and before it
+  /// has its master. nullptr: it is not asked.
+  std::optional<Link>* told = nullptr;
 };
 
 /// The number by which the netns of `socket` knows `other`, given now where it had none. With it a link is created by a

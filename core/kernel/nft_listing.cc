@@ -83,4 +83,14 @@ std::vector<std::string> list_chains(NlSocket& socket, const Table& table) {
   return names;
 }
 
+NlSocket open_socket() {
+  NlSocket socket(NETLINK_NETFILTER);
+  // Each refused message of a batch is answered, and would be quoted: all of it has to fit.
+  const int on = 1, room = 1 << 20;
+  ::setsockopt(socket.fd(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+  if (::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0)
+    ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);  // capped by net.core.rmem_max
+  return socket;
+}
+
 }  // namespace barewire::kernel::nft

@@ -119,10 +119,6 @@ std::string hint_for(int err) {
 
 }  // namespace
 
-NlSocket open_socket() {
-  return NlSocket(NETLINK_NETFILTER);
-}
-
 NlMessage Batch::message(int type, int flags) const {
   NlMessage result(message_type(type), flags);
   result.header(family_header(table_.family));
@@ -274,7 +270,7 @@ void Batch::commit(NlSocket& socket, std::string_view doing) {
   // socket.
   for (const NlMessage& change : messages_) append(bytes, change, sequence++, &change == &messages_.back());
   append(bytes, batch_border(NFNL_MSG_BATCH_END), sequence, false);
-  const int fd = nl_socket_get_fd(socket.raw());
+  const int fd = socket.fd();
   make_room(fd, bytes.size());
   send_all(fd, bytes, doing);
   std::size_t answers = 0;
@@ -388,10 +384,10 @@ bool is_empty_set(const Table& table, const std::string& set) {
   std::string bytes;
   append(bytes, message, kBatchSequence, false);
   const std::string doing = "reading nftables set " + set;
-  const int fd = nl_socket_get_fd(socket.raw());
+  const int fd = socket.fd();
   send_all(fd, bytes, doing);
   std::string answer(1U << 16U, '\0');
-  const ssize_t size = ::recv(fd, answer.data(), answer.size(), 0);
+  const ssize_t size = ::recv(fd, answer.data(), answer.size(), MSG_DONTWAIT);  // the kernel has answered by now
   if (size < 0) throw sys_error("{}", doing);
   answer.resize(static_cast<std::size_t>(size));
   return !lists_element(answer);

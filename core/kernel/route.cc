@@ -152,7 +152,7 @@ void append_routes(std::vector<RouteInfo>& routes, NlSocket& socket, int index, 
   socket.dump(std::move(message), "listing routes", keep, {ENOENT, ENODEV});
 }
 
-void send_route(NlSocket& socket, const RouteInfo& route, int flag) {
+NlMessage message_of(const RouteInfo& route, int flag) {
   rtmsg header = route_header(route);
   header.rtm_type = RTN_UNICAST;
   header.rtm_protocol = route.protocol;
@@ -162,7 +162,11 @@ void send_route(NlSocket& socket, const RouteInfo& route, int flag) {
   message.header(header);
   put_identity(message, route);
   put_metrics(message, route);
-  socket.request(std::move(message), "adding " + describe(route));
+  return message;
+}
+
+void send_route(NlSocket& socket, const RouteInfo& route, int flag) {
+  socket.request(message_of(route, flag), "adding " + describe(route));
 }
 
 /// False when there is one with the same destination and metric; with NLM_F_APPEND, only when it is the very same.
@@ -212,6 +216,10 @@ void add_beside(NlSocket& socket, RouteInfo route) {
 }
 
 }  // namespace
+
+NlMessage route_message(const RouteInfo& route) {
+  return message_of(route, NLM_F_EXCL);
+}
 
 void add_route(NlSocket& socket, const RouteInfo& route, IfExists if_exists) {
   if (if_exists == IfExists::beside) return add_beside(socket, route);

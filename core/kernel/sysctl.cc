@@ -26,17 +26,30 @@ std::string path_of(const std::string& key) {
 
 }  // namespace
 
+std::optional<std::string> read_sysctl(const std::string& key) {
+  return Sysfs("/proc/sys").read(path_of(key));
+}
+
+void write_sysctl(const std::string& key, std::string_view value) {
+  Sysfs("/proc/sys").write(path_of(key), value);
+}
+
 // /proc/sys/net shows the netns of the thread that opens the file, so the file is opened inside it.
 std::optional<std::string> read_sysctl(const NetNs& netns, const std::string& key) {
-  const std::string path = path_of(key);
   std::optional<std::string> value;
-  netns.run([&] { value = Sysfs("/proc/sys").read(path); });
+  netns.run([&] { value = read_sysctl(key); });
   return value;
 }
 
 void write_sysctl(const NetNs& netns, const std::string& key, std::string_view value) {
-  const std::string path = path_of(key);
-  netns.run([&] { Sysfs("/proc/sys").write(path, value); });
+  write_sysctls(netns, {{key, value}});
+}
+
+void write_sysctls(const NetNs& netns, const std::vector<Sysctl>& sysctls) {
+  if (sysctls.empty()) return;
+  netns.run([&] {
+    for (const Sysctl& sysctl : sysctls) write_sysctl(sysctl.key, sysctl.value);
+  });
 }
 
 }  // namespace barewire::kernel

@@ -31,8 +31,12 @@ Link create_veth(NlSocket& host, const NetNs& pod, const VethPair& pair) {
   link.mtu = pair.mtu;
   link.master = pair.master;
   link.up = pair.host_up;
+  std::optional<Link> told;
+  link.told = &told;
   create_link(host, "veth", link, [&](NlMessage& data) { put_pod_end(data, pod, pair); });
-  return get_link(host, pair.host.name);
+  if (!told || told->name != pair.host.name) return get_link(host, pair.host.name);
+  told->master = pair.master;  // told before it was attached, which the kernel has acknowledged since
+  return *std::move(told);
 }
 
 }  // namespace barewire::kernel

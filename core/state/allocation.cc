@@ -3,8 +3,6 @@
 /// its containers over a reboot, and so a promise must.
 #include "core/state/allocation.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 
@@ -12,6 +10,7 @@
 #include "core/fd.h"
 #include "core/json_view.h"
 #include "core/temporary_file.h"
+#include "core/utc.h"
 
 namespace barewire::state {
 
@@ -71,11 +70,7 @@ std::string file_name(std::string device) {
 }  // namespace
 
 std::string now_text() {
-  const time_t now = ::time(nullptr);
-  tm utc{};
-  ::gmtime_r(&now, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec);
+  return utc_text(std::chrono::system_clock::now()) + "Z";
 }
 
 std::string Allocation::text() const {

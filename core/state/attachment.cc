@@ -5,7 +5,8 @@
 #include <boost/json/serialize.hpp>
 #include <limits>
 
-#include "core/fd.h"
+#include "core/kernel/netlink.h"
+#include "core/kernel/sysfs.h"
 #include "core/state/allocation.h"
 
 namespace barewire::state {
@@ -29,14 +30,12 @@ std::optional<kernel::NetNsId> parse_netns_id(const JsonView& view) {
 }  // namespace
 
 std::string current_boot_id() {
-  std::string id;
   try {
-    id = read_file("/proc/sys/kernel/random/boot_id").value_or("");
     // It is asked for in every ADD: a missing file must not keep pods from starting.
+    return kernel::Sysfs("/proc/sys").read("kernel/random/boot_id").value_or("");
   } catch (const Error&) {  // not known, which says nothing of any record
+    return {};
   }
-  while (!id.empty() && id.back() == '\n') id.pop_back();
-  return id;
 }
 
 std::string AttachmentId::text() const {
@@ -66,7 +65,7 @@ Attachment make_attachment(const cni::Request& request, std::string_view plugin)
   Attachment attachment;
   attachment.id = attachment_id(request, plugin);
   attachment.netns = request.netns;
-  attachment.netns_id = request.pod_netns().id();
+  attachment.netns_id = request.pod_netns().id(request.pod_socket().fd());
   attachment.boot_id = current_boot_id();
   attachment.since = now_text();
   attachment.pod = {.name_space = request.args.find("K8S_POD_NAMESPACE").value_or(""),

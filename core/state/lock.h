@@ -24,6 +24,9 @@ class FileLock {
   /// Throws Error{try_again} "<what> is locked …" after `timeout`, Error{io} when the file cannot be made.
   static FileLock acquire(const std::string& path, const std::string& what,
                           std::chrono::milliseconds timeout = kLockTimeout, File file = File::stays);
+  /// nullopt when there is no directory for the file: for who makes it then.
+  static std::optional<FileLock> try_acquire(const std::string& path, const std::string& what,
+                                             std::chrono::milliseconds timeout = kLockTimeout, File file = File::stays);
   /// In a child whose parent holds the lock at `path` and waits for it: acquire() of the same file succeeds at once
   /// there, since the parent's lock protects the child's work too. Of the whole process; call it before threads start.
   static void inherit(const std::string& path);

@@ -12,6 +12,7 @@
 #include <climits>
 
 #include "core/directory.h"
+#include "core/draft.h"
 #include "core/journal.h"
 #include "core/run_directory.h"
 #include "core/state/file_name.h"
@@ -75,8 +76,10 @@ void Store::save(const Attachment& attachment) {
     throw Error(Error::Code::state,
                 fmt::format("writing the record of attachment {} failed: it is not UTF-8 text", attachment.id.text()),
                 "a name in it, of a link, a file or a device, has bytes that no text has: " + escape_line(text));
+  const std::string path = path_of(attachment.id);
+  if (try_write_file_atomically(path, text, Durability::until_reboot)) return;
   make_run_directory(root_, "attachments/" + file_name(attachment.id.network));
-  write_file_atomically(path_of(attachment.id), text, Durability::until_reboot);
+  write_file_atomically(path, text, Durability::until_reboot);
 }
 
 namespace {
@@ -217,9 +220,11 @@ bool Store::release_stale(const Claim& claim) {
 
 FileLock Store::lock(const std::string& name, const std::string& what, std::chrono::milliseconds timeout,
                      FileLock::File file) const {
-  const std::string directory = root_ + "/locks";
+  const std::string path = fmt::format("{}/locks/{}", root_, file_name(name));
+  // Made only where it is missing, which it hardly ever is.
+  if (auto lock = FileLock::try_acquire(path, what, timeout, file)) return *std::move(lock);
   make_run_directory(root_, "locks");
-  return FileLock::acquire(fmt::format("{}/{}", directory, file_name(name)), what, timeout, file);
+  return FileLock::acquire(path, what, timeout, file);
 }
 
 FileLock Store::lock_claims() const {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "core/draft.h"
 #include "core/error.h"
 #include "core/regular_file.h"
 
@@ -14,10 +15,10 @@ namespace {
 
 constexpr std::string_view kDraftPrefix = ".barewire-draft.";
 
-bool link_or_taken(int from_directory, const char* from, const std::string& path, int flags) {
-  if (::linkat(from_directory, from, AT_FDCWD, path.c_str(), flags) == 0) return true;
-  if (errno == EEXIST) return false;
-  throw sys_error("creating {}", path);
+bool linked_or_taken(int err, const std::string& path) {
+  if (err == 0) return true;
+  if (err == EEXIST) return false;
+  throw errno_error(err, "creating " + path);
 }
 
 /// By process id, so that two calls do not write one draft; a killed one's is removed by the next scan.
@@ -28,7 +29,7 @@ bool write_and_link(const std::string& directory, std::string_view content, cons
     const std::string& file;
     ~Remove() { ::unlink(file.c_str()); }
   } const remove{draft};
-  return link_or_taken(AT_FDCWD, draft.c_str(), path, 0);
+  return linked_or_taken(::link(draft.c_str(), path.c_str()) == 0 ? 0 : errno, path);
 }
 
 }  // namespace
@@ -37,21 +38,18 @@ bool is_draft_name(std::string_view name) {
   return name.substr(0, kDraftPrefix.size()) == kDraftPrefix;
 }
 
-Fd make_draft(const std::string& directory, std::string_view content) {
+Fd draft_reservation(const std::string& directory, std::string_view content) {
   // It has no name until it is whole: the reference plugin, which reads these files too, never sees an empty one.
-  Fd draft(::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644));
-  // Kernels and file systems without O_TMPFILE see a directory opened for writing.
-  if (!draft && (errno == EISDIR || errno == EOPNOTSUPP || errno == ENOENT || errno == EINVAL)) return {};
-  if (!draft) throw sys_error("creating a file in {}", directory);
-  write_all(draft.get(), content, fmt::format("a reservation in {}", directory));
-  return draft;
+  auto draft = make_draft(directory, 0644);
+  if (!draft) throw errno_error(ENOENT, "creating a file in " + directory);
+  if (*draft) write_all(draft->get(), content, fmt::format("a reservation in {}", directory));
+  return *std::move(draft);
 }
 
 bool give_name(int draft, const std::string& directory, std::string_view content, const std::string& name) {
   const std::string path = directory + "/" + name;
   if (draft < 0) return write_and_link(directory, content, path);
-  // Linking by descriptor needs CAP_DAC_READ_SEARCH in the first user namespace; through /proc it never does.
-  return link_or_taken(AT_FDCWD, fmt::format("/proc/self/fd/{}", draft).c_str(), path, AT_SYMLINK_FOLLOW);
+  return linked_or_taken(name_draft(draft, path), path);
 }
 
 }  // namespace barewire::ipam::host_local

@@ -11,8 +11,8 @@
 namespace barewire::ipam::host_local {
 
 /// An unnamed file in `directory` holding `content`; gone when closed. An empty Fd where the file system has no unnamed
-/// files. Throws Error{io}.
-Fd make_draft(const std::string& directory, std::string_view content);
+/// files (core/draft.h). Throws Error{io}.
+Fd draft_reservation(const std::string& directory, std::string_view content);
 
 /// Links `draft` to `directory`/`name`; false when that name is taken. Without a draft, a named one is written, linked
 /// and removed. Throws Error{io}.

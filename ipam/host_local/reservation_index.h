@@ -40,6 +40,7 @@ class ReservationIndex {
  public:
   /// The index at `path` if it was made for exactly `seal`; nullopt when absent, of another state, or damaged.
   static std::optional<ReservationIndex> open(const std::string& path, const Seal& seal);
+  bool is_open() const noexcept { return memory_ != nullptr; }  ///< false once it has been moved from
   /// A new one, unsealed, over whatever is at `path`. Where no file can be made (its directory is missing, the disk is
   /// full) it lives in memory alone and is gone afterwards.
   static ReservationIndex build(const std::string& path, const std::vector<Reservation>& reservations);

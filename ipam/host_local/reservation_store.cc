@@ -45,6 +45,7 @@ std::string index_path(const std::string& index_directory, const struct stat& di
 }  // namespace
 
 ReservationStore ReservationStore::open(const std::string& directory, const std::string& index_directory) {
+  if (auto store = open_existing(directory, index_directory)) return *std::move(store);
   make_directories(directory);
   auto store = open_existing(directory, index_directory);
   if (!store) throw Error(Error::Code::io, fmt::format("opening {} failed: it is not a directory", directory));
@@ -53,21 +54,16 @@ ReservationStore ReservationStore::open(const std::string& directory, const std:
 
 std::optional<ReservationStore> ReservationStore::open_existing(const std::string& directory,
                                                                 const std::string& index_directory) {
-  struct stat status {};
-  if (::stat(directory.c_str(), &status) != 0 && errno != ENOENT && errno != ENOTDIR)
-    throw sys_error("opening {}", directory);
-  if (!S_ISDIR(status.st_mode)) return std::nullopt;
   // The reference's own lock file, so that the two exclude each other.
-  auto lock = state::FileLock::acquire(directory + "/lock", fmt::format("reservation directory {}", directory));
-  return ReservationStore(directory, index_directory, std::move(lock));
+  auto lock = state::FileLock::try_acquire(directory + "/lock", fmt::format("reservation directory {}", directory));
+  if (!lock) return std::nullopt;
+  return ReservationStore(directory, index_directory, *std::move(lock));
 }
 
 ReservationStore::ReservationStore(std::string directory, const std::string& index_directory, state::FileLock lock)
-    : directory_(std::move(directory)),
-      lock_(std::move(lock)),
-      directory_fd_(open_file(directory_, O_RDONLY | O_DIRECTORY)) {
+    : directory_(std::move(directory)), lock_(std::move(lock)) {
   struct stat status {};
-  if (::fstat(directory_fd_.get(), &status) != 0) throw sys_error("reading {}", directory_);
+  if (::stat(directory_.c_str(), &status) != 0) throw sys_error("reading {}", directory_);
   index_path_ = index_path(index_directory, status);
   index_ = ReservationIndex::open(index_path_, Seal::of(status));
   consistent_ = index_.has_value();
@@ -79,8 +75,7 @@ ReservationStore::ReservationStore(std::string directory, const std::string& ind
 }
 
 ReservationStore::~ReservationStore() {
-  const bool moved_from = !directory_fd_;
-  if (!moved_from && index_ && consistent_ && changed_) seal_index();
+  if (index_ && index_->is_open() && consistent_ && changed_) seal_index();
 }
 
 /// Gives the directory a time of change that no change by others can give it: in the past, with random nanoseconds. So
@@ -94,7 +89,7 @@ void ReservationStore::seal_index() noexcept {
   const timespec times[2] = {{0, UTIME_OMIT}, sealed};
   struct stat status {};
   // Failing (not the owner of the directory), the index does not fit the next time and is made anew.
-  if (::futimens(directory_fd_.get(), times) != 0 || ::fstat(directory_fd_.get(), &status) != 0) return;
+  if (::utimensat(AT_FDCWD, directory_.c_str(), times, 0) != 0 || ::stat(directory_.c_str(), &status) != 0) return;
   // A file system that keeps seconds alone cannot hold a seal.
   if (status.st_mtim.tv_sec == sealed.tv_sec && status.st_mtim.tv_nsec == sealed.tv_nsec)
     index_->seal(Seal::of(status));
@@ -165,7 +160,7 @@ std::optional<Owner> ReservationStore::holder(const IpAddress& address) const {
 bool ReservationStore::reserve(const IpAddress& address, const Owner& owner) {
   const std::string content = owner.content();
   if (!draft_ || draft_content_ != content) {
-    draft_ = make_draft(directory_, content);
+    draft_ = draft_reservation(directory_, content);
     draft_content_ = content;
   }
   // Until both have changed: an exception in between must not leave a sealed index that is wrong.
@@ -225,11 +220,24 @@ std::size_t ReservationStore::release_unless(const std::function<bool(std::strin
   return released;
 }
 
+/// Its name is ours alone, so it is opened before it is looked at; what is no file cannot be read and written at 0.
+std::optional<Fd> ReservationStore::open_hint(std::size_t range_set, int flags) const {
+  return try_open_file(fmt::format("{}/last_reserved_ip.{}", directory_, range_set),
+                       flags | O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0644);
+}
+
 std::optional<IpAddress> ReservationStore::last_reserved(std::size_t range_set) const {
   constexpr std::size_t kLongest = 256;  // bytes: an address, and blanks
+  char text[kLongest + 1];
   try {
-    const auto text = read_file(fmt::format("{}/last_reserved_ip.{}", directory_, range_set), kLongest);
-    return text ? IpAddress::parse(trimmed(*text)) : std::nullopt;
+    auto fd = open_hint(range_set, 0);
+    if (!fd) return std::nullopt;
+    const ssize_t size = ::pread(fd->get(), text, sizeof text, 0);
+    if (size < 0) throw sys_error("reading last_reserved_ip.{} in {}", range_set, directory_);
+    hint_ = *std::move(fd);
+    hint_set_ = range_set;
+    hint_size_ = static_cast<std::size_t>(size);
+    return hint_size_ <= kLongest ? IpAddress::parse(trimmed({text, hint_size_})) : std::nullopt;
   } catch (const Error& error) {
     log_warning("ignoring: {}", error.what());
     return std::nullopt;
@@ -237,14 +245,15 @@ std::optional<IpAddress> ReservationStore::last_reserved(std::size_t range_set) 
 }
 
 void ReservationStore::set_last_reserved(std::size_t range_set, const IpAddress& address) const {
-  const std::string path = fmt::format("{}/last_reserved_ip.{}", directory_, range_set);
   const std::string text = address.text();
   try {
-    // Written over in place, then cut: truncating first would make ext4 flush the file at close.
-    const Fd fd = open_regular_for_writing(path, O_WRONLY, 0644);
+    const bool is_known = hint_ && hint_set_ == range_set;
+    const Fd fd = is_known ? std::move(hint_) : open_hint(range_set, O_CREAT).value_or(Fd());
     const auto size = static_cast<ssize_t>(text.size());
-    if (::pwrite(fd.get(), text.data(), text.size(), 0) != size || ::ftruncate(fd.get(), size) != 0)
-      throw sys_error("writing {}", path);
+    // Written over in place, then cut: truncating first would make ext4 flush the file at close.
+    const bool fits = is_known && hint_size_ <= text.size();
+    if (::pwrite(fd.get(), text.data(), text.size(), 0) != size || (!fits && ::ftruncate(fd.get(), size) != 0))
+      throw sys_error("writing last_reserved_ip.{} in {}", range_set, directory_);
   } catch (const Error& error) {
     log_warning("ignoring: {}", error.what());
   }

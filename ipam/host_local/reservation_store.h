@@ -72,6 +72,7 @@ class ReservationStore {
   std::vector<IpAddress> holding(const std::string& content);
   /// File first, then the index: a kill in between leaves a seal that no longer fits.
   void remove(const IpAddress& address, const std::string& content);
+  std::optional<Fd> open_hint(std::size_t range_set, int flags) const;
   /// A damaged index is dropped, and made anew by who needs it next.
   void change_index(const std::function<void()>& change);
   /// The last thing before the lock goes: the directory's time is final then.
@@ -80,8 +81,10 @@ class ReservationStore {
   std::string directory_;
   std::string index_path_;
   state::FileLock lock_;
-  Fd directory_fd_;
   std::optional<ReservationIndex> index_;
+  mutable Fd hint_;  ///< of the range set last asked for, where there is one
+  mutable std::size_t hint_set_ = 0;
+  mutable std::size_t hint_size_ = 0;
   Fd draft_;  ///< an unnamed file, whole, to be given its name
   std::string draft_content_;
   bool consistent_ = false;  ///< the index says what the directory holds

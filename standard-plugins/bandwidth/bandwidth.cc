@@ -41,7 +41,7 @@ bool is_among(const std::vector<cni::Interface>& interfaces, const std::string& 
 /// The node's end of the pod's veth pair, which an earlier plugin of the chain has told of. Throws Error{device} when
 /// the interface is of another kind or its end another one.
 kernel::Link host_end(kernel::NlSocket& host, const cni::Request& request) {
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   const kernel::Link link = kernel::get_link(inside, request.ifname);
   const auto peer = link.kind == "veth" ? kernel::find_link(host, link.parent) : std::nullopt;
   if (!peer || peer->kind != "veth")

@@ -29,7 +29,7 @@ bool is_in_kernel_datapath(const kernel::Link& pod_end) {
 }  // namespace
 
 std::optional<SwitchPort> find_switch_port(const cni::Request& request, const Node& node) {
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   const auto link = kernel::find_link(inside, request.ifname);
   const bool added_by_us = was_added_by_switch_plugin(request, node);
   if (!link && added_by_us)

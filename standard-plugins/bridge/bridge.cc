@@ -51,7 +51,7 @@ struct Work {
   const cni::Request& request;
   Node& node;
   BridgeConfig config;
-  kernel::NetNs netns;
+  const kernel::NetNs& netns;
   state::Attachment& attachment;
   kernel::NlSocket host;
   cni::Result result;
@@ -129,8 +129,7 @@ void masquerade(Work& work) {
 
 void address(Work& work, const Ends& host, kernel::NlSocket& inside, const kernel::Link& link) {
   // Before the address is added: the kernel announces it by itself when the link gets its carrier.
-  set_announcing(work.netns, link.name);
-  set_duplicate_address_detection(work.netns, link.name, work.config.duplicate_address_detection);
+  prepare_for_addresses(work.netns, link, work.config.duplicate_address_detection);
   std::optional<kernel::Link> gateway;
   if (work.config.is_gateway) gateway = be_gateway(work, host.bridge);
   cni::configure_interface(work.netns, inside, link, work.result, kContainerPosition);
@@ -158,7 +157,7 @@ void build(Work& work) {
   // The names are chosen here and on record before anything of them exists.
   make_record(work, pair);
   const Ends host = connect(work, pair);
-  kernel::NlSocket inside = kernel::NlSocket::in(work.netns);
+  kernel::NlSocket& inside = work.request.pod_socket();
   const kernel::Link link = kernel::get_link(inside, work.request.ifname);
   work.result.interfaces.push_back(interface_of(link, work.request.netns));
   if (work.config.has_ipam) {
@@ -179,7 +178,7 @@ cni::Result add(const cni::Request& request, Node& node) {
     Work work{.request = request,
               .node = node,
               .config = config,
-              .netns = request.pod_netns().again(),
+              .netns = request.pod_netns(),
               .attachment = attachment,
               .host = kernel::NlSocket(),
               .result = {}};

@@ -76,7 +76,7 @@ void check_port(kernel::NlSocket& host, const kernel::Link& bridge, const kernel
 
 void check_container(const cni::Request& request, const cni::Result& previous, const BridgeConfig& config) {
   const int position = cni::find_position(previous, request.ifname);
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   const kernel::Link link = check_container_interface(inside, request, previous, position);
   if (config.has_container_interface && !link.is_up()) throw_drift(link.name, {"it is down"});
   if (config.has_ipam) cni::check_interface(inside, link, previous, position);

@@ -42,7 +42,7 @@ bool conflicts(const IpPrefix& present, const IpPrefix& wanted) {
 }
 
 bool is_on(const char* key) {
-  const auto value = kernel::read_sysctl(kernel::NetNs::current(), key);
+  const auto value = kernel::read_sysctl(key);
   return value && !value->starts_with('0');
 }
 
@@ -103,7 +103,7 @@ void ensure_gateway(kernel::NlSocket& socket, const kernel::Link& link, const Ip
 void enable_forwarding(const std::vector<cni::IpConfig>& ips) {
   for (const char* key : forwarding_keys(ips))
     // Written only where it is off: a node whose sysctls are read-only works all the same when it forwards already.
-    if (!is_on(key)) kernel::write_sysctl(kernel::NetNs::current(), key, "1");
+    if (!is_on(key)) kernel::write_sysctl(key, "1");
 }
 
 std::vector<std::string> compare_forwarding(const std::vector<cni::IpConfig>& ips) {

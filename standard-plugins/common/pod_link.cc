@@ -65,8 +65,8 @@ cni::Result addresses_for(const PodLinkKind& kind, const cni::Request& request, 
 struct Work {
   const cni::Request& request;
   Node& node;
-  kernel::NetNs netns;
-  kernel::NlSocket inside;
+  const kernel::NetNs& netns;
+  kernel::NlSocket& inside;
   state::Attachment& attachment;
 };
 
@@ -93,8 +93,8 @@ cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create,
   result.interfaces = {interface_of(link, work.request.netns)};
   cni::assign_addresses_to(result, kPosition);
   if (!result.ips.empty()) {
-    set_announcing(work.netns, link.name);
-    if (!kind.has_carrier) set_duplicate_address_detection(work.netns, link.name, false);  // it would never end
+    // Without a carrier a probe would never end.
+    prepare_for_addresses(work.netns, link, kind.has_carrier ? std::nullopt : std::optional(false));
     cni::configure_interface(work.netns, work.inside, link, result, kPosition);
   } else if (!link.is_up()) {
     kernel::set_up(work.inside, link);
@@ -154,12 +154,10 @@ cni::Result add_pod_link(const PodLinkKind& kind, const cni::Request& request, N
                          const PrepareLink& prepare) {
   cni::require_ipam(request, node);
   return add_attachment(request, node, kind.plugin, undo_of(kind), [&](state::Attachment& attachment) {
-    kernel::NetNs netns = request.pod_netns().again();
-    kernel::NlSocket inside = kernel::NlSocket::in(netns);
     Work work{.request = request,
               .node = node,
-              .netns = std::move(netns),
-              .inside = std::move(inside),
+              .netns = request.pod_netns(),
+              .inside = request.pod_socket(),
               .attachment = attachment};
     return build(work, kind, create, prepare);
   });
@@ -177,7 +175,7 @@ void check_pod_link(const PodLinkKind& kind, const cni::Request& request, Node& 
   cni::Request named = request;
   named.ifname = pod_link_name(kind, request.conf, request.ifname);
   const int position = cni::find_position(previous, named.ifname);
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   const kernel::Link link = check_container_interface(inside, named, previous, position);
   if (link.kind != kind.kind) throw_drift(link.name, {fmt::format("it is no {} link", kind.kind)});
   std::vector<std::string> clauses = compare(inside, link);

@@ -90,31 +90,21 @@ void wait_for_pod_veth(kernel::NlSocket& host, const kernel::Link& port, kernel:
 }
 
 void ignore_router_advertisements(const kernel::Link& host_link) {
-  const kernel::NetNs here = kernel::NetNs::current();
-  const std::string key = fmt::format("net/ipv6/conf/{}/accept_ra", host_link.name);
-  const auto value = kernel::read_sysctl(here, key);
-  if (value && !value->starts_with('0')) kernel::write_sysctl(here, key, "0");
+  if (host_link.conf.accept_ra.value_or(0) != 0)
+    kernel::write_sysctl(fmt::format("net/ipv6/conf/{}/accept_ra", host_link.name), "0");
 }
 
-namespace {
-
-/// A kernel without IPv6, or an old one, does not have the key.
-void write_if_there(const kernel::NetNs& netns, const std::string& key, std::string_view value) {
-  if (kernel::read_sysctl(netns, key)) kernel::write_sysctl(netns, key, value);
-}
-
-}  // namespace
-
-void set_announcing(const kernel::NetNs& netns, const std::string& ifname) {
-  // There in every kernel with IPv4, so a failure is one.
-  kernel::write_sysctl(netns, fmt::format("net/ipv4/conf/{}/arp_notify", ifname), "1");
-}
-
-void set_duplicate_address_detection(const kernel::NetNs& netns, const std::string& ifname, bool on) {
-  const std::string v6 = fmt::format("net/ipv6/conf/{}/", ifname);
+void prepare_for_addresses(const kernel::NetNs& netns, const kernel::Link& link, std::optional<bool> probing) {
+  std::vector<kernel::Sysctl> changes;
+  const auto want = [&](const char* family, const char* key, std::optional<std::int32_t> now, std::int32_t wanted) {
+    if (now && *now != wanted)
+      changes.push_back({fmt::format("net/{}/conf/{}/{}", family, link.name, key), wanted == 0 ? "0" : "1"});
+  };
+  want("ipv4", "arp_notify", link.conf.arp_notify, 1);
   // With a nonce, so that a probe that comes back over a hairpin port is not taken for another's. Source: RFC 7527.
-  if (on) write_if_there(netns, v6 + "enhanced_dad", "1");
-  write_if_there(netns, v6 + "accept_dad", on ? "1" : "0");
+  if (probing == true) want("ipv6", "enhanced_dad", link.conf.enhanced_dad, 1);
+  if (probing) want("ipv6", "accept_dad", link.conf.accept_dad, *probing ? 1 : 0);
+  kernel::write_sysctls(netns, changes);
 }
 
 void throw_drift(const std::string& subject, const std::vector<std::string>& clauses) {

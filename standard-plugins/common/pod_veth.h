@@ -32,13 +32,11 @@ void wait_for_pod_veth(kernel::NlSocket& host, const kernel::Link& port, kernel:
 /// Router advertisements must not change the node's own routes. Source: ip-sysctl.rst, accept_ra.
 void ignore_router_advertisements(const kernel::Link& host_link);
 
-/// Lets IPv4 addresses announce themselves when the link comes up; cni::configure_interface does so for IPv6. Source:
-/// ip-sysctl.rst: arp_notify.
-void set_announcing(const kernel::NetNs& netns, const std::string& ifname);
-
-/// Whether IPv6 addresses of the interface are probed before they are used. Source: ip-sysctl.rst: accept_dad,
-/// enhanced_dad.
-void set_duplicate_address_detection(const kernel::NetNs& netns, const std::string& ifname, bool on);
+/// What the kernel does by itself about the addresses that `link` of `netns` will have. IPv4 ones announce themselves
+/// when it comes up; cni::configure_interface sees to IPv6. `probing`: whether IPv6 ones are probed before they are
+/// used; absent: as the pod has it. Only what `link` says is otherwise is set. Source: ip-sysctl.rst: arp_notify,
+/// accept_dad, enhanced_dad.
+void prepare_for_addresses(const kernel::NetNs& netns, const kernel::Link& link, std::optional<bool> probing);
 
 /// Throws Error{drift} "<subject>: a; b" when there are clauses.
 void throw_drift(const std::string& subject, const std::vector<std::string>& clauses);

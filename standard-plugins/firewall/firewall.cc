@@ -49,7 +49,7 @@ std::string bridge_of(const cni::Result& previous) {
 }
 
 std::string port_of(const cni::Request& request) {
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   kernel::NlSocket host;
   const kernel::Link link = kernel::get_link(inside, request.ifname);
   const auto port = link.kind == "veth" ? kernel::find_link(host, link.parent) : std::nullopt;

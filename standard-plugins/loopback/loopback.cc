@@ -43,7 +43,7 @@ void del(const cni::Request& request, Node& node) {
 }
 
 void check(const cni::Request& request, Node&) {
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   if (!kernel::get_link(inside, kLo).is_up()) throw_drift(kLo, {"it is down"});
 }
 

@@ -93,18 +93,16 @@ std::optional<int> find_output_interface(kernel::NlSocket& host, const IpAddress
 }
 
 void switch_on(const std::string& interface, const Node& node) {
-  const kernel::NetNs host = kernel::NetNs::current();
-  if (kernel::read_sysctl(host, sysctl_of(interface)) == "1") return;
+  if (kernel::read_sysctl(sysctl_of(interface)) == "1") return;
   make_directories(directory_of(node));
   // The file before the switch: what was off before can be found again after a crash.
   write_file_atomically(directory_of(node) + "/" + interface, "", Durability::until_reboot);
-  kernel::write_sysctl(host, sysctl_of(interface), "1");
+  kernel::write_sysctl(sysctl_of(interface), "1");
 }
 
 void switch_all_off(const Node& node) {
-  const kernel::NetNs host = kernel::NetNs::current();
   for (const std::string& interface : list_directory(directory_of(node))) {
-    if (kernel::read_sysctl(host, sysctl_of(interface))) kernel::write_sysctl(host, sysctl_of(interface), "0");
+    if (kernel::read_sysctl(sysctl_of(interface))) kernel::write_sysctl(sysctl_of(interface), "0");
     remove_file(directory_of(node) + "/" + interface);
   }
   std::error_code none;

@@ -108,7 +108,7 @@ struct Work {
   const cni::Request& request;
   Node& node;
   Config config;
-  kernel::NetNs netns;
+  const kernel::NetNs& netns;
   state::Attachment& attachment;
   kernel::NlSocket host;
   cni::Result result;
@@ -137,14 +137,13 @@ kernel::Link connect(Work& work) {
 
 void build(Work& work) {
   const kernel::Link port = connect(work);
-  kernel::NlSocket inside = kernel::NlSocket::in(work.netns);
+  kernel::NlSocket& inside = work.request.pod_socket();
   const kernel::Link link = kernel::get_link(inside, work.request.ifname);
   work.result = take_addresses(work.request, work.attachment, work.node);
   work.result.interfaces = {interface_of(port), interface_of(link, work.request.netns)};
   cni::assign_addresses_to(work.result, kContainerPosition);
   default_gateways(work.result);
-  set_announcing(work.netns, link.name);
-  set_duplicate_address_detection(work.netns, link.name, false);  // the node alone is on this link
+  prepare_for_addresses(work.netns, link, false);  // the node alone is on this link: nobody to probe for
   cni::configure_interface(work.netns, inside, link, work.result, kContainerPosition);
   // Before the routes: IPv6 takes none through a link that has not come up.
   wait_for_pod_veth(work.host, port, inside, link);
@@ -164,7 +163,7 @@ cni::Result add(const cni::Request& request, Node& node) {
     Work work{.request = request,
               .node = node,
               .config = config,
-              .netns = request.pod_netns().again(),
+              .netns = request.pod_netns(),
               .attachment = attachment,
               .host = kernel::NlSocket(),
               .result = {}};
@@ -221,7 +220,7 @@ void check(const cni::Request& request, Node& node) {
   const cni::Result& previous = require_previous(request);
   cni::ipam_check(request, node);
   const int position = cni::find_position(previous, request.ifname);
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   const kernel::Link link = check_container_interface(inside, request, previous, position);
   if (!link.is_up()) throw_drift(link.name, {"it is down"});
   cni::check_interface(inside, link, previous, position);

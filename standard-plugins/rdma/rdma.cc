@@ -53,7 +53,7 @@ std::string function_of(const cni::Request& request) {
   if (const auto named = named_function(request)) return *named;
   for (const cni::Interface& interface : request.conf.previous->interfaces)
     if (interface.name == request.ifname && !interface.pci_id.empty()) return interface.pci_id;
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   const auto link = kernel::find_link(inside, request.ifname);
   if (link && !link->parent_device.empty()) return link->parent_device;
   request.conf.root().at("deviceID").reject("the PCI address of the function");

@@ -176,7 +176,7 @@ cni::Result add(const cni::Request& request, Node& node) {
   const cni::Result result = require_previous(request);
   return add_attachment(request, node, kName, undo, [&](state::Attachment& attachment) {
     const state::FileLock tables = lock_netns(request, node);
-    kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+    kernel::NlSocket& inside = request.pod_socket();
     const kernel::Link link = kernel::get_link(inside, request.ifname);
     // Planned whole, put on record, then made: what an ADD that is killed has moved can be moved back.
     const SourceRouting routing = plan(inside, request, config, link);
@@ -197,7 +197,7 @@ void check(const cni::Request& request, Node& node) {
   const auto record = find_record(request, node, kName);
   const auto routing = record ? SourceRouting::from_record(*record) : std::nullopt;
   if (!routing) throw Error(Error::Code::drift, fmt::format("{}: there is no record of its table", request.ifname));
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   throw_drift(request.ifname, compare_routing(inside, *routing));
 }
 

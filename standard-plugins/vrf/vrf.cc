@@ -207,7 +207,7 @@ void undo(const state::Attachment& attachment, Node& node) {
 
 void make_member(const cni::Request& request, Node& node, const Config& config, state::Attachment& attachment) {
   const state::FileLock lock = lock_netns(request.netns, node);
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   const kernel::Link link = kernel::get_link(inside, request.ifname);
   require_no_master(inside, link);
   const auto there = find_vrf(inside, config);  // what cannot be is refused before there is a record
@@ -239,7 +239,7 @@ void del(const cni::Request& request, Node& node) {
 void check(const cni::Request& request, Node&) {
   const Config config = parse_config(request.conf);
   require_previous(request);
-  kernel::NlSocket inside = kernel::NlSocket::in(request.pod_netns());
+  kernel::NlSocket& inside = request.pod_socket();
   const auto vrf = kernel::find_link(inside, config.name);
   const auto link = kernel::find_link(inside, request.ifname);
   std::vector<std::string> clauses;

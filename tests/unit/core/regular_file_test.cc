@@ -71,6 +71,7 @@ TEST_F(RegularFile, WhatIsNoFileIsAnErrorAtOnceThatNamesIt) {
 }
 
 TEST_F(RegularFile, TheTemporaryFileOfAWriterThatIsAFifoIsAnErrorToo) {
+  write_file_atomically(directory_ + "/record", "old", Durability::until_reboot);
   ::mkfifo((directory_ + "/.record.tmp").c_str(), 0600);
   EXPECT_THAT(error_of([&] { write_file_atomically(directory_ + "/record", "x", Durability::until_reboot); }),
               HasSubstr("a FIFO"));

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "core/draft.h"
 #include "core/error.h"
 
 namespace barewire {
@@ -42,14 +43,17 @@ class TemporaryFile : public ::testing::Test {
     return status;
   }
   /// The kernel kills it after 10 bytes. Source: setrlimit(2), RLIMIT_FSIZE.
-  void write_and_die() const {
-    const int status = end_of(start([this] {
+  static void die_of(const std::function<void(const std::string& bytes)>& write) {
+    const int status = end_of(start([&] {
       const rlimit few{.rlim_cur = 10, .rlim_max = 10};
       ::signal(SIGXFSZ, SIG_DFL);
       ::setrlimit(RLIMIT_FSIZE, &few);
-      write_file_atomically(path_, std::string(100, 'd'), Durability::until_reboot);
+      write(std::string(100, 'd'));
     }));
     ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ) << status;
+  }
+  void write_and_die() const {
+    die_of([this](const std::string& bytes) { write_all(open_temporary(path_, 0600).get(), bytes, path_); });
     ASSERT_EQ(read_file(temporary_of(path_)), std::string(10, 'd'));
   }
 
@@ -73,6 +77,27 @@ TEST_F(TemporaryFile, OfAKilledWriterIsRemovedOnRequest) {
   remove_temporary(directory_ + "/nowhere/record");
 }
 
+TEST_F(TemporaryFile, IsNotThereOfAKilledWriter) {
+  const auto write = [this](const std::string& bytes) {
+    write_file_atomically(path_, bytes, Durability::until_reboot);
+  };
+  die_of(write);
+  EXPECT_EQ(files(), 0) << "of a new file";
+  write("old");
+  die_of(write);
+  EXPECT_EQ(files(), 1) << "nor over an old one";
+  EXPECT_EQ(read_file(path_), "old");
+}
+
+TEST_F(TemporaryFile, IsMadeOnlyWhereThereIsADirectoryForIt) {
+  EXPECT_FALSE(try_write_file_atomically(directory_ + "/none/record", "x", Durability::until_reboot));
+  EXPECT_THROW(write_file_atomically(directory_ + "/none/record", "x", Durability::until_reboot), Error);
+  EXPECT_TRUE(try_write_file_atomically(path_, "x", Durability::durable));
+  EXPECT_TRUE(try_write_file_atomically(path_, "y", Durability::durable));
+  EXPECT_EQ(read_file(path_), "y");
+  EXPECT_EQ(files(), 1);
+}
+
 TEST_F(TemporaryFile, IsHiddenBesideItsFile) {
   EXPECT_EQ(temporary_of("/run/x/record.json"), "/run/x/.record.json.tmp");
   EXPECT_EQ(temporary_of("record"), ".record.tmp");
@@ -81,6 +106,7 @@ TEST_F(TemporaryFile, IsHiddenBesideItsFile) {
 TEST_F(TemporaryFile, IsNeverASymlinkThatLeadsElsewhere) {
   const std::string elsewhere = directory_ + "/elsewhere";
   write_file_atomically(elsewhere, "untouched", Durability::until_reboot);
+  write_file_atomically(path_, "old", Durability::until_reboot);
   ASSERT_EQ(::symlink(elsewhere.c_str(), temporary_of(path_).c_str()), 0);
   EXPECT_THROW(write_file_atomically(path_, "new", Durability::until_reboot), Error);
   EXPECT_EQ(read_file(elsewhere), "untouched");

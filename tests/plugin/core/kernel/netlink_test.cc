@@ -62,12 +62,39 @@ TEST_F(Netlink, DumpsOfManyLinksArriveWhole) {
 }
 
 TEST_F(Netlink, AnswersLargerThanTheFirstBufferArriveWhole) {
-  // A link of 400 alternative names of 100 characters needs more than one 32 KiB buffer in a single message.
+  // A link of 400 alternative names of 100 characters takes 40 KiB in a single message.
   std::string batch;
   for (int i = 0; i < 400; ++i) batch += fmt::format("link property add dev left altname {:0100}\n", i);
   must_run("printf '" + batch + "' | ip -batch -");
   NlSocket socket;
   EXPECT_EQ(400U, get_link(socket, "left").alt_names.size());
+  EXPECT_EQ("right", get_link(socket, "right").name) << "and the next as well";
+}
+
+TEST_F(Netlink, EntriesOfADumpThatAreLargerThanTheFirstBufferArriveWhole) {
+  std::string batch;
+  for (int i = 0; i < 400; ++i) batch += fmt::format("link property add dev left altname {:0100}\n", i);
+  must_run("printf '" + batch + "' | ip -batch -");
+  NlSocket socket;
+  const std::vector<Link> links = list_links(socket);
+  ASSERT_EQ(3U, links.size());
+  const auto left = std::find_if(links.begin(), links.end(), [](const Link& link) { return link.name == "left"; });
+  ASSERT_NE(left, links.end());
+  EXPECT_EQ(400U, left->alt_names.size());
+}
+
+TEST_F(Netlink, RequestsThatAreSentTogetherAreAnsweredEach) {
+  NlSocket socket;
+  const Link left = get_link(socket, "left");
+  std::vector<NlMessage> messages;
+  std::vector<int> expected;
+  for (int i = 0; i < 20; ++i) {  // more than arrive at once
+    messages.push_back(up_message(i % 3 == 0 ? 4242 : left.index));
+    expected.push_back(i % 3 == 0 ? ENODEV : 0);
+  }
+  EXPECT_EQ(expected, socket.request_all(messages, "bringing up"));
+  EXPECT_TRUE(get_link(socket, "left").is_up());
+  EXPECT_TRUE(socket.request_all({}, "nothing").empty());
 }
 
 TEST_F(Netlink, DumpsThatChangeUnderneathStillHoldEveryLinkOnce) {

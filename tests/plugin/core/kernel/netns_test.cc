@@ -99,6 +99,22 @@ TEST_F(Netns, SysctlsOfALinkWithADotInItsNameAreReached) {
   EXPECT_EQ("1", read_sysctl(pod(), "net/ipv4/conf/eth0.7/arp_notify"));
 }
 
+TEST_F(Netns, SysctlsAreToldWithTheLink) {
+  in_pod("ip link add eth0 type veth peer name p");
+  NlSocket inside = NlSocket::in(pod());
+  write_sysctls(pod(), {{"net/ipv4/conf/eth0/arp_notify", "1"}, {"net/ipv6/conf/eth0/accept_ra", "2"}});
+  const LinkConf conf = get_link(inside, "eth0").conf;
+  EXPECT_EQ(1, conf.arp_notify);
+  EXPECT_EQ(2, conf.accept_ra);
+  for (const auto& [key, value] : {std::pair{"disable_ipv6", conf.disable_ipv6},
+                                   {"accept_dad", conf.accept_dad},
+                                   {"enhanced_dad", conf.enhanced_dad},
+                                   {"keep_addr_on_down", conf.keep_addr_on_down},
+                                   {"ndisc_notify", conf.ndisc_notify}})
+    EXPECT_EQ(read_sysctl(pod(), fmt::format("net/ipv6/conf/eth0/{}", key)), std::to_string(value.value_or(-99)))
+        << key;
+}
+
 TEST_F(Netns, UnknownSysctlsAreNotFoundWhenReadAndRefusedWhenWritten) {
   EXPECT_FALSE(read_sysctl(pod(), "net/ipv4/conf/absent/arp_notify").has_value());
   try {
