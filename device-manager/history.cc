@@ -21,6 +21,7 @@ std::string key_of(const Event& event) {
 std::optional<std::chrono::microseconds> parse_span(std::string_view text) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  // So many days still fit into 64 bits of microseconds.
   constexpr std::int64_t kMost = 100'000'000;
   if (error != std::errc() || number < 0 || number > kMost || end + 1 != text.data() + text.size()) return std::nullopt;
   switch (*end) {
@@ -67,6 +68,7 @@ bool is_about(const Event& event, std::string_view subject) {
   if (event.device == subject || event.pf == subject) return true;
   if (subject.size() >= kShortestId && event.container.starts_with(subject)) return true;
   const auto slash = subject.find('/');
+  // A name alone is that of every namespace.
   if (slash == std::string_view::npos) return event.pod == subject;
   return event.name_space == subject.substr(0, slash) && event.pod == subject.substr(slash + 1);
 }
@@ -100,6 +102,7 @@ Holding holder_at(const std::vector<Event>& events, std::string_view device, jou
   Holding holding;
   Holders holders;
   for (const Event& event : events) {
+    // And not the end: events that follow may be earlier where the clock was set back.
     if (event.time > time) continue;
     holding.is_known = true;
     holders.apply(event);

@@ -23,7 +23,7 @@ std::vector<journal::Event> select(const std::vector<journal::Event>& events, st
 /// "90s", "30m", "2h", "7d" before `now`, or a time as journal::parse_time reads it; nullopt for other text.
 std::optional<journal::Time> parse_moment(std::string_view text, journal::Time now);
 
-/// The last failure among `events`, and the last ADD that succeeded after it in the same network, if any.
+/// The last failure among `events`, and the last ADD of the same plugin and network that succeeded after it, if any.
 struct Failure {
   journal::Event event;
   std::optional<journal::Event> overcome;

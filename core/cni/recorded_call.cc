@@ -45,6 +45,7 @@ std::string pf_of(const std::string& device, const std::string& sysfs) {
 
 RecordedCall::RecordedCall(std::string_view plugin, const Environment& environment, const Node& node) noexcept
     : plugin_(plugin), environment_(environment), node_(node) {
+  // What an earlier call of this thread noted and did not record is not this call's.
   if (depth()++ == 0) journal::take_noted_device();
   if (environment.command == "GC") collecting_.emplace();
 }

@@ -154,6 +154,7 @@ void explain_failure(Session& session, const Options& options) {
     session.print(failure_text(*failure, session.terminal));
   } else if (events.empty()) {
     session.exit = Exit::problems;
+    // No answer rather than "it never failed": the pod may be older than the journal, or have another name.
     session.print(fmt::format("Nothing is recorded of {}; {}.\n", printable(options.subject), beginning(history)));
   } else {
     session.print(fmt::format("No call of {} failed; {}.\n", printable(options.subject), beginning(history)));
@@ -173,6 +174,7 @@ std::string holding_text(const manager::Holding& holding, const std::string& dev
 void show_holder(Session& session, const Options& options) {
   const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
   const auto time = moment_of(options, "--at").value_or(now);
+  // What is no address is looked for as it is: attachments hold devices that go by a name, too.
   const std::string device = kernel::normalise_pci_address(options.subject).value_or(options.subject);
   const auto history = read_journal(session);
   const auto holding = manager::holder_at(history.events, device, time);

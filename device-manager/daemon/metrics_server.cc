@@ -160,6 +160,7 @@ bool is_own_host(std::string_view host) {
 
 MetricsServer::MetricsServer(const ListenAddress& address, Sources sources) : sources_(std::move(sources)) {
   make_room_for_descriptors();
+  // The library would listen on every address of a port that is given alone.
   const SocketAddress where = socket_address(address);
   const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG | (where.is_v6 ? MHD_USE_IPv6 : 0U);
   // The logger first: the library may have something to say of the options that follow.
@@ -190,12 +191,14 @@ std::shared_ptr<const std::string> MetricsServer::page() {
   const auto now = std::chrono::steady_clock::now();
   if (page_ == nullptr || now - page_made_ > kFresh) {
     page_ = std::make_shared<const std::string>(sources_.metrics());
+    // When it was done: one that takes long to make would be old at once.
     page_made_ = std::chrono::steady_clock::now();
   }
   return page_;
 }
 
 MetricsServer::Answer MetricsServer::answer(std::string_view method, std::string_view path, std::string_view host) {
+  // As to a request that was meant for another server. Source: RFC 9110 §15.5.20.
   if (!is_own_host(host)) return {MHD_HTTP_MISDIRECTED_REQUEST, kText, text("this host is not served here")};
   if (method != "GET" && method != "HEAD") return {MHD_HTTP_METHOD_NOT_ALLOWED, kText, text("GET and HEAD alone")};
   if (path == "/metrics") return {MHD_HTTP_OK, metrics::Exposition::kContentType, page()};

@@ -25,6 +25,7 @@ ListenAddress parse_listen_address(std::string_view text);
 /// Whether a request's Host is this machine by name or address: a page of the web whose name leads here by DNS is not.
 bool is_own_host(std::string_view host);
 
+/// Answers GET and HEAD of two paths, and to nobody that calls this machine by another name.
 class MetricsServer {
  public:
   struct Sources {
@@ -38,6 +39,7 @@ class MetricsServer {
   /// Ends its thread and all connections.
   ~MetricsServer();
 
+  /// The one that is listened on, also where 0 was asked for.
   std::uint16_t port() const;
 
   /// What is answered to a request; public for its test.
@@ -49,6 +51,7 @@ class MetricsServer {
   Answer answer(std::string_view method, std::string_view path, std::string_view host);
 
  private:
+  /// Not older than kFresh. Who comes while one is made waits for that one.
   std::shared_ptr<const std::string> page();
 
   Sources sources_;

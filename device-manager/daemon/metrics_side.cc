@@ -35,12 +35,14 @@ std::string MetricsSide::page() {
 bool MetricsSide::is_loop_alive() {
   const std::lock_guard lock(mutex_);
   const auto now = std::chrono::steady_clock::now();
+  // One question at a time: a loop that hangs would be handed more and more of them.
   if (asked_) return now - *asked_ < kPatience;
   asked_ = now;
   loop_.post([this] {
     const std::lock_guard answered(mutex_);
     asked_.reset();
   });
+  // Nothing is known against it yet.
   return true;
 }
 

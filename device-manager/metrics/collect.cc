@@ -22,6 +22,7 @@ namespace {
 
 using Type = Exposition::Type;
 
+/// Our own, then the device plugin's, which a node that changes over has already.
 constexpr const char* kDefaultPools[] = {"/etc/barewire/pools.json", "/etc/pcidp/config.json"};
 
 /// One look at the node for all collectors.
@@ -70,11 +71,13 @@ std::vector<VfSample> sample_vfs(Look& look) {
   std::vector<VfSample> samples;
   kernel::NlSocket socket;
   for (const vf::Pf& pf : look.pfs) {
+    // The PF's netdev answers for its VFs: without either there is nobody to ask.
     if (!pf.link || pf.vfs.empty()) continue;
     try {
       for (const kernel::VfStats& stats : kernel::list_vf_stats(socket, pf.link->index)) {
         const auto vf =
             std::find_if(pf.vfs.begin(), pf.vfs.end(), [&](const vf::Vf& each) { return each.id == stats.id; });
+        // It has come since the VFs were listed: its address is known the next time.
         if (vf == pf.vfs.end()) continue;
         samples.push_back({{{"pf", name_of(pf)},
                             {"vf", std::to_string(stats.id)},
@@ -102,6 +105,7 @@ void write_pfs(Exposition& page, Look& look) {
   for (const Counter& counter : kCounters) {
     page.family(counter.name, Type::counter, counter.help);
     for (const VfSample& sample : samples)
+      // No zero for what the driver does not count: it would read as "no traffic".
       if (const auto value = sample.stats.*counter.member) page.sample(sample.labels, *value);
   }
 }
@@ -152,6 +156,7 @@ void write_records(Exposition& page, Look& look) {
 
 /// What the daemon, as device plugin, promised to containers: the exporter asks kubelet for the same.
 void write_pod_devices(Exposition& page, Look& look) {
+  // A counter, as the exporter has it, although it never is but one.
   page.family("sriov_kubepoddevice", Type::counter, "One for each device that a container was given.");
   std::vector<std::pair<std::string, std::string>> unreadable;
   for (const auto& allocation :
@@ -189,6 +194,7 @@ std::vector<PoolCount> count_pools(const Look& look, const std::vector<inventory
     PoolCount& count = counts.emplace_back(PoolCount{pools[i].resource()});
     for (const inventory::Member& member : membership.members[i]) {
       ++count.total;
+      // Promised counts before used: a pod may not have attached its device yet.
       const bool promised = use.allocations().contains(member.device->id);
       if (promised)
         ++count.allocated;
@@ -250,6 +256,7 @@ bool is_written(const Collector& collector, Exposition& page, Look& look) {
   } catch (const std::exception& error) {
     look.problems.emplace_back(error.what());
   }
+  // A collector that goes on past what it could not read has named it: its part is not whole.
   return look.problems.size() == before;
 }
 

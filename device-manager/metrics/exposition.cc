@@ -52,7 +52,9 @@ void Exposition::histogram(const Labels& labels, const std::vector<double>& boun
   with_bound.emplace_back("le", "");
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
+    // In this format a bucket holds all that is not above its bound.
     total += counts[i];
+    // The shortest text that reads back as the number, and so the same each time: another spelling is another series.
     with_bound.back().second = i < bounds.size() ? fmt::format("{}", bounds[i]) : "+Inf";
     line("_bucket", with_bound, std::to_string(total));
   }

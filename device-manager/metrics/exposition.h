@@ -11,8 +11,10 @@
 
 namespace barewire::metrics {
 
+/// Name and value, in the order in which they are printed. Values are escaped on the way, names must need none.
 using Labels = std::vector<std::pair<std::string_view, std::string>>;
 
+/// One page. The samples of a family stand together, as the format asks; families come in any order. Of one thread.
 class Exposition {
  public:
   enum class Type { counter, gauge, histogram };
@@ -28,6 +30,7 @@ class Exposition {
   static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
  private:
+  /// One sample of the family; before its first the family's head is written.
   void line(std::string_view suffix, const Labels& labels, const std::string& value);
 
   std::string text_;

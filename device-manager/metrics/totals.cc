@@ -37,6 +37,7 @@ std::uint64_t count_of(const JsonView& view) {
 Durations parse_durations(const JsonView& view) {
   Durations durations;
   const auto& counts = view.at("counts").value().as_array();
+  // Of a version with other bounds, whose counts fit into no bucket of ours.
   if (counts.size() != durations.counts.size()) throw Error(Error::Code::decode, "other buckets");
   std::transform(counts.begin(), counts.end(), durations.counts.begin(),
                  [](const json::value& count) { return count.to_number<std::uint64_t>(); });
@@ -78,10 +79,12 @@ void add(Totals& totals, const journal::History& history) {
   totals.damaged_lines += history.damaged;
   for (const journal::Event& event : history.events) {
     ++totals.events[std::string(name_of(event.kind))];
+    // What the daemon and administrators do is no call: it would change what calls are seen to take.
     if (event.cause != "runtime" || !event.took) continue;
     Durations& durations = durations_of(totals, event);
     const double seconds = static_cast<double>(event.took->count()) / 1e6;
     const auto& bounds = duration_bounds();
+    // A duration that is a bound belongs below it: "le" is less or equal.
     const auto bucket = std::lower_bound(bounds.begin(), bounds.end(), seconds) - bounds.begin();
     ++durations.counts[static_cast<std::size_t>(bucket)];
     durations.sum += seconds;
@@ -114,6 +117,7 @@ Totals parse_totals(std::string_view text) {
 Totals update_totals(const std::string& directory, std::vector<std::string>& problems) {
   Totals totals;
   struct stat status {};
+  // Looked for and not made: without a journal there is nothing to keep.
   if (::stat(directory.c_str(), &status) < 0) return totals;
   const std::string path = directory + "/totals.json";
   try {

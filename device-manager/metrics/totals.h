@@ -16,6 +16,7 @@ namespace barewire::metrics {
 /// Upper bounds of the buckets of a call's duration, in seconds; one more bucket has the rest.
 const std::vector<double>& duration_bounds();
 
+/// A histogram whose buckets are counted each by itself: added up only where it is printed.
 struct Durations {
   std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(duration_bounds().size() + 1);
   double sum = 0;  ///< seconds
@@ -24,6 +25,7 @@ struct Durations {
 /// Plugin, command, code ("0": it succeeded).
 using CallKey = std::tuple<std::string, std::string, std::string>;
 
+/// All that was counted since the file began, up to `position` of the journal.
 struct Totals {
   journal::Position position{};
   std::uint64_t damaged_lines = 0;
@@ -33,8 +35,10 @@ struct Totals {
 
 /// Plugins hand on the codes of others; what comes after so many keys is counted under the code "other".
 inline constexpr std::size_t kMostCallKeys = 500;
+/// Counts `history` in, once more at each call: its reading must have moved totals.position.
 void add(Totals& totals, const journal::History& history);
 
+/// A line of JSON, for parse_totals of the same version.
 std::string to_text(const Totals& totals);
 /// Empty totals for text that is not of to_text: they begin anew.
 Totals parse_totals(std::string_view text);

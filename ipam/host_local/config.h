@@ -17,8 +17,8 @@ struct Config {
   std::vector<RangeSet> range_sets;  ///< one address from each, in this order
   std::vector<IpAddress> requested;  ///< each to be taken from the set that holds it
   std::vector<cni::Route> routes;
-  cni::Dns dns;                      ///< of "resolvConf"
-  bool strict_status = false;        ///< STATUS fails while no address is free
+  cni::Dns dns;                ///< of "resolvConf"
+  bool strict_status = false;  ///< STATUS fails while no address is free
 
   /// Throws Error{config} naming the key, its value and what was expected.
   static Config parse(const cni::Request& request);
