@@ -8,6 +8,7 @@
 #include <map>
 
 #include "core/cni/known_keys.h"
+#include "core/text.h"
 #include "device-manager/snapshot_json.h"
 
 namespace barewire::declared {
@@ -160,12 +161,9 @@ NodePlan plan_node(const Declaration& declaration, const std::vector<NicFacts>& 
 }
 
 MacAddress stable_mac(const MacAddress& pf, std::uint32_t id) {
-  // FNV-1a: the addresses of a card's ports follow each other, so a sum of address and number would meet its
+  // A hash: the addresses of a card's ports follow each other, so a sum of address and number would meet its
   // neighbour's.
-  std::uint64_t hash = 14695981039346656037U;
-  const auto add = [&hash](std::uint8_t byte) { hash = (hash ^ byte) * 1099511628211U; };
-  for (const std::uint8_t byte : pf.bytes()) add(byte);
-  for (int shift = 0; shift < 32; shift += 8) add(static_cast<std::uint8_t>(id >> shift));
+  const std::uint64_t hash = fnv1a(fmt::format("{} {}", pf.text(), id));
   std::array<std::uint8_t, 6> bytes{};
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(hash >> (8 * i + 8));
   bytes[0] = static_cast<std::uint8_t>((bytes[0] | 0x02) & 0xfe);  // locally administered, of one device

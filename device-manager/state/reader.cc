@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/cni/known_keys.h"
+#include "core/text.h"
 #include "core/trusted_file.h"
 #include "device-manager/state/keys.h"
 
@@ -19,10 +20,8 @@ Error refuse(const std::string& path, std::string_view why) {
 /// The key that is most likely meant; of short ones, which meant_by leaves alone, one with the same letters.
 std::optional<std::string> meant(std::string_view written, const std::vector<std::string_view>& known) {
   if (auto found = cni::meant_by(written, known)) return found;
-  const auto lower = [](unsigned char c) { return static_cast<char>(std::tolower(c)); };
-  const auto letters = [&](std::string_view word) {
-    std::string sorted(word);
-    std::transform(sorted.begin(), sorted.end(), sorted.begin(), lower);
+  const auto letters = [](std::string_view word) {
+    std::string sorted = to_lower(word);
     std::sort(sorted.begin(), sorted.end());
     // "vf" and "vfs" are one word.
     if (const auto plural = sorted.find('s'); plural != std::string::npos) sorted.erase(plural, 1);
