@@ -24,6 +24,7 @@ function(barewire_install_unit name component)
 endfunction()
 barewire_install_unit(cni-dhcp.service plugins)
 barewire_install_unit(barewired.service node)
+barewire_install_unit(barewire-apply.service node)
 
 set(man ${PROJECT_SOURCE_DIR}/docs/man)
 install(FILES ${man}/barewire.1 ${man}/cnitool.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT node)
@@ -42,7 +43,8 @@ install(FILES ${BAREWIRE_PAPERS}/completion/barewire.fish
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/examples ${PROJECT_SOURCE_DIR}/packaging/kubernetes
   ${PROJECT_SOURCE_DIR}/packaging/monitoring
   DESTINATION ${CMAKE_INSTALL_DATADIR}/barewire COMPONENT docs)
-install(FILES ${PROJECT_SOURCE_DIR}/packaging/policy.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/barewire
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/policy.schema.json ${PROJECT_SOURCE_DIR}/packaging/node.schema.json
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/barewire
   COMPONENT node)
 set(doc ${CMAKE_INSTALL_DATADIR}/doc/barewire-doc)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION ${doc}/docs COMPONENT docs

@@ -14,6 +14,7 @@
 #include <charconv>
 
 #include "core/json_view.h"
+#include "core/utc.h"
 #include "core/utf8.h"
 
 namespace barewire::journal {
@@ -129,11 +130,7 @@ std::optional<Event> parse_line(std::string_view line) {
 
 std::string time_text(Time time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const time_t since = std::chrono::system_clock::to_time_t(seconds);
-  tm utc{};
-  ::gmtime_r(&since, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, (time - seconds).count());
+  return fmt::format("{}.{:06}Z", utc_text(time), (time - seconds).count());
 }
 
 std::optional<Time> parse_time(std::string_view text) {

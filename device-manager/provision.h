@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Creating the virtual functions of a PF: first a plan, which refuses what would do harm, then its steps one by one.
-/// Used by `barewire provision`.
-/// Source: Documentation/PCI/pci-iov-howto.rst, Documentation/ABI/testing/sysfs-bus-pci.
+/// Used by `barewire provision`, and by `barewire apply` (state/plan.h), which has a plan of its own and the same
+/// steps. Source: Documentation/PCI/pci-iov-howto.rst, Documentation/ABI/testing/sysfs-bus-pci.
 #pragma once
 
 #include <chrono>
@@ -32,13 +32,23 @@ struct PfFacts {
 };
 
 enum class StepKind {
-  set_count,         ///< write `number` to sriov_numvfs
-  wait_for_devices,  ///< until `number` VFs are there
-  wait_for_netdevs,  ///< and those with a kernel driver have their netdev
-  set_pf_mtu,        ///< to `number`
-  bind_driver,       ///< VF `vf` to `text`
-  set_vf_mtu,        ///< of VF `vf`, to `number`
-  wait_for_carrier,  ///< of the PF, which had one before
+  set_count,          ///< write `number` to sriov_numvfs
+  wait_for_devices,   ///< until `number` VFs are there
+  wait_for_netdevs,   ///< and those with a kernel driver have their netdev
+  set_pf_mtu,         ///< to `number`
+  bind_driver,        ///< VF `vf` to `text`
+  set_vf_mtu,         ///< of VF `vf`, to `number`
+  wait_for_carrier,   ///< of the PF, which had one before
+  load_module,        ///< `text`, of a driver that the kernel does not have yet
+  set_eswitch,        ///< mode `text`
+  set_hw_tc_offload,  ///< on, of the PF
+  unbind_driver,      ///< VF `vf` from whatever it is bound to
+  bring_up_pf,
+  set_vf_mac,    ///< of VF `vf`, to `text`: on the PF, and on the netdev where it has one here
+  set_trust,     ///< of VF `vf`, to `number` (0, 1)
+  set_spoofchk,  ///< of VF `vf`, to `number` (0, 1)
+  set_min_rate,  ///< of VF `vf`, to `number` Mb/s
+  set_max_rate,  ///< of VF `vf`, to `number` Mb/s
 };
 struct ProvisionStep {
   StepKind kind{};
@@ -57,6 +67,8 @@ std::vector<ProvisionStep> plan_provision(const ProvisionRequest& request, const
 
 /// Reads the PF called `name`, or at that PCI address. Throws Error{device} when there is none.
 PfFacts read_pf_facts(const Node& node, kernel::NlSocket& socket, const std::string& name);
+/// Of a PF that was found already.
+PfFacts read_pf_facts(const Node& node, kernel::NlSocket& socket, vf::Pf pf);
 
 /// How far a step is: `done` of `total` VFs ready. Called at least once per step and while it takes long.
 struct Progress {
@@ -74,10 +86,15 @@ inline constexpr std::chrono::seconds kVfTimeout{120};
 /// How long a PF that had a carrier may take to have it again: copper negotiates for up to ten seconds.
 inline constexpr std::chrono::seconds kCarrierTimeout{30};
 
-/// Takes the PF's lock, looks again whether the plan still holds, and runs `steps`. When creating the VFs fails, the
-/// count of before is put back. The result is whether the PF has its carrier again, if it had one; that it has not is
-/// no error, since a cable may have been pulled meanwhile. Throws KernelError, Error{held}, Error{device} for VFs that
-/// do not appear in time.
+/// Runs `steps` on the PF, whose lock the caller holds. When creating the VFs fails, the count of before is put back.
+/// The result and what is thrown are as of provision().
+bool run_steps(const Node& node, const vf::Pf& pf, const std::vector<ProvisionStep>& steps,
+               const OnProgress& on_progress, std::chrono::milliseconds timeout = kVfTimeout);
+
+/// Takes the PF's lock, looks again whether the plan still holds, and runs its steps. When creating the VFs fails,
+/// the count of before is put back. The result is whether the PF has its carrier again, if it had one; that it has not
+/// is no error, since a cable may have been pulled meanwhile. Throws KernelError, Error{held}, Error{device} for VFs
+/// that do not appear in time.
 bool provision(const Node& node, const ProvisionRequest& request, const OnProgress& on_progress,
                std::chrono::milliseconds timeout = kVfTimeout);
 

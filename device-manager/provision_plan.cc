@@ -106,6 +106,34 @@ void plan_vf_mtu(const ProvisionRequest& request, const PfFacts& facts, std::vec
   if (!reasons.empty()) refuse(facts, "changing the MTU of VFs of", reasons);
 }
 
+/// Of the steps that `barewire apply` has beside those of `barewire provision`.
+std::string describe_setup(const ProvisionStep& step, const std::string& pf_name) {
+  switch (step.kind) {
+    case StepKind::load_module:
+      return fmt::format("load the kernel module {}", step.text);
+    case StepKind::set_eswitch:
+      return fmt::format("set the eswitch of {} to {}", pf_name, step.text);
+    case StepKind::set_hw_tc_offload:
+      return fmt::format("set hw-tc-offload on {}", pf_name);
+    case StepKind::unbind_driver:
+      return fmt::format("unbind VF {} from its driver", step.vf);
+    case StepKind::bring_up_pf:
+      return fmt::format("bring up {}", pf_name);
+    case StepKind::set_vf_mac:
+      return fmt::format("set MAC address {} on VF {}", step.text, step.vf);
+    case StepKind::set_trust:
+      return fmt::format("set trust {} on VF {}", step.number != 0 ? "on" : "off", step.vf);
+    case StepKind::set_spoofchk:
+      return fmt::format("set spoofchk {} on VF {}", step.number != 0 ? "on" : "off", step.vf);
+    case StepKind::set_min_rate:
+      return fmt::format("set min_tx_rate {} Mb/s on VF {}", step.number, step.vf);
+    case StepKind::set_max_rate:
+      return fmt::format("set max_tx_rate {} Mb/s on VF {}", step.number, step.vf);
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
 std::string ProvisionStep::describe(const std::string& pf_name) const {
@@ -125,8 +153,9 @@ std::string ProvisionStep::describe(const std::string& pf_name) const {
       return fmt::format("set MTU {} on VF {}", number, vf);
     case StepKind::wait_for_carrier:
       return fmt::format("wait for the carrier of {}", pf_name);
+    default:
+      return describe_setup(*this, pf_name);
   }
-  return {};
 }
 
 std::vector<ProvisionStep> plan_provision(const ProvisionRequest& request, const PfFacts& facts) {

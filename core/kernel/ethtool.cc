@@ -81,6 +81,25 @@ std::optional<bool> find_feature(const std::string& netdev, const std::string& f
   return (features->features[*index / kBits].active & (1u << (*index % kBits))) != 0;
 }
 
+void set_feature(const std::string& netdev, const std::string& feature, bool on) {
+  constexpr std::uint32_t kBits = 32;
+  const std::uint32_t count = feature_count(netdev);
+  const auto index = count == 0 ? std::nullopt : feature_index(netdev, feature, count);
+  if (!index)
+    throw Error(Error::Code::io, fmt::format("setting {} of {} failed: it has no such feature", feature, netdev));
+  const std::uint32_t blocks = (count + kBits - 1) / kBits;
+  auto buffer = buffer_for<ethtool_sfeatures>(blocks, sizeof(ethtool_set_features_block));
+  auto* features = reinterpret_cast<ethtool_sfeatures*>(buffer.data());
+  features->cmd = ETHTOOL_SFEATURES;
+  features->size = blocks;
+  features->features[*index / kBits].valid = 1u << (*index % kBits);
+  features->features[*index / kBits].requested = on ? features->features[*index / kBits].valid : 0;
+  if (!ask(netdev, features)) throw sys_error("setting {} of {}", feature, netdev);
+  // The kernel notes a wish that it cannot fulfil and calls that success.
+  if (find_feature(netdev, feature) != on)
+    throw Error(Error::Code::io, fmt::format("setting {} of {} failed: it stays as it is", feature, netdev));
+}
+
 void set_tx_checksum(const std::string& netdev, bool on) {
   ethtool_value value{};
   // An old command, which the kernel turns into the feature bits of this very device. Source: net/ethtool/ioctl.c

@@ -11,4 +11,8 @@ namespace barewire::kernel {
 /// goes off with them. In the calling thread's netns. Throws Error{io}. Source: ethtool(8), "-K DEVICE tx".
 void set_tx_checksum(const std::string& netdev, bool on);
 
+/// A feature bit by its name, e.g. "hw-tc-offload"; devlink.h's find_feature asks for one. In the calling thread's
+/// netns. Throws Error{io} when the device does not have it or refuses. Source: ethtool(8), "-K".
+void set_feature(const std::string& netdev, const std::string& feature, bool on);
+
 }  // namespace barewire::kernel

@@ -49,15 +49,15 @@ struct VfChange {
   /// Id 0 takes the tag away. Source: ip-link(8), "vf NUM vlan".
   struct Vlan {
     std::uint16_t id = 0;
-    std::uint8_t qos = 0;
+    std::uint8_t qos = 0;  ///< the tag's priority, 0 to 7
     VlanProto proto = VlanProto::dot1q;
     friend bool operator==(const Vlan&, const Vlan&) = default;
   };
   std::optional<Vlan> vlan{};
   std::optional<bool> spoof_check{};
   std::optional<bool> trust{};
-  std::optional<std::uint32_t> min_tx_rate{};
-  std::optional<std::uint32_t> max_tx_rate{};
+  std::optional<std::uint32_t> min_tx_rate{};  ///< Mb/s, 0 = none
+  std::optional<std::uint32_t> max_tx_rate{};  ///< Mb/s, 0 = no limit
   std::optional<VfLinkState> link_state{};
   std::optional<bool> query_rss{};
 };

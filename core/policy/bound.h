@@ -25,7 +25,7 @@ class Bound {
 
  private:
   struct VfPattern {
-    std::string pf;
+    std::string pf;                    ///< a pattern for one of the PF's names
     std::vector<NumberRange> numbers;  ///< empty: every VF
   };
   static VfPattern parse_vfs(const JsonView& element);

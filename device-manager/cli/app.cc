@@ -30,6 +30,8 @@ std::unique_ptr<CLI::App> make_app(Session& session) {
   add_explain_command(*app, session);
   add_validate_command(*app, session);
   add_provision_command(*app, session);
+  add_plan_command(*app, session);
+  add_apply_command(*app, session);
   add_reserve_commands(*app, session);
   add_doctor_command(*app, session);
   add_ovs_command(*app, session);

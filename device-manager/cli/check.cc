@@ -12,6 +12,8 @@
 #include "device-manager/cli/table.h"
 #include "device-manager/filter.h"
 #include "device-manager/snapshot_json.h"
+#include "device-manager/state/apply.h"
+#include "device-manager/state/reader.h"
 
 namespace barewire::cli {
 namespace {
@@ -42,12 +44,16 @@ json::object outcome_json(const CheckOutcome& outcome) {
 }
 
 json::object document(const std::vector<CheckOutcome>& outcomes,
-                      const std::vector<std::pair<std::string, std::string>>& unreadable) {
-  json::array checked, damaged;
+                      const std::vector<std::pair<std::string, std::string>>& unreadable,
+                      const std::vector<std::string>& undeclared) {
+  json::array checked, damaged, drift;
+  for (const std::string& each : undeclared) drift.emplace_back(each);
   for (const CheckOutcome& outcome : outcomes) checked.emplace_back(outcome_json(outcome));
   for (const auto& [path, error] : unreadable) damaged.emplace_back(json::object{{"path", path}, {"error", error}});
-  return {
-      {"format", manager::kSnapshotFormat}, {"checks", std::move(checked)}, {"unreadableRecords", std::move(damaged)}};
+  return {{"format", manager::kSnapshotFormat},
+          {"checks", std::move(checked)},
+          {"unreadableRecords", std::move(damaged)},
+          {"declarationDrift", std::move(drift)}};
 }
 
 std::string table(const std::vector<CheckOutcome>& outcomes, const Terminal& terminal) {
@@ -67,6 +73,13 @@ std::string table(const std::vector<CheckOutcome>& outcomes, const Terminal& ter
   return lines.render(terminal);
 }
 
+/// Of the node's NICs; not when the question is for some attachments.
+std::vector<std::string> declaration_drift(const Session& session, const Options& options) {
+  const manager::Filter& filter = options.filter;
+  if (!filter.networks.empty() || !filter.pods.empty() || !filter.containers.empty()) return {};
+  return declared::find_drift(session.node, declared::kDeclarationFile);
+}
+
 void run(Session& session, const Options& options) {
   std::vector<std::pair<std::string, std::string>> unreadable;
   std::vector<CheckOutcome> outcomes;
@@ -75,10 +88,12 @@ void run(Session& session, const Options& options) {
   }
   const auto bad = std::count_if(outcomes.begin(), outcomes.end(), [](const auto& each) { return each.error; });
   // A record that cannot be read is a problem by itself: nobody knows whether its attachment is as it was made.
-  if (bad > 0 || !unreadable.empty()) session.exit = Exit::problems;
-  if (options.output == "json") return session.print_json(document(outcomes, unreadable));
+  const auto undeclared = declaration_drift(session, options);
+  if (bad > 0 || !unreadable.empty() || !undeclared.empty()) session.exit = Exit::problems;
+  if (options.output == "json") return session.print_json(document(outcomes, unreadable, undeclared));
   session.print(table(outcomes, session.terminal));
   for (const auto& each : unreadable) session.print(session.terminal.paint(printable(each.second), Style::red) + "\n");
+  for (const auto& each : undeclared) session.print(session.terminal.paint(printable(each), Style::red) + "\n");
   session.print(fmt::format("{} of {} attachments are as they were made.\n",
                             static_cast<std::ptrdiff_t>(outcomes.size()) - bad, outcomes.size()));
 }

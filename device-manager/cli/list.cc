@@ -14,6 +14,8 @@
 #include "device-manager/cli/session.h"
 #include "device-manager/filter.h"
 #include "device-manager/snapshot_json.h"
+#include "device-manager/state/apply.h"
+#include "device-manager/state/reader.h"
 
 namespace barewire::cli {
 namespace {
@@ -59,7 +61,10 @@ std::string render(const manager::Snapshot& snapshot, const Options& options, co
 
 manager::Snapshot look(const Session& session, const Options& options) {
   const auto finders = options.all ? drift_finders(session.node) : drift_finders_of_vfs(session.node);
-  return manager::apply(options.filter, manager::take_snapshot(session.node, finders));
+  manager::Snapshot snapshot = manager::take_snapshot(session.node, finders);
+  for (std::string& each : declared::find_drift(session.node, declared::kDeclarationFile))
+    snapshot.problems.push_back(std::move(each));
+  return manager::apply(options.filter, std::move(snapshot));
 }
 
 /// On a terminal the screen is drawn anew; elsewhere each state follows the one before, only when it differs.

@@ -6,9 +6,14 @@
 
 #include <unistd.h>
 
+#include <optional>
+
 #include "core/fd.h"
 #include "core/journal.h"
+#include "device-manager/cli/progress.h"
 #include "device-manager/cli/session.h"
+#include "device-manager/state/apply.h"
+#include "device-manager/state/reader.h"
 
 namespace barewire::cli {
 namespace {
@@ -16,43 +21,10 @@ namespace {
 struct Options {
   manager::ProvisionRequest request;
   bool dry_run = false;
+  bool save = false;
 };
 
-/// One line per step; on a terminal the line of a long step counts as VFs appear.
-class ProgressLines {
- public:
-  ProgressLines(const Session& session, std::string pf) : session_(session), pf_(std::move(pf)) {}
-
-  void show(const manager::Progress& progress) {
-    const bool live = session_.terminal.width.has_value();
-    // Ends the line that was being drawn over, before the next begins.
-    if (progress.step != step_) finish();
-    const bool is_new = progress.step != step_;
-    step_ = progress.step;
-    line_ = progress.step->describe(pf_);
-    if (progress.total > 0) line_ += fmt::format("  {}/{}", progress.done, progress.total);
-    if (progress.elapsed >= std::chrono::seconds(1)) {
-      line_ += fmt::format("  {:.1f} s", static_cast<double>(progress.elapsed.count()) / 1000);
-    }
-    if (live)
-      // Back to the beginning and clear the line: progress is drawn over. Source: console_codes(4).
-      session_.print("\r\033[K" + line_);
-    else if (is_new)
-      session_.print(progress.step->describe(pf_) + "\n");
-  }
-  void finish() {
-    if (step_ != nullptr && session_.terminal.width) session_.print("\n");
-    step_ = nullptr;
-  }
-
- private:
-  const Session& session_;
-  std::string pf_;
-  const manager::ProvisionStep* step_ = nullptr;
-  std::string line_;
-};
-
-void run(Session& session, const Options& options) {
+void provision(const Session& session, const Options& options) {
   kernel::NlSocket socket;
   const auto facts = manager::read_pf_facts(session.node, socket, options.request.pf);
   const std::string& name = facts.pf.link ? facts.pf.link->name : facts.pf.pci.address;
@@ -81,10 +53,24 @@ void run(Session& session, const Options& options) {
                             has_carrier_again ? "" : ", and not yet the carrier that it had before"));
 }
 
+/// Also when nothing was to be done: what is there is to be there after the next boot.
+void save(const Session& session, const declared::Saved& saved, bool dry_run) {
+  if (!dry_run) saved.write();
+  session.print(fmt::format("{} {}\n", dry_run ? "would save it in" : "saved in", saved.path()));
+}
+
+void run(Session& session, const Options& options) {
+  std::optional<declared::Saved> saved;
+  if (options.save) saved.emplace(session.node, declared::kDeclarationFile, options.request);
+  provision(session, options);
+  if (saved) save(session, *saved, options.dry_run);
+}
+
 constexpr const char* kExamples = R"(Examples:
   barewire provision ens1f0 --vfs 7                      seven VFs on the kernel's own driver
   barewire provision ens1f0 --vfs 7 --mtu 9000           with jumbo frames
   barewire provision ens1f0 --vfs 4 --driver vfio-pci    for DPDK
+  barewire provision ens1f0 --vfs 7 --save               and again after every boot
   barewire provision ens1f0 --vfs 0 --dry-run            what removing them would do)";
 
 }  // namespace
@@ -102,6 +88,8 @@ void add_provision_command(CLI::App& app, Session& session) {
       ->check(CLI::Range(68U, 65535U));
   command->add_option("--driver", options->request.driver, "Driver to bind every VF to")->type_name("DRIVER");
   command->add_flag("-n,--dry-run", options->dry_run, "Say what would be done, do nothing");
+  command->add_flag("--save", options->save,
+                    "Also write it into /etc/barewire/node.d, for `barewire apply` at each boot");
   command->footer(kExamples);
   command->callback([&session, options] { run(session, *options); });
 }

@@ -53,6 +53,8 @@ void add_gc_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
 void add_validate_command(CLI::App& app, Session& session);
 void add_provision_command(CLI::App& app, Session& session);
+void add_plan_command(CLI::App& app, Session& session);
+void add_apply_command(CLI::App& app, Session& session);
 void add_reserve_commands(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);
 void add_ovs_command(CLI::App& app, Session& session);

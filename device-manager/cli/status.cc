@@ -5,6 +5,8 @@
 #include "device-manager/cli/session.h"
 #include "device-manager/cli/status_view.h"
 #include "device-manager/liveness.h"
+#include "device-manager/state/apply.h"
+#include "device-manager/state/reader.h"
 
 namespace barewire::cli {
 namespace {
@@ -42,6 +44,8 @@ void look_at_policy(const Node& node, Status& status) {
 void run(Session& session, const Options& options) {
   Status status = assess(look(session.node, options));
   look_at_policy(session.node, status);
+  for (const std::string& each : declared::find_drift(session.node, declared::kDeclarationFile))
+    status.concerns.push_back({each, "barewire plan"});
   if (!status.concerns.empty()) session.exit = Exit::problems;
   if (options.output == "json") return session.print_json(to_json(status));
   session.print(render_status(status, session.terminal));

@@ -18,6 +18,7 @@
 
 namespace barewire::daemon {
 
+/// One of the daemon. All but post() is for the thread that runs it, or before it runs.
 class EventLoop {
  public:
   using Callback = std::function<void()>;
@@ -51,6 +52,7 @@ class EventLoop {
   void stop();
 
  private:
+  /// What sd-event hands back with each call.
   struct Source {
     EventLoop* loop;
     Callback callback;

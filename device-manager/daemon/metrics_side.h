@@ -17,6 +17,7 @@
 
 namespace barewire::daemon {
 
+/// Made when the loop is there, and gone before it.
 class MetricsSide {
  public:
   /// `node` and `loop` outlive it. Throws Error{config}, {io}.

@@ -15,7 +15,8 @@ namespace {
 
 void add_kubelet_options(CLI::App& app, kubelet::Settings& kubelet) {
   app.add_option("--pools", kubelet.pools,
-                 "Which devices containers may ask for (/etc/barewire/pools.json, else /etc/pcidp/config.json)")
+                 "Which devices containers may ask for (/etc/barewire/pools.json, else the declared ones, else "
+                 "/etc/pcidp/config.json)")
       ->type_name("FILE");
   app.add_option("--resource-prefix", kubelet.prefix, "Prefix of the resources of pools that name none")
       ->type_name("DOMAIN");

@@ -10,7 +10,8 @@ namespace barewire::kubelet {
 
 struct Settings {
   std::string directory = "/var/lib/kubelet";
-  std::string pools{};                      ///< the pools' file; empty: the first of kDefaultPools that is there
+  std::string pools{};                      ///< the pools' file; empty: the first of kDefaultPools that is there; in
+                                            ///< /run is what `barewire apply` leaves
   std::string prefix{};                     ///< of resources; empty: each form's own
   std::string registration = "auto";        ///< "watcher", "socket", "auto": watcher where kubelet has one
   std::string instance{};                   ///< part of the sockets' names, for two daemons during an upgrade
@@ -19,7 +20,8 @@ struct Settings {
   std::string cdi_dir = "/var/run/cdi";
   std::string device_info_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
 
-  static constexpr const char* kDefaultPools[] = {"/etc/barewire/pools.json", "/etc/pcidp/config.json"};
+  static constexpr const char* kDefaultPools[] = {"/etc/barewire/pools.json", "/run/barewire/pools.json",
+                                                  "/etc/pcidp/config.json"};
 
   /// The plugin watcher's. Source: kubelet's --root-dir; pkg/kubelet/config/defaults.go.
   std::string registry() const { return directory + "/plugins_registry"; }

@@ -11,6 +11,7 @@
 
 namespace barewire::ipam::dhcp {
 
+/// Goes by the interface's number, so a pod may rename it. The descriptor is closed with it. Of one thread.
 class PacketSocket {
  public:
   struct Received {

@@ -77,7 +77,7 @@ class Value {
   std::variant<Set, Map> content_;
 };
 
-/// Columns of one row by name.
+/// Columns of one row by name. What was not selected is not there, which at() says.
 class Row {
  public:
   using Columns = std::map<std::string, Value, std::less<>>;

@@ -19,9 +19,9 @@ namespace barewire::standard {
 
 /// Attributes of a bond; absent: the kernel's default. Source: Documentation/networking/bonding.rst.
 struct BondSettings {
-  std::uint8_t mode = 0;
-  std::uint32_t miimon = 0;  ///< milliseconds between looks at the links' carriers
-  std::uint8_t fail_over_mac = 0;
+  std::uint8_t mode = 0;           ///< the kernel's number: 0 balance-rr to 6 balance-alb
+  std::uint32_t miimon = 0;        ///< milliseconds between looks at the links' carriers
+  std::uint8_t fail_over_mac = 0;  ///< 0 none, 1 active, 2 follow
   std::optional<std::uint8_t> all_slaves_active{}, tlb_dynamic_lb{}, xmit_hash_policy{};
 
   /// IFLA_BOND_*.

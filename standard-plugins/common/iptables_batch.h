@@ -30,9 +30,9 @@ class IptablesBatch {
 
   IptablesBatch& require(const std::string& chain, const Words& rule);  ///< or nothing of this batch happens
   IptablesBatch& make_chain(const std::string& chain);                  ///< one that is there is emptied
-  IptablesBatch& append(const std::string& chain, const Words& rule);
+  IptablesBatch& append(const std::string& chain, const Words& rule);   ///< behind what is there
   IptablesBatch& remove(const std::string& chain, const Words& rule);
-  IptablesBatch& remove_chain(const std::string& chain);
+  IptablesBatch& remove_chain(const std::string& chain);  ///< which must be empty, and jumped to by nothing
 
   /// False when a rule or chain that a line speaks of is perhaps not there: nothing has changed then. Throws
   /// Error{kernel} when the command failed otherwise, IptablesUnsupported where it can do nothing at all.

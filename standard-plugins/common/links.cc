@@ -13,6 +13,7 @@
 #include "core/fd.h"
 #include "core/kernel/attributes.h"
 #include "core/kernel/new_link.h"
+#include "core/kernel/sysfs.h"
 #include "standard-plugins/common/pod_veth.h"
 
 namespace barewire::standard {
@@ -71,7 +72,7 @@ void create_bridge(NlSocket& host, const BridgeSettings& settings) {
 /// net/bridge/br_stp_if.c br_stp_recalculate_bridge_id.
 bool follows_its_ports(const Link& bridge) {
   constexpr char kSet = '3';
-  const auto type = read_file(fmt::format("/sys/class/net/{}/addr_assign_type", bridge.name));
+  const auto type = kernel::Sysfs("/sys").read(fmt::format("class/net/{}/addr_assign_type", bridge.name));
   return bridge.mac && !bridge.mac->is_zero() && !(type && type->starts_with(kSet));
 }
 

@@ -31,7 +31,8 @@ TEST_F(Completion, KnowsEveryCommandThatHelpShowsAndNoHiddenOne) {
   std::vector<std::string> names;
   for (const CommandWords& command : words_of(*app_)) names.push_back(command.name);
   EXPECT_THAT(names, ElementsAre("status", "list", "show", "check", "repair", "gc", "explain", "validate", "provision",
-                                 "reserve", "unreserve", "doctor", "ovs", "report", "completion"));
+                                 "plan", "apply", "reserve", "unreserve", "doctor", "ovs", "report", "history", "why",
+                                 "who", "metrics", "completion"));
 }
 
 TEST_F(Completion, EveryScriptHoldsEveryCommandAndOption) {

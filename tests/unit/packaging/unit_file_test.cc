@@ -2,6 +2,7 @@
 /// The unit files for systemd: it understands them, and they leave no more open than they say.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/fd.h"
@@ -65,9 +66,13 @@ TEST_P(UnitFile, SaysWhyEachRightIsNeeded) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Installed, UnitFile,
-                         ::testing::Values(Unit{"barewired.service", "55"}, Unit{"cni-dhcp.service", "48"}),
+                         ::testing::Values(Unit{"barewired.service", "55"}, Unit{"cni-dhcp.service", "48"},
+                                           Unit{"barewire-apply.service", "35"}),
                          [](const auto& parameter) {
-                           return std::string(parameter.param.name).substr(0, 4) == "bare" ? "barewired" : "cni_dhcp";
+                           std::string name = parameter.param.name;
+                           name.resize(name.rfind('.'));
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
                          });
 
 }  // namespace

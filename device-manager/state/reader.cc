@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files, and what only all of them together show.
+#include "device-manager/state/reader.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/cni/known_keys.h"
+#include "core/text.h"
+#include "core/trusted_file.h"
+#include "device-manager/state/keys.h"
+
+namespace barewire::declared {
+namespace {
+
+Error refuse(const std::string& path, std::string_view why) {
+  return Error(Error::Code::config, fmt::format("the declaration {} cannot be used: {}", path, why));
+}
+
+/// The key that is most likely meant; of short ones, which meant_by leaves alone, one with the same letters.
+std::optional<std::string> meant(std::string_view written, const std::vector<std::string_view>& known) {
+  if (auto found = cni::meant_by(written, known)) return found;
+  const auto letters = [](std::string_view word) {
+    std::string sorted = to_lower(word);
+    std::sort(sorted.begin(), sorted.end());
+    // "vf" and "vfs" are one word.
+    if (const auto plural = sorted.find('s'); plural != std::string::npos) sorted.erase(plural, 1);
+    return sorted;
+  };
+  const auto same = std::find_if(known.begin(), known.end(),
+                                 [&](std::string_view each) { return letters(each) == letters(written); });
+  return same == known.end() ? std::nullopt : std::optional(std::string(*same));
+}
+
+void tell_unknown(std::vector<Problem>& problems, const JsonView& value, const std::string& key, const Keys& keys) {
+  std::vector<std::string_view> known;
+  for (const auto& [name, reader] : keys) known.push_back(name);
+  const auto nearest = meant(key, known);
+  attempt(problems, [&] {
+    value.reject(nearest ? fmt::format("a known key: is \"{}\" meant?", *nearest) : "a known key",
+                 fmt::format("known there: {}; letter case counts", fmt::join(known, ", ")));
+  });
+}
+
+Reader not_done(std::string_view instead) {
+  return [text = std::string(instead)](const JsonView& value) {
+    value.reject("nothing, since Barewire does not do this from a declaration", text);
+  };
+}
+
+template <typename T>
+void require_once(Declaration& declaration, std::map<T, std::string>& seen, const T& value, const std::string& place,
+                  const std::string& what) {
+  const auto [first, is_new] = seen.emplace(value, place);
+  if (is_new) return;
+  declaration.problems.push_back({fmt::format("{}: {} is declared at {} already", place, what, first->second), {}});
+}
+
+}  // namespace
+
+void attempt(std::vector<Problem>& problems, const std::function<void()>& read) {
+  try {
+    read();
+  } catch (const Error& error) {
+    problems.push_back({error.what(), error.hint()});
+  }
+}
+
+void read_keys(std::vector<Problem>& problems, const JsonView& view, const Keys& keys) {
+  attempt(problems, [&] {
+    for (const auto& [key, value] : view.members()) {
+      if (key == "comment") continue;
+      const auto known =
+          std::find_if(keys.begin(), keys.end(), [&wanted = key](const auto& each) { return each.first == wanted; });
+      if (known == keys.end())
+        tell_unknown(problems, value, key, keys);
+      else
+        attempt(problems, [&, &member = value] { known->second(member); });
+    }
+  });
+}
+
+void add_file(Declaration& declaration, const std::string& path, std::string_view bytes) {
+  declaration.files.push_back(path);
+  attempt(declaration.problems, [&] {
+    const auto document = parse_json(bytes, path);
+    const JsonView root(document, path + ": key");
+    read_keys(declaration.problems, root,
+              {{"nics",
+                [&](const JsonView& nics) {
+                  for (const JsonView& each : nics.array("a list of NICs"))
+                    declaration.nics.push_back(parse_nic(declaration.problems, each, path));
+                }},
+               {"$schema", [](const JsonView& schema) { schema.string(); }},
+               {"bridges", not_done("make bridges with ovs-vsctl, and name them in networks of the plugin \"ovs\"")},
+               {"rdma", not_done("`rdma system set netns exclusive` of iproute2 sets the RDMA mode")}});
+  });
+}
+
+void check_together(Declaration& declaration) {
+  std::map<std::string, std::string> pools, selectors;
+  std::map<MacAddress, std::string> macs;
+  for (const Nic& nic : declaration.nics) {
+    for (const Selector& selector : nic.selectors)
+      require_once(declaration, selectors, selector.text(), nic.place(), "the NIC with " + selector.text());
+    for (const VfGroup& group : nic.groups) {
+      const std::string place = fmt::format("{}: {}", nic.file, group.key);
+      if (!group.pool.empty()) require_once(declaration, pools, group.pool, place, "pool " + group.pool);
+      for (const MacAddress& mac : group.macs)
+        require_once(declaration, macs, mac, place, fmt::format("MAC address {}", mac.text()));
+    }
+  }
+}
+
+Declaration read_declaration(const std::string& file) {
+  Declaration declaration;
+  const auto add = [&](const std::string& path) {
+    attempt(declaration.problems, [&] {
+      if (const auto bytes = read_trusted(path, refuse)) add_file(declaration, path, *bytes);
+    });
+  };
+  add(file);
+  bool has_more = false;
+  attempt(declaration.problems, [&] {
+    const std::string more = directory_beside(file);
+    has_more = is_trusted_directory(more, refuse);
+    if (!has_more) return;
+    for (const std::string& each : list_json_files(more, refuse)) add(each);
+  });
+  // Who may write the directory may put another file into the place; where there is none, nothing was declared.
+  if (!declaration.is_empty() || has_more)
+    attempt(declaration.problems, [&] { is_trusted_directory(directory_of(file), refuse); });
+  check_together(declaration);
+  return declaration;
+}
+
+}  // namespace barewire::declared
