@@ -78,6 +78,8 @@ Opened open_current(const std::string& directory) {
   constexpr int kAppend = O_WRONLY | O_APPEND | O_CREAT;
   Opened opened = open_ours(current(directory), kAppend);
   if (opened.fd) return opened;
+  // What is above our own may be others' as well: /var/lib/cni.
+  if (directory.ends_with(kBelow)) make_directories(directory.substr(0, directory.rfind(kBelow)));
   make_directories(directory, 0700);
   return open_ours(current(directory), kAppend);
 }
