@@ -61,6 +61,7 @@ void apply_asked_gateways(const cni::Request& request, std::vector<cni::IpConfig
     const auto gateway = IpAddress::parse(asked.text);
     if (!gateway) asked.reject("an IP address");
     for (cni::IpConfig& ip : ips)
+      // Of several addresses, those in whose subnet it is.
       if (ip.address.contains(*gateway)) ip.gateway = gateway;
   }
 }

@@ -36,6 +36,7 @@ vf::Settings settings_of(const cni::Request& request, const std::string& device)
 /// What the configuration asks for, and the VF has, goes back to what drivers begin with; the rest stays. Source:
 /// ip-link(8), "vf".
 VfInfo without(const vf::Settings& settings, VfInfo info) {
+  // Zero takes the admin MAC away: the VF chooses its own again.
   if (settings.mac && info.mac == settings.mac) info.mac = MacAddress();
   if (settings.vlan && info.vlan == settings.vlan->id) {
     info.vlan = 0;

@@ -56,6 +56,7 @@ void warn(Session& session, const journal::History& history) {
     text += fmt::format("barewire: {} lines of the journal are torn or damaged and left out\n", history.damaged);
   for (const std::string& problem : history.problems) text += fmt::format("barewire: {}\n", printable(problem));
   if (!text.empty()) write_all(STDERR_FILENO, text, "standard error");
+  // Torn lines alone are none: every crash may leave one.
   if (!history.problems.empty()) session.exit = Exit::problems;
 }
 

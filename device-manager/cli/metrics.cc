@@ -25,6 +25,7 @@ void run(Session& session, const Options& options) {
     write_file_atomically(options.output, page, Durability::until_reboot, 0644);
   std::string text;
   for (const std::string& problem : problems) text += fmt::format("barewire: {}\n", printable(problem));
+  // Beside the page and not in it, which a program reads.
   if (text.empty()) return;
   write_all(STDERR_FILENO, text, "standard error");
   session.exit = Exit::problems;

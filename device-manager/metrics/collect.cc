@@ -100,6 +100,7 @@ void write_pfs(Exposition& page, Look& look) {
   for (const vf::Pf& pf : look.pfs) page.sample({{"pf", name_of(pf)}, {"pciAddr", pf.pci.address}}, pf.total_vfs);
   page.family("barewire_pf_carrier", Type::gauge, "Whether the PF has a carrier.");
   for (const vf::Pf& pf : look.pfs)
+    // Left out where the netdev is not here: not known is not "no carrier".
     if (pf.link) page.sample({{"pf", name_of(pf)}, {"pciAddr", pf.pci.address}}, pf.link->carrier ? 1 : 0);
   const auto samples = sample_vfs(look);
   for (const Counter& counter : kCounters) {

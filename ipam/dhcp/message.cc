@@ -44,6 +44,7 @@ void put_address(Bytes& bytes, std::size_t at, const IpAddress& address) {
 bool read_options(View field, std::map<std::uint8_t, Bytes>& options) {
   for (std::size_t at = 0; at < field.size();) {
     const std::uint8_t code = field[at++];
+    // The one option, with the end, that has no length.
     if (code == kPad) continue;
     if (code == kEnd) return true;
     if (at == field.size()) return false;

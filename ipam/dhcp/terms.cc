@@ -130,6 +130,7 @@ cni::Dns dns_of(const Message& ack) {
 /// Source: RFC 2131 §4.4.5: half of the lease and seven eighths of it; the reference plugin takes 85 %, and so do we.
 void read_times(const Message& ack, Terms& terms) {
   const auto told = ack.number(kLeaseTime);
+  // A lease without end is never renewed, and has no times.
   if (told == kForever) return;
   const seconds lease = std::max(told ? seconds(*told) : kDefaultLease, kShortest);
   terms.lease = lease;

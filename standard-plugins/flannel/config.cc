@@ -149,6 +149,7 @@ json::object delegate_config(const cni::NetConf& conf, const FlannelConfig& conf
   json::object delegate = config.delegate;
   delegate["name"] = conf.name;
   delegate["cniVersion"] = conf.cni_version.text();
+  // As the reference: what the delegate says itself has the last word.
   set_default(delegate, "type", "bridge");
   set_default(delegate, "ipMasq", !subnet.masquerades);  // one of the two does it
   set_default(delegate, "mtu", subnet.mtu);
