@@ -37,7 +37,10 @@ NicFacts igb(std::uint32_t vfs, const std::string& address = "0000:01:00.0", con
   facts.base.pf.link = link_called(name);
   facts.base.pf.total_vfs = 7;
   for (std::uint32_t id = 0; id < vfs; ++id) {
-    vf::Vf vf{.id = id, .pci = {.driver = "igbvf"}, .link = link_called("v")};
+    vf::Vf vf;
+    vf.id = id;
+    vf.pci.driver = "igbvf";
+    vf.link = link_called("v");
     vf.info = kernel::VfInfo{.id = id, .spoof_check = true, .trust = false};
     facts.base.pf.vfs.push_back(vf);
   }
