@@ -176,15 +176,16 @@ std::vector<Section> describe_vf(const manager::PfEntry& pf, const manager::VfEn
 std::string render(const std::vector<Section>& sections, const Terminal& terminal) {
   std::size_t width = 0;
   for (const Section& section : sections) {
-    for (const auto& [name, value] : section.lines) width = std::max(width, display_width(name));
+    for (const auto& [name, value] : section.lines) width = std::max(width, display_width(printable(name)));
   }
   std::string text;
   for (const Section& section : sections) {
     if (!text.empty()) text += "\n";
     text += terminal.paint(printable(section.title), Style::bold) + "\n";
     for (const auto& [name, value] : section.lines) {
-      const std::string padding(width - display_width(name) + 2, ' ');
-      text += "  " + terminal.paint(name, Style::dim) + padding + (value.empty() ? "-" : printable(value)) + "\n";
+      const std::string padding(width - display_width(printable(name)) + 2, ' ');
+      text += "  " + terminal.paint(printable(name), Style::dim) + padding + (value.empty() ? "-" : printable(value)) +
+              "\n";
     }
   }
   return text;

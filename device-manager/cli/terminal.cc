@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "core/utf8.h"
+
 namespace barewire::cli {
 namespace {
 
@@ -88,10 +90,14 @@ std::string shorten(std::string_view text, std::size_t width, bool utf8) {
 }
 
 std::string printable(std::string_view text) {
-  std::string result(text);
+  // Bytes that are no text may be an 8-bit control to a terminal (0x9B begins an escape sequence).
+  std::string result = escape_bytes(text);
   std::replace_if(
       result.begin(), result.end(),
       [](char c) { return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) == 0x7F; }, '?');
+  // So may U+0080 to U+009F, which UTF-8 writes as 0xC2 and one byte more. Source: ECMA-48, C1 set.
+  for (std::size_t at = result.find('\xC2'); at != std::string::npos; at = result.find('\xC2', at + 1))
+    if (at + 1 < result.size() && static_cast<unsigned char>(result[at + 1]) <= 0x9F) result.replace(at, 2, "?");
   return result;
 }
 

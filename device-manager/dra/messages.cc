@@ -4,6 +4,7 @@
 #include "device-manager/dra/messages.h"
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "proto/dra.pb.h"
 
 namespace barewire::dra {
@@ -50,7 +51,9 @@ std::string encode_health(const std::vector<DeviceHealth>& devices, std::int64_t
     device->set_health(each.healthy ? ::dra::HEALTHY : ::dra::UNHEALTHY);
     device->set_last_updated_time(now);
     device->set_health_check_timeout_seconds(valid_for);
-    device->set_message(each.message.substr(0, kLongestMessage));
+    // A string of proto3 is UTF-8 to its end, or kubelet refuses the whole message. What a cut leaves of a character
+    // becomes one of up to three bytes.
+    device->set_message(replace_bytes(each.message.substr(0, kLongestMessage - 2)));
   }
   return message.SerializeAsString();
 }

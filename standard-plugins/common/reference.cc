@@ -206,8 +206,10 @@ bool has_reference_parts(const state::AttachmentId& id) {
       if (has_legacy_chain(v4, kNat, chain)) return true;
   if (nft::chain_use(socket, {nft::Family::bridge, kNat}, spoof_chain(id))) return true;
   if (has_marked(masquerade_table(), kMasqueradeChain, is_masquerade_of(id))) return true;
+  // A pod whose mappings all name an address of the node has none in "hostports".
   for (const nft::Family family : kFamilies)
-    if (has_marked(mapping_table(family), kMappingChains[0], is_mapping_of(id))) return true;
+    for (const char* chain : kMappingChains)
+      if (has_marked(mapping_table(family), chain, is_mapping_of(id))) return true;
   kernel::NlSocket host;
   return kernel::find_link(host, reference_ifb_name(id)).has_value();
 }

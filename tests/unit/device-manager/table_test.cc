@@ -89,6 +89,18 @@ TEST(Table, ControlCharactersInNamesNeverReachTheTerminal) {
   EXPECT_EQ(table.render({}), "POD\nevil?[2J?pod\n");
 }
 
+TEST(Printable, LeavesTextAndTakesEveryControl) {
+  EXPECT_EQ(printable("é — \xC2\xA0"), "é — \xC2\xA0");
+  EXPECT_EQ(printable("a\xC2\x9B"
+                      "2J"),
+            "a?2J")
+      << "U+009B begins an escape sequence as ESC [ does";
+  EXPECT_EQ(printable("a\x9B"
+                      "2J\x7F"),
+            "a\\x9b2J?")
+      << "so does the byte, to a terminal of 8 bits";
+}
+
 TEST(Shorten, CountsCharactersAndNotBytes) {
   EXPECT_EQ(shorten("éèê", 3, true), "éèê");
   EXPECT_EQ(shorten("éèêë", 3, true), "éè…");
