@@ -162,7 +162,8 @@ MetricsServer::MetricsServer(const ListenAddress& address, Sources sources) : so
   make_room_for_descriptors();
   // The library would listen on every address of a port that is given alone.
   const SocketAddress where = socket_address(address);
-  const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG | (where.is_v6 ? MHD_USE_IPv6 : 0U);
+  unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG;
+  if (where.is_v6) flags |= MHD_USE_IPv6;
   // The logger first: the library may have something to say of the options that follow.
   server_ = MHD_start_daemon(flags, address.port, nullptr, nullptr, on_request, this,  //
                              MHD_OPTION_EXTERNAL_LOGGER, drop_message, nullptr,        //
