@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plugins ovs and userspace: their operations. One set of them, told apart by whose keys are read.
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
 #include "core/cni/delegate.h"
 #include "core/cni/fallback.h"
 #include "core/cni/life.h"
@@ -69,6 +72,20 @@ void status(const cni::Request& request, Node& node, std::string_view plugin) {
   cni::ipam_status(request, node);
 }
 
+/// A bridge may be left to the device, which the runtime brings: any address stands in for it.
+void validate(const cni::Request& request, std::string_view plugin) {
+  const JsonView root = request.conf.root();
+  if (root.has("bridge") || root.has("deviceID") || root.has("pciBusID") || request.conf.runtime_config("deviceID")) {
+    OvsConfig::parse(request, plugin);
+    return;
+  }
+  boost::json::object config = root.value().as_object();
+  config["deviceID"] = "0000:00:00.0";
+  cni::Request with_device = request;
+  with_device.conf = cni::NetConf::parse(boost::json::serialize(config));
+  OvsConfig::parse(with_device, plugin);
+}
+
 }  // namespace
 
 }  // namespace ovs
@@ -81,7 +98,7 @@ const cni::Plugin kOvs{
     .check = [](const cni::Request& request, Node& node) { ovs::check(request, node, ovs::kPlugin); },
     .gc = [](const cni::Request& request, Node& node) { ovs::gc(request, node, ovs::kPlugin); },
     .status = [](const cni::Request& request, Node& node) { ovs::status(request, node, ovs::kPlugin); },
-    .validate = [](const cni::Request& request) { ovs::OvsConfig::parse(request, ovs::kPlugin); }};
+    .validate = [](const cni::Request& request) { ovs::validate(request, ovs::kPlugin); }};
 
 const cni::Plugin kUserspace{
     .name = ovs::kUserspacePlugin,

@@ -54,6 +54,12 @@ TEST(Validate, LeavesToTheRuntimeWhatItWillGive) {
               ElementsAre(AllOf(HasSubstr("E sriov"), HasSubstr("vlanQoS"))));
 }
 
+TEST(Validate, LeavesTheBridgeToTheDeviceOfTheRuntime) {
+  EXPECT_THAT(lines(R"({"cniVersion":"1.0.0","name":"blue","type":"ovs","vlan":10})"), IsEmpty());
+  EXPECT_THAT(lines(R"({"cniVersion":"1.0.0","name":"blue","type":"ovs","vlan":5000})"),
+              ElementsAre(AllOf(HasSubstr("E ovs"), HasSubstr("vlan"))));
+}
+
 TEST(Validate, EveryPluginReadsItsKeysWithoutAPod) {
   for (const cni::Plugin& plugin : plugin_table().all())
     EXPECT_TRUE(plugin.validate != nullptr || plugin.name == "loopback" || plugin.name == "dummy") << plugin.name;
