@@ -114,6 +114,19 @@ Totals parse_totals(std::string_view text) {
   }
 }
 
+namespace {
+
+/// As they were counted last, without the lock: the file is replaced whole.
+Totals kept_totals(const std::string& path) {
+  try {
+    return parse_totals(read_file(path).value_or(""));
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
 Totals update_totals(const std::string& directory, std::vector<std::string>& problems) {
   Totals totals;
   struct stat status {};
@@ -132,6 +145,8 @@ Totals update_totals(const std::string& directory, std::vector<std::string>& pro
       write_file_atomically(path, text, Durability::until_reboot, 0600);
   } catch (const Error& error) {
     problems.emplace_back(error.what());
+    // What was counted before is still true; a counter that goes back to 0 reads as a restart.
+    return kept_totals(path);
   }
   return totals;
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/state/lock.h"
 #include "tests/support/fake_sysfs.h"
 
 namespace barewire::metrics {
@@ -96,6 +97,16 @@ TEST_F(KeptTotals, NeverGoDownWhenTheJournalIsTurnedOver) {
   }
   EXPECT_LT(journal::read(directory()).events.size(), written);
   EXPECT_THAT(problems_, IsEmpty());
+}
+
+TEST_F(KeptTotals, StayWhatTheyWereWhileAnotherCounts) {
+  journal::record({.network = "a"});
+  EXPECT_EQ(count(), 1U);
+  const auto other =
+      state::FileLock::acquire(directory() + "/totals.lock", "the totals of the journal", std::chrono::seconds(1));
+  journal::record({.network = "a"});
+  EXPECT_EQ(count(), 1U) << "a counter that goes back reads as a restart";
+  EXPECT_EQ(problems_.size(), 1U);
 }
 
 }  // namespace
