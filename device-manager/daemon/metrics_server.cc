@@ -11,8 +11,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "device-manager/metrics/exposition.h"
 
 namespace barewire::daemon {
@@ -46,16 +51,11 @@ std::optional<std::pair<std::string_view, std::string_view>> split(std::string_v
   return std::pair(text.substr(0, end), text.substr(end + 1));
 }
 
-bool is_localhost(std::string_view host) {
-  constexpr std::string_view kName = "localhost";
-  return host.size() == kName.size() && std::equal(host.begin(), host.end(), kName.begin(), [](char a, char b) {
-           return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
-         });
-}
-
 /// The answer of a request that has come in whole. Source: libmicrohttpd(3), MHD_AccessHandlerCallback.
 MHD_Result on_request(void* server, MHD_Connection* connection, const char* path, const char* method, const char*,
-                      const char*, std::size_t* body_size, void** state) {
+                      const char*,
+                      std::size_t* body_size,  // NOLINT(readability-non-const-parameter): the type of the library
+                      void** state) {
   // Called once when the headers are there, and again with the body: only then may be answered.
   static int headers_seen;
   const bool may_have_body = std::strcmp(method, "GET") != 0 && std::strcmp(method, "HEAD") != 0;
@@ -89,7 +89,7 @@ MHD_Result on_request(void* server, MHD_Connection* connection, const char* path
 void make_room_for_descriptors() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
-  const rlim_t wanted = std::min<rlim_t>(limit.rlim_max, 2 * kMostConnections);
+  const rlim_t wanted = std::min<rlim_t>(limit.rlim_max, rlim_t{2} * kMostConnections);
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = wanted;
   ::setrlimit(RLIMIT_NOFILE, &limit);
@@ -145,7 +145,7 @@ ListenAddress parse_listen_address(std::string_view text) {
   const auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
   if (port_text.empty() || error != std::errc() || end != port_text.data() + port_text.size())
     throw wrong_address(text);
-  if (host == "127.0.0.1" || is_localhost(host)) return {"127.0.0.1", port};
+  if (host == "127.0.0.1" || equal_ignoring_case(host, "localhost")) return {"127.0.0.1", port};
   if (host == "::1") return {"::1", port};
   throw wrong_address(text);
 }
@@ -155,7 +155,7 @@ bool is_own_host(std::string_view host) {
   if (!parts) return false;
   const auto [name, port] = *parts;
   if (!std::all_of(port.begin(), port.end(), [](char each) { return each >= '0' && each <= '9'; })) return false;
-  return name == "127.0.0.1" || name == "::1" || is_localhost(name);
+  return name == "127.0.0.1" || name == "::1" || equal_ignoring_case(name, "localhost");
 }
 
 MetricsServer::MetricsServer(const ListenAddress& address, Sources sources) : sources_(std::move(sources)) {

@@ -13,7 +13,8 @@ SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PLAIN_SWITCH = "/usr/lib/openvswitch-switch/ovs-vswitchd"
 STATE = ["/run/barewire/attachments", "/run/barewire/devices", "/var/lib/cni"]
 # Counters and hints that stay when pods go, by design; tests/support/node_snapshot.h leaves out the same.
-STAYING_FILES = re.compile(r"/(last_reserved_ip\.\d+|lock|[^/]*\.lock|[^/]*index[^/]*)$")
+# The journal tells of calls after the pods are gone: that is what it is for.
+STAYING_FILES = re.compile(r"/(last_reserved_ip\.\d+|lock|[^/]*\.lock|[^/]*index[^/]*|journal/[^/]*)$")
 TABLES = {"Bridge": "name,ports,mirrors", "Port": "name,tag,interfaces,qos,external_ids", "QoS": "type,queues",
           "Interface": "name,type,external_ids", "Queue": "other_config", "Mirror": "name"}
 
