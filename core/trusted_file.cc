@@ -58,7 +58,7 @@ bool is_trusted_directory(const std::string& path, const Refusal& refuse) {
 std::vector<std::string> list_json_files(const std::string& directory, const Refusal& refuse) try {
   std::vector<std::string> files;
   for (const std::string& name : list_directory(directory))
-    if (name.ends_with(".json") && !name.starts_with('.')) files.push_back(directory + "/" + name);
+    if (name.ends_with(".json") && !name.starts_with('.')) files.push_back(fmt::format("{}/{}", directory, name));
   std::sort(files.begin(), files.end());
   return files;
 } catch (const Error& error) {
