@@ -44,6 +44,7 @@ class Value {
   /// The empty set.
   Value() = default;
   template <typename T>
+  // NOLINTNEXTLINE(bugprone-forwarding-reference-overload): copies and moves of a Value are excluded
   requires std::constructible_from<Atom, T> &&(!std::same_as<std::remove_cvref_t<T>, Value>)Value(T&& atom)
       : content_(Set{Atom(std::forward<T>(atom))}) {}  // NOLINT: an atom is a value
   /// In any order; what stands in it twice is kept once.
