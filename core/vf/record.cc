@@ -6,6 +6,8 @@
 #include <boost/json/value.hpp>
 #include <limits>
 
+#include "core/text.h"
+
 namespace barewire::vf {
 
 namespace json = boost::json;
@@ -242,10 +244,8 @@ std::optional<kernel::VfLinkState> parse_link_state(std::string_view text) {
 
 std::optional<kernel::VlanProto> parse_vlan_proto(std::string_view text) {
   // The peer takes any case here, and in no other word.
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   for (const kernel::VlanProto proto : {kernel::VlanProto::dot1q, kernel::VlanProto::dot1ad})
-    if (word(proto) == lower) return proto;
+    if (equal_ignoring_case(word(proto), text)) return proto;
   return std::nullopt;
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire explain`: whether the node's policy allows what a configuration asks for, and what each plugin's ADD would
 /// do. Nothing is opened for writing and no lock is taken: what is foretold holds for this moment.
-#include <unistd.h>
-
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -10,7 +8,6 @@
 
 #include "core/cni/guard.h"
 #include "core/cni/plugin.h"
-#include "core/fd.h"
 #include "core/json_view.h"
 #include "core/policy/file.h"
 #include "device-manager/cli/session.h"
@@ -28,17 +25,10 @@ struct Options {
   std::string output = "text";
 };
 
-std::string read_config(const std::string& path) {
-  if (path == "-") return read_all(STDIN_FILENO, "standard input");
-  const auto bytes = read_file(path);
-  if (bytes) return *bytes;
-  throw Error(Error::Code::io, fmt::format("there is no file {}", path), "- reads standard input");
-}
-
 /// As a runtime would send it to each plugin: of a list, with the list's name and version.
 std::vector<json::object> plugin_configs(const Options& options) {
   const std::string& path = options.config;
-  const json::value document = parse_json(read_config(path), path == "-" ? "standard input" : path);
+  const json::value document = parse_json(read_input(path), path == "-" ? "standard input" : path);
   const JsonView view(document);
   std::vector<json::object> configs;
   if (!view.has("plugins")) {

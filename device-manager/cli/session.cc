@@ -18,6 +18,13 @@ void Session::print_json(const boost::json::value& value) const {
   print(manager::pretty(value));
 }
 
+std::string read_input(const std::string& path) {
+  if (path == "-") return read_all(STDIN_FILENO, "standard input");
+  auto bytes = read_file(path);
+  if (!bytes) throw Error(Error::Code::io, fmt::format("there is no file {}", path), "- reads standard input");
+  return std::move(*bytes);
+}
+
 std::string error_text(const Error& error) {
   std::string text = fmt::format("barewire: {}\n", printable(error.what()));
   if (!error.hint().empty()) text += fmt::format("          {}\n", printable(error.hint()));

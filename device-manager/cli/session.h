@@ -37,6 +37,9 @@ struct Session {
   void print_json(const boost::json::value& value) const;
 };
 
+/// The file, or standard input for "-". Throws Error{io}.
+std::string read_input(const std::string& path);
+
 /// "barewire: <what>" and, on a line of its own, the hint. For stderr.
 std::string error_text(const Error& error);
 /// `refused` for the codes that are thrown before anything is changed (held, unsupported_by_nic, config, environment),

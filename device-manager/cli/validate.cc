@@ -2,11 +2,8 @@
 /// `barewire validate`: what is wrong with network configurations, all of it at once, before a pod needs them.
 #include "device-manager/validate/validate.h"
 
-#include <unistd.h>
-
 #include <boost/json/array.hpp>
 
-#include "core/fd.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/snapshot_json.h"
 
@@ -27,19 +24,12 @@ struct Checked {
   Verdict verdict;
 };
 
-std::string read(const std::string& path) {
-  if (path == "-") return read_all(STDIN_FILENO, "standard input");
-  auto bytes = read_file(path);
-  if (!bytes) throw Error(Error::Code::io, fmt::format("there is no file {}", path), "- reads standard input");
-  return std::move(*bytes);
-}
-
 /// A file that cannot be read is a finding too: the others are still looked at.
 std::vector<Checked> check_file(const std::string& path, const cni::PluginTable& plugins) {
   const std::string name = path == "-" ? "standard input" : path;
   std::vector<Checked> checked;
   try {
-    for (const manager::Document& document : manager::split_documents(read(path), name))
+    for (const manager::Document& document : manager::split_documents(read_input(path), name))
       checked.push_back({name, manager::validate(document, plugins)});
   } catch (const Error& error) {
     checked.push_back({name, {"", {}, {{Finding::Severity::error, "", error.what(), error.hint()}}}});

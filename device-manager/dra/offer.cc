@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "core/kernel/devlink.h"
+#include "core/text.h"
 #include "core/vf/inventory.h"
 #include "core/vf/representor.h"
 #include "hw-profiles/nic.h"
@@ -117,11 +118,9 @@ NicFacts find_facts(const Node& node, vf::Host& host, const std::string& pf_addr
 
 /// The API takes DNS labels (RFC 1123): lower case, digits and '-', 63 of them.
 std::string label_of(const std::string& id) {
-  std::string label = id;
-  for (char& c : label) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  std::string label = to_lower(id);
+  for (char& c : label)
     if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))) c = '-';
-  }
   return label.substr(0, 63);
 }
 

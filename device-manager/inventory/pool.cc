@@ -6,17 +6,13 @@
 #include <algorithm>
 
 #include "core/kernel/pci.h"
+#include "core/text.h"
 
 namespace barewire::inventory {
 namespace {
 
 bool is_asked_for(const std::vector<std::string>& wanted, const std::string& value) {
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 /// Of several ranges of one PF any will do.
