@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/fd.h"
+#include "device-manager/kubelet/registration.h"
 
 namespace barewire::dra {
 
@@ -111,21 +112,12 @@ RpcMethods Endpoint::registration_methods() {
       driver_,
       paths_.service,
       {"v1.DRAPlugin", "v1beta1.DRAPlugin", "v1.DRAResourceHealth", "v1alpha1.DRAResourceHealth"}};
-  // Answered on gRPC's own thread: kubelet waits for 1 s, and the driver's may be waiting for a lock.
-  methods.unary["/pluginregistration.Registration/GetInfo"] = [info](const std::string&,
-                                                                     const RpcMethods::Reply& reply) {
-    reply({RpcCode::ok, kubelet::encode_info(info), {}});
-  };
-  methods.unary["/pluginregistration.Registration/NotifyRegistrationStatus"] =
-      [this, alive = std::weak_ptr(alive_)](const std::string& request, const RpcMethods::Reply& reply) {
-        handlers_.post([this, alive, request, reply] {
-          if (!alive.lock()) return;
-          reply(answer([&] {
-            handlers_.on_registered(kubelet::decode_status(request));
-            return std::string();
-          }));
-        });
-      };
+  kubelet::add_registration(methods, info,
+                            [this, alive = std::weak_ptr(alive_)](const kubelet::RegistrationStatus& status) {
+                              handlers_.post([this, alive, status] {
+                                if (alive.lock()) handlers_.on_registered(status);
+                              });
+                            });
   return methods;
 }
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "device-manager/kubelet/registration.h"
+
 namespace barewire::kubelet {
 namespace {
 
@@ -68,7 +70,7 @@ void Resource::add_stream(const std::shared_ptr<RpcStream>& stream) {
   stream->write(encode_list(devices_));
 }
 
-/// Every request is answered on the handlers' thread, where nothing else is at work on the resource.
+/// What concerns devices is answered on the handlers' thread, where nothing else is at work on the resource.
 RpcMethods Resource::methods() {
   const auto on_thread = [this](auto work) {
     return [this, alive = std::weak_ptr(alive_), work](std::string request, const RpcMethods::Reply& reply) {
@@ -78,8 +80,11 @@ RpcMethods Resource::methods() {
     };
   };
   RpcMethods methods;
-  methods.unary["/v1beta1.DevicePlugin/GetDevicePluginOptions"] =
-      on_thread([](const std::string&) { return encode_options(true); });
+  // Part of the registration, and known: not to wait for a look at the node.
+  methods.unary["/v1beta1.DevicePlugin/GetDevicePluginOptions"] = [](const std::string&,
+                                                                     const RpcMethods::Reply& reply) {
+    reply({RpcCode::ok, encode_options(true), {}});
+  };
   // Not asked for in the options, and part of the service all the same.
   methods.unary["/v1beta1.DevicePlugin/PreStartContainer"] =
       on_thread([](const std::string&) { return std::string(); });
@@ -87,15 +92,13 @@ RpcMethods Resource::methods() {
       [this](const std::string& request) { return encode_preferred(handlers_.prefer(decode_preferred(request))); });
   methods.unary["/v1beta1.DevicePlugin/Allocate"] = on_thread(
       [this](const std::string& request) { return encode_allocate(handlers_.allocate(decode_allocate(request))); });
-  // These two are for the watcher; at the other socket kubelet never calls them.
-  methods.unary["/pluginregistration.Registration/GetInfo"] = on_thread([this](const std::string&) {
-    return encode_info({"DevicePlugin", endpoint_.resource, endpoint_.path, {"v1beta1"}});
-  });
-  methods.unary["/pluginregistration.Registration/NotifyRegistrationStatus"] =
-      on_thread([this](const std::string& request) {
-        handlers_.on_registered(decode_status(request));
-        return std::string();
-      });
+  // For the watcher; at the other socket kubelet never calls them.
+  add_registration(methods, {"DevicePlugin", endpoint_.resource, endpoint_.path, {"v1beta1"}},
+                   [this, alive = std::weak_ptr(alive_)](const RegistrationStatus& status) {
+                     handlers_.post([this, alive, status] {
+                       if (alive.lock()) handlers_.on_registered(status);
+                     });
+                   });
   methods.streams["/v1beta1.DevicePlugin/ListAndWatch"] =
       [this, alive = std::weak_ptr(alive_)](const std::shared_ptr<RpcStream>& stream) {
         handlers_.post([this, alive, stream] {
