@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "core/state/claimed_name.h"
 #include "hw-profiles/loader.h"
 
 namespace barewire::manager {
@@ -90,12 +91,6 @@ hw::LinkLayer link_layer(const vf::Pf& pf) {
   return pf.link && pf.link->arp_type == kInfiniband ? hw::LinkLayer::infiniband : hw::LinkLayer::ethernet;
 }
 
-/// Under what a device is claimed, as an admin calls it: a netdev without a bus address by its name.
-std::string device_text(const std::string& claimed) {
-  constexpr std::string_view kNetdev = "netdev-";
-  return claimed.starts_with(kNetdev) ? claimed.substr(kNetdev.size()) : claimed;
-}
-
 std::vector<OtherAttachment> find_others(const Snapshot& snapshot, const state::Store& store,
                                          const std::vector<state::Attachment>& attachments,
                                          const DriftFinder& find_drift) {
@@ -112,8 +107,8 @@ std::vector<OtherAttachment> find_others(const Snapshot& snapshot, const state::
   for (const state::Attachment& attachment : attachments) {
     if (shown.contains(attachment.id)) continue;
     const auto device = devices.find(store.path_of(attachment.id));
-    OtherAttachment other{attachment, device == devices.end() ? "" : device_text(device->second), std::nullopt,
-                          cni::find_fallback(attachment)};
+    OtherAttachment other{attachment, device == devices.end() ? "" : std::string(state::claimed_name(device->second)),
+                          std::nullopt, cni::find_fallback(attachment)};
     if (find_drift) other.drift = find_drift(attachment);
     others.push_back(std::move(other));
   }

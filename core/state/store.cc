@@ -15,6 +15,7 @@
 #include "core/draft.h"
 #include "core/journal.h"
 #include "core/run_directory.h"
+#include "core/state/claimed_name.h"
 #include "core/state/file_name.h"
 #include "core/state/lock_names.h"
 #include "core/temporary_file.h"
@@ -162,7 +163,7 @@ std::vector<Attachment> Store::list(const std::string& network, Unreadable* unre
 }
 
 bool Store::claim(const std::string& device, const AttachmentId& id) {
-  journal::note_device(device);
+  journal::note_device(claimed_name(device));
   make_run_directory(root_, "devices");
   // Look, remove and make are three calls, and two ADDs that find the same dead claim would both take it.
   const FileLock lock = lock_claims();
@@ -181,7 +182,7 @@ void Store::release(const std::string& device, const AttachmentId& id) {
   const std::string link = fmt::format("{}/devices/{}", root_, file_name(device));
   // Looked at twice: without the lock, to spare it where nothing is to be done, and under it, before the claim goes.
   if (read_symlink(link) != path_of(id)) return;
-  journal::note_device(device);
+  journal::note_device(claimed_name(device));
   const FileLock lock = lock_claims();
   if (read_symlink(link) == path_of(id)) remove_file(link);
 }

@@ -11,6 +11,7 @@
 #include "core/journal.h"
 #include "core/kernel/vf_stats.h"
 #include "core/state/allocation.h"
+#include "core/state/claimed_name.h"
 #include "core/vf/host.h"
 #include "core/vf/inventory.h"
 #include "device-manager/inventory/use.h"
@@ -146,7 +147,7 @@ void write_records(Exposition& page, Look& look) {
   page.sample({}, look.unreadable);
   page.family("barewire_device_attachment", Type::gauge, "One for each device that an attachment holds.");
   for (const auto& [device, holder] : holders_of(look))
-    page.sample({{"pciAddr", device},
+    page.sample({{"pciAddr", std::string(state::claimed_name(device))},
                  {"namespace", holder->pod.name_space},
                  {"pod", holder->pod.name},
                  {"network", holder->id.network},
