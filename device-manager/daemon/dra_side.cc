@@ -69,6 +69,7 @@ DraSide::DraSide(const Node& node, const Options& options, std::shared_ptr<spdlo
         periodic_.set(std::chrono::seconds(options_.interval));
       })),
       retry_(loop.add_timer([this] { api_worker_.post([this] { publish(); }); })),
+      relist_(loop.add_timer([this] { relist(); })),
       pool_file_(options_.kubelet),
       claims_worker_("claims", [log](std::string_view failure) { log->error("serving claims: {}", failure); }),
       api_worker_("api-server", [log](std::string_view failure) { log->error("API server: {}", failure); }) {
@@ -185,11 +186,21 @@ void DraSide::on_registered(const kubelet::RegistrationStatus& status) {
     log_->info("kubelet has registered {}", options_.dra.driver);
   else
     log_->error("kubelet did not register {}: {}", options_.dra.driver, status.error);
-  // It removes the slices of a driver that was gone for 30 s.
+  loop_.post([this] {
+    relist_after_ = kSoon;
+    relist();
+  });
+}
+
+void DraSide::relist() {
   api_worker_.post([this] {
     if (publisher_) publisher_->forget();
     publish();
   });
+  constexpr std::chrono::seconds kLast{32};
+  if (relist_after_ > kLast) return;
+  relist_.set(relist_after_);
+  relist_after_ *= 2;
 }
 
 void DraSide::scan_node() {

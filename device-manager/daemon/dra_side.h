@@ -44,8 +44,12 @@ class DraSide {
   bool begin();
   /// They run on the thread "claims", and have the node looked at afterwards.
   dra::EndpointHandlers handlers();
-  /// A kubelet that registers may have removed the slices of a driver that was gone: they are listed anew.
+  /// Slices are listed anew, now and for a minute.
   void on_registered(const kubelet::RegistrationStatus& status);
+  /// kubelet removes the slices of a driver that was gone, and all when it starts; it does so beside the registration,
+  /// before or after it, once it knows its node and the API server lets it. Source: pkg/kubelet/cm/dra/plugin,
+  /// wipeResourceSlices: tried again after 1 s, 2 s, 4 s; 30 s after a driver went, from 1.33 on.
+  void relist();
   /// Looks, and hands what is for the API server over to its thread as a copy: nothing is shared between the two.
   void scan_node();
   /// To kubelet, for the status of pods. A device that is merely taken is healthy.
@@ -72,6 +76,9 @@ class DraSide {
   EventLoop::Timer& periodic_;
   /// The API server's back-off is over.
   EventLoop::Timer& retry_;
+  /// Kubelet has registered us not long ago.
+  EventLoop::Timer& relist_;
+  std::chrono::milliseconds relist_after_{0};
   /// Of the loop's thread, as the timers are
   bool updating_ = false;
   std::unique_ptr<Claims> claims_;                 ///< of the thread "claims"; nothing before a pool is for claims

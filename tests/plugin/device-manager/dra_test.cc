@@ -39,10 +39,10 @@ class DraTest : public ClaimTest {
     daemon_.reset();
     ClaimTest::TearDown();
   }
-  void start_daemon() {
+  void start_daemon(const std::string& interval = "1") {
     daemon_.emplace(
         command_of(built_program("barewired"),
-                   {"--own-pid-namespace", "--interval", "1", "--grace", "1", "--kubelet", directory_ / "kubelet",
+                   {"--own-pid-namespace", "--interval", interval, "--grace", "1", "--kubelet", directory_ / "kubelet",
                     "--pools", "/run/pools.json", "--kubeconfig", "/run/kubeconfig", "--node-name", "n1"}));
   }
   bool is_served(const std::string& version = "v1") {
@@ -311,6 +311,18 @@ TEST_F(DraTest, AClaimThatWasDeletedWhileNobodyLookedIsTakenBack) {
   EXPECT_TRUE(within(kLong, [&] { return !promise(1); }));
   EXPECT_THAT(records(), IsEmpty());
   EXPECT_FALSE(read_file(cdi_path(claim)));
+}
+
+TEST_F(DraTest, SlicesThatKubeletRemovesAfterItRegisteredUsComeBack) {
+  // No look of the daemon's own comes to help.
+  start_daemon("3600");
+  ASSERT_TRUE(is_served());
+  ASSERT_TRUE(slice_has(4));
+  const std::string path = std::string(kSlices) + "/n1-barewire.io-0000-01-00.0-0";
+  server_->remove(path);
+  EXPECT_TRUE(slice_has(4));
+  server_->remove(path);
+  EXPECT_TRUE(slice_has(4));
 }
 
 TEST_F(DraTest, SlicesFollowTheNodeAndAreThereAgainWhenTheyWereWiped) {
