@@ -33,7 +33,12 @@ KubeletSide::KubeletSide(const Node& node, const Options& options, std::shared_p
       worker_("kubelet", [log](std::string_view failure) { log->error("serving kubelet: {}", failure); }) {
   plugins_ = std::make_unique<kubelet::DevicePlugins>(
       node_, settings_, log, [this](std::function<void()> work) { worker_.post(std::move(work)); },
-      [this] { loop_.post([this] { reconcile_.set(kSoon); }); });
+      [this] { loop_.post([this] { reconcile_.set(kSoon); }); },
+      [this] {
+        loop_.post([this] {
+          if (!settle_.is_set()) settle_.set(kQuiet);
+        });
+      });
   for (const int fd : events_.descriptors()) {
     loop_.watch(fd, [this] {
       if (events_.drain()) on_change();

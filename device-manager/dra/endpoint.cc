@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/directory.h"
 #include "core/fd.h"
 #include "device-manager/kubelet/registration.h"
 
@@ -36,9 +37,23 @@ EndpointPaths endpoint_paths(const std::string& kubelet_dir, const std::string& 
           .service = fmt::format("{}/plugins/{}/dra{}.sock", kubelet_dir, driver, suffix)};
 }
 
+/// kubelet 1.32 knows one instance of a driver, and drops the driver when the socket of any goes: to it a socket made
+/// anew is a new driver. Source: pkg/kubelet/cm/dra/plugin/registration.go, DeRegisterPlugin.
+bool Endpoint::another_has_gone() {
+  const auto slash = paths_.registration.rfind('/');
+  std::set<std::string> now;
+  for (const std::string& name : list_directory(paths_.registration.substr(0, slash)))
+    if (name.starts_with(driver_) && name.ends_with("-reg.sock") && name != paths_.registration.substr(slash + 1))
+      now.insert(name);
+  const bool gone = !std::includes(now.begin(), now.end(), others_.begin(), others_.end());
+  others_ = std::move(now);
+  return gone;
+}
+
 bool Endpoint::serve() {
+  const bool one_went = another_has_gone();
   const bool service = service_ && service_->is_reachable();
-  const bool registration = registration_ && registration_->is_reachable();
+  const bool registration = registration_ && registration_->is_reachable() && !one_went;
   if (service && registration) return false;
   // First: while the service's socket is made anew, kubelet must not be led to the old one.
   registration_.reset();

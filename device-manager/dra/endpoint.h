@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ class Endpoint {
   Endpoint(std::string driver, EndpointPaths paths, EndpointHandlers handlers)
       : driver_(std::move(driver)), paths_(std::move(paths)), handlers_(std::move(handlers)) {}
 
-  /// Listens, unless it does already at sockets that can be reached; true when they are new. Throws Error.
+  /// Listens, unless it does already at sockets that can be reached; true when they are new: also after another
+  /// instance has gone, whose end some kubelets take for the driver's. Throws Error.
   bool serve();
   /// To every stream; one that begins later hears it too. `bytes` as encode_health has it.
   void tell_health(std::string bytes);
@@ -49,6 +51,8 @@ class Endpoint {
   kubelet::RpcMethods registration_methods();
   /// DRAPlugin and DRAResourceHealth, each under the names of both its versions.
   kubelet::RpcMethods service_methods();
+  /// Another instance's registration socket was there at the last call, and is not now.
+  bool another_has_gone();
   void add_stream(const std::shared_ptr<kubelet::RpcStream>& stream);
   /// All claims of a pod in one request, one entry of the answer for each.
   std::string prepare(const std::string& request);
@@ -59,6 +63,7 @@ class Endpoint {
   EndpointHandlers handlers_;
   /// The last message, for streams that begin later
   std::string health_;
+  std::set<std::string> others_;  ///< registration sockets of other instances
   std::vector<std::shared_ptr<kubelet::RpcStream>> streams_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< posted work may come after the end
   std::unique_ptr<kubelet::RpcServer> service_;                 ///< these last: their threads end first

@@ -75,12 +75,14 @@ struct DevicePlugins::Served {
 };
 
 DevicePlugins::DevicePlugins(const Node& node, Settings settings, std::shared_ptr<spdlog::logger> log,
-                             std::function<void(std::function<void()>)> post, std::function<void()> on_allocated)
+                             std::function<void(std::function<void()>)> post, std::function<void()> on_allocated,
+                             std::function<void()> on_lost)
     : node_(node),
       settings_(std::move(settings)),
       log_(std::move(log)),
       post_(std::move(post)),
       on_allocated_(std::move(on_allocated)),
+      on_lost_(std::move(on_lost)),
       pool_file_(settings_),
       reconciler_(settings_.grace) {}
 
@@ -227,7 +229,8 @@ ResourceHandlers DevicePlugins::handlers_for(Served& served) {
                   log_->info("kubelet has registered {}", served.pool.resource());
                 else
                   log_->error("kubelet did not register {}: {}", served.pool.resource(), status.error);
-              }};
+              },
+          .on_lost = on_lost_};
 }
 
 bool DevicePlugins::serve(Served& served) {

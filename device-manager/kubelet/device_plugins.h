@@ -23,10 +23,11 @@ namespace barewire::kubelet {
 
 class DevicePlugins {
  public:
-  /// `post` runs work on the thread that everything here runs on; `on_allocated` is told of devices given away. `node`
-  /// outlives this. Nothing is opened before the first update().
+  /// `post` runs work on the thread that everything here runs on; `on_allocated` is told of devices given away,
+  /// `on_lost` when an update() has to follow soon. `node` outlives this. Nothing is opened before the first update().
   DevicePlugins(const Node& node, Settings settings, std::shared_ptr<spdlog::logger> log,
-                std::function<void(std::function<void()>)> post, std::function<void()> on_allocated);
+                std::function<void(std::function<void()>)> post, std::function<void()> on_allocated,
+                std::function<void()> on_lost);
   ~DevicePlugins();
 
   /// Looks at configuration, devices and sockets, and tells kubelet what is new; false when it should soon look again:
@@ -84,7 +85,7 @@ class DevicePlugins {
   Settings settings_;
   std::shared_ptr<spdlog::logger> log_;
   std::function<void(std::function<void()>)> post_;
-  std::function<void()> on_allocated_;
+  std::function<void()> on_allocated_, on_lost_;
   PoolFile pool_file_;
   std::vector<std::unique_ptr<Served>> served_;  ///< in the order of the pools
   std::optional<ino_t> kubelet_;                 ///< its socket: made anew, everything is to be told again

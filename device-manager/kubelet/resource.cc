@@ -38,7 +38,8 @@ RpcAnswer answer(const std::function<std::string()>& work) {
 
 bool Resource::serve() {
   // kubelet empties the directory when it starts: then the socket is ours no more, though it still listens.
-  if (server_ && server_->is_reachable()) return false;
+  if (server_ && server_->is_reachable() && !is_lost_) return false;
+  is_lost_ = false;
   server_.reset();
   // They were of the server that has ended, and nobody reads them.
   streams_.clear();
@@ -68,6 +69,17 @@ void Resource::add_stream(const std::shared_ptr<RpcStream>& stream) {
   std::erase_if(streams_, [](const auto& each) { return !each->is_open(); });
   streams_.push_back(stream);
   stream->write(encode_list(devices_));
+}
+
+/// When a daemon of the same resource ends, kubelet drops the connection to the one that came after it, and both are
+/// one and the same to it: a rolling upgrade would leave the resource unhealthy for ever. Source:
+/// pkg/kubelet/cm/devicemanager/plugin/v1beta1/handler.go, runClient and DeRegisterPlugin, which go by the name.
+void Resource::on_stream_end() {
+  const bool was_followed = !streams_.empty();
+  std::erase_if(streams_, [](const auto& each) { return !each->is_open(); });
+  if (!was_followed || !streams_.empty()) return;
+  is_lost_ = true;
+  handlers_.on_lost();
 }
 
 /// What concerns devices is answered on the handlers' thread, where nothing else is at work on the resource.
@@ -105,6 +117,11 @@ RpcMethods Resource::methods() {
           if (alive.lock()) add_stream(stream);
         });
       };
+  methods.on_stream_end = [this, alive = std::weak_ptr(alive_)] {
+    handlers_.post([this, alive] {
+      if (alive.lock()) on_stream_end();
+    });
+  };
   return methods;
 }
 

@@ -30,6 +30,8 @@ struct ResourceHandlers {
   /// Throws Error, which kubelet is told.
   std::function<std::vector<inventory::Grant>(const std::vector<std::vector<std::string>>&)> allocate;
   std::function<void(const RegistrationStatus&)> on_registered;
+  /// kubelet follows the list no more: serve() has to be called soon.
+  std::function<void()> on_lost;
 };
 
 /// Serves the device plugin API v1beta1 from its first serve() to its end. All but the calls of gRPC, which hand over
@@ -39,7 +41,8 @@ class Resource {
   Resource(Endpoint endpoint, ResourceHandlers handlers)
       : endpoint_(std::move(endpoint)), handlers_(std::move(handlers)) {}
 
-  /// Listens, unless it does already at a socket that can be reached; true when the socket is new. Throws Error.
+  /// Listens, unless it does already at a socket that can be reached; true when the socket is new: also after kubelet
+  /// has gone, since one that is still there hears of the resource by a new socket alone. Throws Error.
   bool serve();
   /// Tells kubelet at `kubelet_socket`; only for Registration::socket. Throws Error{io}.
   void announce(const std::string& kubelet_socket) const;
@@ -55,11 +58,13 @@ class Resource {
   RpcMethods methods();
   /// A stream gets the present list at once.
   void add_stream(const std::shared_ptr<RpcStream>& stream);
+  void on_stream_end();
 
   Endpoint endpoint_;
   ResourceHandlers handlers_;
   std::vector<ListedDevice> devices_;  ///< as last published
   std::vector<std::shared_ptr<RpcStream>> streams_;
+  bool is_lost_ = false;                                        ///< it was followed, and is not any more
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< posted work may come after the end
   std::unique_ptr<RpcServer> server_;                           ///< last: its thread ends first
 };

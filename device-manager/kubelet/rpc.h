@@ -48,6 +48,8 @@ struct RpcMethods {
   using Reply = std::function<void(RpcAnswer)>;
   std::map<std::string, std::function<void(std::string request, Reply reply)>> unary{};
   std::map<std::string, std::function<void(std::shared_ptr<RpcStream>)>> streams{};
+  /// The caller of a stream has gone, while the server goes on.
+  std::function<void()> on_stream_end{};
 };
 
 /// Threads are gRPC's; methods are called on them, so they hand their work on (RpcMethods).

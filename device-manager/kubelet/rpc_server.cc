@@ -104,6 +104,7 @@ class Call : public RpcStream, public std::enable_shared_from_this<Call> {
   Tag* tag(Tag::Event event) { return new Tag{shared_from_this(), event}; }
   void on_begun();
   void on_read(bool ok);
+  void on_done();
   void write_next() {
     if (writing_ || !next_) return;
     writing_ = true;
@@ -156,6 +157,16 @@ void Call::on_read(bool ok) {
   server_.methods.unary.at(method)(to_bytes(request_), [self](const RpcAnswer& answer) { self->reply(answer); });
 }
 
+void Call::on_done() {
+  {
+    const std::lock_guard lock(gate_->mutex);
+    ended_ = true;
+    if (gate_->closed || !server_.methods.on_stream_end || !server_.methods.streams.contains(context_.method())) return;
+  }
+  // Of the server's thread, which its end waits for: the server is still there.
+  server_.methods.on_stream_end();
+}
+
 void Call::on(Tag::Event event, bool ok) {
   switch (event) {
     case Tag::Event::begun:
@@ -176,11 +187,9 @@ void Call::on(Tag::Event event, bool ok) {
     }
     case Tag::Event::finished:
       break;
-    case Tag::Event::done: {
-      const std::lock_guard lock(gate_->mutex);
-      ended_ = true;
+    case Tag::Event::done:
+      on_done();
       break;
-    }
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -29,6 +30,13 @@ Message parse(const std::string& bytes) {
   Message message;
   if (!message.ParseFromString(bytes)) throw Error(Error::Code::decode, "the plugin's answer is no such message");
   return message;
+}
+
+/// An inode's number may be given again at once, with another time.
+std::string identity_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return fmt::format("{} {}.{}", status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
 }
 
 }  // namespace
@@ -145,6 +153,14 @@ void TestKubelet::stop() {
   std::map<std::string, std::shared_ptr<Stream>> streams;
   const std::lock_guard lock(mutex_);
   streams.swap(streams_);
+  known_.clear();
+}
+
+void TestKubelet::drop(const std::string& resource) {
+  std::shared_ptr<Stream> stream;
+  const std::lock_guard lock(mutex_);
+  stream.swap(streams_.at(resource));
+  streams_.erase(resource);
 }
 
 void TestKubelet::connect(const std::string& resource, const std::string& socket) {
@@ -158,18 +174,20 @@ void TestKubelet::look_for_plugins() {
   std::error_code missing;
   for (const auto& entry : fs::directory_iterator(directory_ + "/plugins_registry", missing)) {
     const std::string socket = entry.path();
+    const std::string file = identity_of(socket);
     {
       const std::lock_guard lock(mutex_);
-      const bool known = std::any_of(streams_.begin(), streams_.end(), [&](const auto& each) {
-        return each.second->socket() == socket && !each.second->ended();
-      });
-      if (known) continue;
+      if (known_[socket] == file) continue;
     }
     try {
       const auto info = parse<pluginregistration::PluginInfo>(
           rpc_call(socket, "/pluginregistration.Registration/GetInfo", "", std::chrono::seconds(1)));
       if (info.type() != "DevicePlugin") continue;
       connect(info.name(), info.endpoint());
+      {
+        const std::lock_guard lock(mutex_);
+        known_[socket] = file;
+      }
       pluginregistration::RegistrationStatus status;
       status.set_plugin_registered(true);
       rpc_call(socket, "/pluginregistration.Registration/NotifyRegistrationStatus", status.SerializeAsString(), kLong);

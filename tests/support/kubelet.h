@@ -36,8 +36,11 @@ class TestKubelet {
   /// Removes what is in device-plugins, as kubelet does, and listens.
   void start();
   void stop();
-  /// Registers every socket in plugins_registry that it does not know yet.
+  /// Registers every socket in plugins_registry that it does not know yet: one that was made anew is another.
   void look_for_plugins();
+  /// Drops the connection to a plugin, as kubelet does when another of that resource has ended; it still knows the
+  /// socket.
+  void drop(const std::string& resource);
 
   /// How often a resource was registered since the beginning.
   int registrations(const std::string& resource) const;
@@ -71,6 +74,7 @@ class TestKubelet {
   mutable std::mutex mutex_;
   std::map<std::string, int> registrations_;  ///< these under mutex_
   std::map<std::string, std::shared_ptr<Stream>> streams_;
+  std::map<std::string, std::string> known_;  ///< which file each path in plugins_registry was
   std::vector<Held> held_;
   std::unique_ptr<kubelet::RpcServer> registration_;
   std::unique_ptr<kubelet::RpcServer> pod_resources_;

@@ -143,6 +143,21 @@ TEST_F(KubeletTest, AKubeletThatComesAfterTheDaemonIsServed) {
   EXPECT_TRUE(is_listed(4));
 }
 
+TEST_F(KubeletTest, ADaemonWhoseConnectionKubeletDropsIsRegisteredAgain) {
+  for (const bool with_watcher : {true, false}) {
+    start_kubelet(with_watcher);
+    start_daemon({"--registration", with_watcher ? "watcher" : "socket"});
+    ASSERT_TRUE(is_listed(4));
+    for (int i = 2; i < 4; ++i) {
+      kubelet_->drop(kResource);
+      ASSERT_TRUE(is_listed(4));
+      EXPECT_EQ(kubelet_->registrations(kResource), i);
+    }
+    kill_daemon();
+    kubelet_.reset();
+  }
+}
+
 TEST_F(KubeletTest, AllocateGivesWhatThePeerGives) {
   start_kubelet(true);
   start_daemon();

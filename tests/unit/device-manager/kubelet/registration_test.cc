@@ -50,7 +50,7 @@ class RegistrationTest : public ::testing::Test {
 
 TEST_F(RegistrationTest, OfADevicePluginDoesNotWaitForItsThread) {
   kubelet::Resource resource({.resource = "example.com/vf", .path = directory_ / "vf.sock"},
-                             {.post = post(), .prefer = {}, .allocate = {}, .on_registered = counter()});
+                             {.post = post(), .prefer = {}, .allocate = {}, .on_registered = counter(), .on_lost = {}});
   ASSERT_TRUE(resource.serve());
   EXPECT_FALSE(rpc_call(directory_ / "vf.sock", "/v1beta1.DevicePlugin/GetDevicePluginOptions", "", 1s).empty());
   expect_registration(directory_ / "vf.sock");
@@ -63,6 +63,23 @@ TEST_F(RegistrationTest, OfADraDriverDoesNotWaitForItsThread) {
                          {.post = post(), .prepare = {}, .unprepare = {}, .on_registered = counter()});
   ASSERT_TRUE(endpoint.serve());
   expect_registration(paths.registration);
+}
+
+TEST_F(RegistrationTest, OfADraDriverIsMadeAnewWhenAnotherInstanceGoes) {
+  make_directories(directory_ / "plugins_registry");
+  const auto endpoint = [&](const std::string& instance) {
+    return std::make_unique<dra::Endpoint>(
+        "barewire.io", dra::endpoint_paths(directory_ / "", "barewire.io", instance),
+        dra::EndpointHandlers{.post = post(), .prepare = {}, .unprepare = {}, .on_registered = counter()});
+  };
+  auto older = endpoint("old");
+  const auto newer = endpoint("new");
+  ASSERT_TRUE(older->serve());
+  ASSERT_TRUE(newer->serve());
+  EXPECT_FALSE(newer->serve());
+  older.reset();
+  EXPECT_TRUE(newer->serve());
+  EXPECT_FALSE(newer->serve());
 }
 
 }  // namespace
