@@ -69,8 +69,12 @@ std::string ClaimFiles::device_info_path(const state::ClaimedDevice& device) con
   return device_info_dir_ + "/" + name;
 }
 
+std::string ClaimFiles::cdi_kind(const state::ClaimRecord& record) const {
+  return fmt::format("{}/claim-{}", driver_, record.uid);
+}
+
 std::string ClaimFiles::cdi_id(const state::ClaimRecord& record, const state::ClaimedDevice& device) const {
-  return fmt::format("{}/claim={}-{}", driver_, record.uid, device.device);
+  return fmt::format("{}={}", cdi_kind(record), device.id);
 }
 
 std::string ClaimFiles::specification(const state::ClaimRecord& record,
@@ -87,14 +91,12 @@ std::string ClaimFiles::specification(const state::ClaimRecord& record,
     const auto nodes = inventory::nodes_of(members[i], roots_);
     for (const auto& node : nodes) has_host_path |= node.host_path != node.container_path;
     if (!nodes.empty()) edits["deviceNodes"] = nodes_json(nodes);
-    devices.push_back(
-        json::object{{"name", fmt::format("{}-{}", record.uid, claimed.device)}, {"containerEdits", std::move(edits)}});
+    devices.push_back(json::object{{"name", claimed.id}, {"containerEdits", std::move(edits)}});
   }
   // hostPath came with 0.5.0. The lowest version that will do is told, as an older runtime refuses one it does not
   // know.
-  return json::serialize(json::object{{"cdiVersion", has_host_path ? "0.5.0" : "0.3.0"},
-                                      {"kind", driver_ + "/claim"},
-                                      {"devices", std::move(devices)}});
+  return json::serialize(json::object{
+      {"cdiVersion", has_host_path ? "0.5.0" : "0.3.0"}, {"kind", cdi_kind(record)}, {"devices", std::move(devices)}});
 }
 
 void ClaimFiles::write(const state::ClaimRecord& record, const std::vector<inventory::Member>& members) const {

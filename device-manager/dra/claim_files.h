@@ -29,7 +29,8 @@ class ClaimFiles {
   /// The name of this file holds resource and device, not the claim: only for a device that is promised to this one.
   /// Harmless for what is gone. Throws Error{io}.
   void remove_device_info(const state::ClaimedDevice& device) const;
-  /// "barewire.io/claim=<uid>-<device>": names of one claim are of no other, since runtimes remember them.
+  /// "barewire.io/claim-<uid>=0000:01:10.1": names of one claim are of no other, since runtimes remember them. Multus
+  /// to 4.3 hands what stands behind the '=' to the plugin as deviceID. Source: its pkg/kubeletclient, getDRAResources.
   std::string cdi_id(const state::ClaimRecord& record, const state::ClaimedDevice& device) const;
 
   /// What write() puts into the CDI file, as JSON. Each device has a variable with its PCI address, and its nodes if it
@@ -37,6 +38,8 @@ class ClaimFiles {
   std::string specification(const state::ClaimRecord& record, const std::vector<inventory::Member>& members) const;
 
  private:
+  /// What stands before the '=' of each id; the class tells the claim.
+  std::string cdi_kind(const state::ClaimRecord& record) const;
   /// One file for each claim, with the name that CDI's own library gives it: <vendor>-<class>_<id>.json.
   std::string cdi_path(const state::ClaimRecord& record) const;
   /// Below the directory that Multus searches, under the name that it derives from resource and device.

@@ -91,9 +91,9 @@ TEST_F(DraTest, FromSliceToPodAndBack) {
   ASSERT_EQ(answer.at(claim.uid).error, "");
   ASSERT_THAT(answer.at(claim.uid).devices, SizeIs(1));
   EXPECT_EQ(answer.at(claim.uid).devices[0].pool, "n1/0000-01-00.0");
-  EXPECT_THAT(answer.at(claim.uid).devices[0].cdi_ids, ElementsAre("barewire.io/claim=11111111-aaaa-0000-01-10-1"));
+  EXPECT_THAT(answer.at(claim.uid).devices[0].cdi_ids, ElementsAre("barewire.io/claim-11111111-aaaa=0000:01:10.1"));
   EXPECT_EQ(read_file(cdi_path(claim)),
-            R"({"cdiVersion":"0.3.0","kind":"barewire.io/claim","devices":[{"name":"11111111-aaaa-0000-01-10-1",)"
+            R"({"cdiVersion":"0.3.0","kind":"barewire.io/claim-11111111-aaaa","devices":[{"name":"0000:01:10.1",)"
             R"("containerEdits":{"env":["BAREWIRE_DEVICE_MAIN=0000:01:10.1"],"deviceNodes":[)"
             R"({"path":"/dev/vfio/vfio","permissions":"rw"},{"path":"/dev/vfio/41","permissions":"rw"}]}}]})");
   EXPECT_THAT(*read_file(device_info(1)), HasSubstr(vf(1)));
