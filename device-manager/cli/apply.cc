@@ -88,7 +88,7 @@ void apply_all(Session& session, const PlanView& view, const Options& options) {
 }
 
 void run(Session& session, const Options& options) {
-  const auto declaration = declared::read_declaration(options.file);
+  const auto declaration = declared::read_whole_declaration(options.file);
   auto problems = declaration.problems;
   declared::NodePlan plan;
   if (problems.empty()) {

@@ -17,7 +17,7 @@ struct Options {
 };
 
 void run(Session& session, const Options& options) {
-  const auto declaration = declared::read_declaration(options.file);
+  const auto declaration = declared::read_whole_declaration(options.file);
   declared::NodePlan plan;
   if (declaration.problems.empty())
     plan = declared::plan_node(declaration, declared::read_facts(session.node));

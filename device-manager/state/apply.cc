@@ -69,7 +69,7 @@ void write_pools(const Node& node, const std::string& document) {
 }
 
 std::vector<std::string> find_drift(const Node& node, const std::string& file) {
-  const Declaration declaration = read_declaration(file);
+  const Declaration declaration = read_whole_declaration(file);
   std::vector<std::string> drift;
   const auto add = [&](const std::vector<Problem>& problems) {
     for (const Problem& each : problems) drift.push_back("wrong declaration: " + each.text);

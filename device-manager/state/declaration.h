@@ -3,6 +3,7 @@
 /// compares it with the node. docs/node.md describes every key. Values only.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -70,6 +71,7 @@ struct Problem {
 struct Declaration {
   std::vector<std::string> files{};  ///< that were read; empty: nothing is declared
   std::vector<Nic> nics{};
+  boost::json::array resources{};   ///< "resourceList": pools of the node daemon, as the device plugin has them
   std::vector<Problem> problems{};  ///< when there are any, nothing of the rest may be applied
   bool is_empty() const { return files.empty(); }
 };

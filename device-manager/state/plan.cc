@@ -196,7 +196,10 @@ std::string pools_document(const Declaration& declaration, const NodePlan& plan)
       const std::string mode = kernel::is_userspace_driver(group.driver) ? group.driver : "netdev";
       pools[group.pool] = boost::json::object{{"vfs", std::move(vfs)}, {"driver", mode}};
     }
-  return pools.empty() ? std::string() : manager::pretty(boost::json::object{{"pools", std::move(pools)}});
+  boost::json::object document;
+  if (!pools.empty()) document["pools"] = std::move(pools);
+  if (!declaration.resources.empty()) document["resourceList"] = declaration.resources;
+  return document.empty() ? std::string() : manager::pretty(document);
 }
 
 }  // namespace barewire::declared

@@ -8,6 +8,7 @@
 #include "core/cni/known_keys.h"
 #include "core/text.h"
 #include "core/trusted_file.h"
+#include "device-manager/inventory/pool.h"
 #include "device-manager/state/keys.h"
 
 namespace barewire::declared {
@@ -46,6 +47,15 @@ Reader not_done(std::string_view instead) {
   return [text = std::string(instead)](const JsonView& value) {
     value.reject("nothing, since Barewire does not do this from a declaration", text);
   };
+}
+
+/// Kept as they are: the node daemon reads them from its pools.
+void add_resources(Declaration& declaration, const JsonView& list) {
+  for (const JsonView& each : list.array("a list of resources, as the SR-IOV network device plugin has it"))
+    attempt(declaration.problems, [&] {
+      inventory::parse_resource(each, "");
+      declaration.resources.push_back(each.value());
+    });
 }
 
 template <typename T>
@@ -91,6 +101,7 @@ void add_file(Declaration& declaration, const std::string& path, std::string_vie
                   for (const JsonView& each : nics.array("a list of NICs"))
                     declaration.nics.push_back(parse_nic(declaration.problems, each, path));
                 }},
+               {"resourceList", [&](const JsonView& list) { add_resources(declaration, list); }},
                {"$schema", [](const JsonView& schema) { schema.string(); }},
                {"bridges", not_done("make bridges with ovs-vsctl, and name them in networks of the plugin \"ovs\"")},
                {"rdma", not_done("`rdma system set netns exclusive` of iproute2 sets the RDMA mode")}});
@@ -112,24 +123,41 @@ void check_together(Declaration& declaration) {
   }
 }
 
-Declaration read_declaration(const std::string& file) {
+namespace {
+
+void add_path(Declaration& declaration, const std::string& path) {
+  attempt(declaration.problems, [&] {
+    if (const auto bytes = read_trusted(path, refuse)) add_file(declaration, path, *bytes);
+  });
+}
+
+Declaration read_files(const std::string& file) {
   Declaration declaration;
-  const auto add = [&](const std::string& path) {
-    attempt(declaration.problems, [&] {
-      if (const auto bytes = read_trusted(path, refuse)) add_file(declaration, path, *bytes);
-    });
-  };
-  add(file);
+  add_path(declaration, file);
   bool has_more = false;
   attempt(declaration.problems, [&] {
     const std::string more = directory_beside(file);
     has_more = is_trusted_directory(more, refuse);
     if (!has_more) return;
-    for (const std::string& each : list_json_files(more, refuse)) add(each);
+    for (const std::string& each : list_json_files(more, refuse)) add_path(declaration, each);
   });
   // Who may write the directory may put another file into the place; where there is none, nothing was declared.
   if (!declaration.is_empty() || has_more)
     attempt(declaration.problems, [&] { is_trusted_directory(directory_of(file), refuse); });
+  return declaration;
+}
+
+}  // namespace
+
+Declaration read_declaration(const std::string& file) {
+  Declaration declaration = read_files(file);
+  check_together(declaration);
+  return declaration;
+}
+
+Declaration read_whole_declaration(const std::string& file) {
+  Declaration declaration = read_files(file);
+  if (file == kDeclarationFile) add_path(declaration, kClusterDeclaration);
   check_together(declaration);
   return declaration;
 }

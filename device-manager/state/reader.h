@@ -12,10 +12,14 @@
 namespace barewire::declared {
 
 inline constexpr const char* kDeclarationFile = "/etc/barewire/node.json";
+/// What the cluster declared last, as the node daemon keeps it (cluster/agent.h): in force as if it were in node.d.
+inline constexpr const char* kClusterDeclaration = "/var/lib/barewire/cluster.json";
 
 /// `file` and every *.json of the directory beside it; neither need be there. Files that are not root's (or the
 /// caller's), may be written by others, are no regular files or larger than 1 MiB, or are not understood, are problems.
 Declaration read_declaration(const std::string& file = kDeclarationFile);
+/// read_declaration, and with the node's own file what the cluster declared.
+Declaration read_whole_declaration(const std::string& file = kDeclarationFile);
 
 /// Adds what `bytes` declare; what is wrong in them goes to `declaration.problems`.
 void add_file(Declaration& declaration, const std::string& path, std::string_view bytes);

@@ -16,7 +16,7 @@ namespace {
 namespace json = boost::json;
 
 void require_undeclared(const NicFacts& facts, const std::string& file, const std::string& own) {
-  const Declaration declaration = read_declaration(file);
+  const Declaration declaration = read_whole_declaration(file);
   if (!declaration.problems.empty())
     throw Error(Error::Code::config, "saving is refused: " + declaration.problems.front().text,
                 "mend the declaration first; `barewire plan` tells all that is wrong with it");
