@@ -37,6 +37,13 @@ void add_dra_options(CLI::App& app, DraOptions& dra) {
       ->type_name("FILE");
 }
 
+void add_cluster_options(CLI::App& app, ClusterOptions& cluster) {
+  app.add_flag("--cluster-policies", cluster.policies,
+               "Make the NICs as SriovNetworkNodePolicies and ConfigMaps of the cluster declare them");
+  app.add_option("--cluster-namespace", cluster.name_space, "Where these are (sriov-network-operator)")
+      ->type_name("NAMESPACE");
+}
+
 /// CLI11's validators say what is wrong; nothing when it is right.
 std::string refusal_of_address(const std::string& text) {
   try {
@@ -73,6 +80,7 @@ std::unique_ptr<CLI::App> make_app(Options& options) {
       ->check(refusal_of_address);
   add_kubelet_options(*app, options.kubelet);
   add_dra_options(*app, options.dra);
+  add_cluster_options(*app, options.cluster);
   app->footer(
       "Exit status: 0 stopped as asked, or with --once nothing failed; 1 with --once something could not be undone; "
       "2 wrong command line; 4 failed.");

@@ -19,6 +19,12 @@ struct DraOptions {
   std::string kubeconfig{};  ///< empty: the pod's service account
 };
 
+/// Of what the cluster declares: device-manager/cluster.
+struct ClusterOptions {
+  bool policies = false;  ///< whether the node follows it
+  std::string name_space = "sriov-network-operator";
+};
+
 /// As parsed and checked; the defaults are those of the help.
 struct Options {
   std::int64_t interval = 60;      ///< seconds between looks when nothing tells of a change
@@ -30,6 +36,7 @@ struct Options {
   std::string metrics_listen;  ///< where /metrics is served; empty: nowhere
   kubelet::Settings kubelet{};
   DraOptions dra{};
+  ClusterOptions cluster{};
 };
 
 /// `options` outlives it, and is filled by parsing. Bounds are checked by the parser: what it fills in can be used as

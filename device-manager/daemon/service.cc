@@ -84,6 +84,7 @@ Service::Service(const Node& node, const Options& options, std::shared_ptr<spdlo
   if (options.dry_run) return;
   dra_.emplace(node, options, log_, loop_);
   kubelet_.emplace(node, options, log_, loop_, [this] { dra_->on_change(); });
+  if (options.cluster.policies) cluster_.emplace(node, options, log_, loop_);
 }
 
 void Service::run() {
@@ -103,6 +104,7 @@ void Service::run() {
   reaper_.stop();
   if (kubelet_) kubelet_->stop();
   if (dra_) dra_->stop();
+  if (cluster_) cluster_->stop();
 }
 
 /// A burst of changes is one: a look follows once it is quiet, or after a second of them.
@@ -115,6 +117,7 @@ void Service::on_change() {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(burst_began_ + kLongestBurst - now);
   settle_.set(std::min(kQuiet, left));
   if (kubelet_) kubelet_->on_change();
+  if (cluster_) cluster_->on_change();
 }
 
 /// While the reaper is at work, its progress tells that the daemon is well.

@@ -11,6 +11,7 @@
 
 #include "core/signals.h"
 #include "device-manager/change_watcher.h"
+#include "device-manager/daemon/cluster_side.h"
 #include "device-manager/daemon/dra_side.h"
 #include "device-manager/daemon/event_loop.h"
 #include "device-manager/daemon/kubelet_side.h"
@@ -65,6 +66,7 @@ class Service {
   std::optional<MetricsSide> metrics_;
   std::optional<DraSide> dra_;
   std::optional<KubeletSide> kubelet_;
+  std::optional<ClusterSide> cluster_;
 };
 
 /// `--once`: true when nothing failed.

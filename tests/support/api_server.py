@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A Kubernetes API server of the tests' own, as far as a DRA driver meets one: HTTP on loopback; get, list with field
-selectors and pages, create, update with resourceVersion, delete, server-side apply of a claim's status, watch.
+"""A Kubernetes API server of the tests' own, as far as a node daemon meets one: HTTP on loopback; get, list with field
+and label selectors and pages, create, update with resourceVersion, of a status alone too, merge patches, delete,
+server-side apply of a claim's status, evictions, watch.
 
 Prints its port. Objects are kept by path. Below /test a test sees and sets what it likes:
   PUT  /test/object/PATH     puts an object without any check
@@ -10,7 +11,8 @@ Prints its port. Objects are kept by path. Below /test a test sees and sets what
   GET  /test/list/PATH       the objects of a collection
   GET  /test/log             every request since the log was emptied: [{"method","path","body"}]; PUT empties it then
   PUT  /test/answers         [{"method","prefix","status","times","hang","body"}]: answered in place of what would be
-  PUT  /test/settings        {"versions": [...], "token": "...", "drop": ["taints"], "page": 2}
+  PUT  /test/settings        {"versions": [...], "token": "...", "drop": ["taints"], "page": 2, "guarded": ["web-0"]}
+                             "guarded": pods that a PodDisruptionBudget does not let go
 """
 import copy
 import http.server
@@ -22,6 +24,9 @@ import time
 import urllib.parse
 
 GROUP = "/apis/resource.k8s.io/"
+COLLECTIONS = ("configmaps", "events", "leases", "network-attachment-definitions", "nodes", "ovsnetworks", "pods",
+               "resourceclaims", "resourceslices", "sriovibnetworks", "sriovnetworknodepolicies",
+               "sriovnetworknodestates", "sriovnetworkpoolconfigs", "sriovnetworks")
 LOCK = threading.Condition()
 
 
@@ -29,7 +34,7 @@ class State:
     objects = {}
     log = []
     answers = []
-    settings = {"versions": ["v1", "v1beta1"], "token": "", "drop": [], "page": 0}
+    settings = {"versions": ["v1", "v1beta1"], "token": "", "drop": [], "page": 0, "guarded": []}
     version = 100
     events = []  # (version, collection, type, object)
 
@@ -64,6 +69,38 @@ def field(value, path):
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
+
+
+def is_in(path, collection):
+    """Also of a collection of all namespaces."""
+    folder = path.rsplit("/", 1)[0]
+    if folder == collection:
+        return True
+    base, name = collection.rsplit("/", 1)
+    rest = folder[len(base):].split("/")
+    return folder.startswith(base + "/namespaces/") and len(rest) == 4 and rest[3] == name
+
+
+def has_labels(value, terms):
+    labels = value.get("metadata", {}).get("labels", {})
+    for term in terms:
+        name, equals, wanted = term.partition("=")
+        if name not in labels or (equals and labels[name] != wanted):
+            return False
+    return True
+
+
+def merged(value, patch):
+    """RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(value) if isinstance(value, dict) else {}
+    for key, each in patch.items():
+        if each is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), each)
+    return result
 
 
 def check_slice(value):
@@ -209,11 +246,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     pass
                 elif key in State.objects:
                     return self.send(200, without(State.objects[key], ["test.owners"]))
-                elif path.endswith(("/resourceslices", "/resourceclaims", "/events")):
+                elif path.rsplit("/", 1)[1] in COLLECTIONS:
                     return self.list(key, query)
                 else:
                     return self.refuse(404, "%s not found" % path)
             elif self.command == "DELETE":
+                wanted = field(json.loads(data or b"{}"), "preconditions.resourceVersion")
+                if key in State.objects and wanted not in (None, State.objects[key]["metadata"]["resourceVersion"]):
+                    return self.refuse(409, "Precondition failed: resourceVersion")
                 gone = State.objects.pop(key, None)
                 if not gone:
                     return self.refuse(404, "%s not found" % path)
@@ -236,13 +276,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def selected(self, key, query):
         wanted = [term.split("=", 1) for term in query.get("fieldSelector", "").split(",") if term]
-        return [v for k, v in sorted(State.objects.items()) if k.rsplit("/", 1)[0] == key
-                and all(field(v, f) == w for f, w in wanted)]
+        labels = [term for term in query.get("labelSelector", "").split(",") if term]
+        return [v for k, v in sorted(State.objects.items()) if is_in(k, key)
+                and all(field(v, f) == w for f, w in wanted) and has_labels(v, labels)]
 
     def write(self, path, key, query, data):
         value = json.loads(data)
+        if self.command == "PATCH" and self.headers.get("Content-Type") == "application/merge-patch+json":
+            return self.patch(key, value)
         if self.command == "PATCH":
             return self.apply(key, query, value)
+        if path.endswith("/eviction"):
+            return self.evict(key.rsplit("/", 1)[0], value)
+        if self.command == "PUT" and path.endswith("/status"):
+            key = key.rsplit("/", 1)[0]
+            if key in State.objects:
+                value = dict(State.objects[key], status=value.get("status"), metadata=value["metadata"])
         if self.command == "POST":
             name = value["metadata"].get("name") or value["metadata"].get("generateName", "x") + next_version()
             value["metadata"]["name"] = name
@@ -263,6 +312,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
         State.objects[key] = value
         tell(kind, key, value)
         return self.send(201 if self.command == "POST" else 200, value)
+
+    def patch(self, key, value):
+        current = State.objects.get(key)
+        if not current:
+            return self.refuse(404, "not found")
+        if field(value, "metadata.resourceVersion") not in (None, current["metadata"]["resourceVersion"]):
+            return self.refuse(409, "the object has been modified")
+        result = merged(current, value)
+        result["metadata"]["resourceVersion"] = next_version()
+        State.objects[key] = result
+        tell("MODIFIED", key, result)
+        return self.send(200, result)
+
+    def evict(self, key, value):
+        pod = State.objects.get(key)
+        if not pod:
+            return self.refuse(404, "%s not found" % key)
+        if key.rsplit("/", 1)[1] in State.settings["guarded"]:
+            return self.refuse(429, "Cannot evict pod as it would violate the pod's disruption budget.")
+        if field(value, "deleteOptions.preconditions.uid") not in (None, pod["metadata"].get("uid")):
+            return self.refuse(409, "Precondition failed: UID")
+        tell("DELETED", key, State.objects.pop(key))
+        return self.send(201, {})
 
     def apply(self, key, query, value):
         if self.headers.get("Content-Type") != "application/apply-patch+yaml" or "fieldManager" not in query:
