@@ -38,6 +38,7 @@ std::unique_ptr<CLI::App> make_app(Session& session) {
   add_report_command(*app, session);
   add_history_commands(*app, session);
   add_metrics_command(*app, session);
+  add_topology_command(*app, session);
   add_completion_command(*app, session);
   return app;
 }

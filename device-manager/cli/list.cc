@@ -9,9 +9,9 @@
 #include "core/fd.h"
 #include "core/utf8.h"
 #include "device-manager/change_watcher.h"
-#include "device-manager/cli/drift.h"
 #include "device-manager/cli/list_view.h"
 #include "device-manager/cli/session.h"
+#include "device-manager/drift.h"
 #include "device-manager/filter.h"
 #include "device-manager/snapshot_json.h"
 #include "device-manager/state/apply.h"
@@ -60,7 +60,7 @@ std::string render(const manager::Snapshot& snapshot, const Options& options, co
 }
 
 manager::Snapshot look(const Session& session, const Options& options) {
-  const auto finders = options.all ? drift_finders(session.node) : drift_finders_of_vfs(session.node);
+  const auto finders = options.all ? manager::drift_finders(session.node) : manager::drift_finders_of_vfs(session.node);
   manager::Snapshot snapshot = manager::take_snapshot(session.node, finders);
   for (std::string& each : declared::find_drift(session.node, declared::kDeclarationFile))
     snapshot.problems.push_back(std::move(each));

@@ -11,10 +11,10 @@
 #include "core/directory.h"
 #include "core/fd.h"
 #include "core/json_view.h"
-#include "device-manager/cli/drift.h"
 #include "device-manager/cli/redact.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/doctor/doctor.h"
+#include "device-manager/drift.h"
 #include "device-manager/snapshot_json.h"
 
 namespace barewire::cli {
@@ -96,7 +96,8 @@ json::object make_report(const Session& session, const Options& options) {
   const ovsdb::Endpoint endpoint = ovsdb::parse_endpoint(options.socket, "--socket");
   json::object report{{"format", manager::kSnapshotFormat}};
   add_part(report, "system", system_part);
-  add_part(report, "nics", [&] { return manager::to_json(manager::take_snapshot(node, drift_finders_of_vfs(node))); });
+  add_part(report, "nics",
+           [&] { return manager::to_json(manager::take_snapshot(node, manager::drift_finders_of_vfs(node))); });
   add_part(report, "attachments", [&] { return records_part(node); });
   add_part(report, "doctor", [&] { return doctor_part(node, endpoint); });
   add_part(report, "policy", [&] { return file_part(node.policy_file); });

@@ -64,6 +64,7 @@ void add_ovs_command(CLI::App& app, Session& session);
 void add_report_command(CLI::App& app, Session& session);
 void add_history_commands(CLI::App& app, Session& session);
 void add_metrics_command(CLI::App& app, Session& session);
+void add_topology_command(CLI::App& app, Session& session);
 void add_completion_command(CLI::App& app, Session& session);
 
 /// --network, --pod, --container: which attachments a command is for. `filter` outlives `command`, and is filled by

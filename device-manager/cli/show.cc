@@ -5,10 +5,10 @@
 #include <boost/json/object.hpp>
 
 #include "core/cni/life.h"
-#include "device-manager/cli/drift.h"
 #include "device-manager/cli/list_view.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/cli/show_view.h"
+#include "device-manager/drift.h"
 #include "device-manager/snapshot_json.h"
 
 namespace barewire::cli {
@@ -57,7 +57,7 @@ void show_pf(Session& session, const Options& options, const manager::PfEntry& p
 void show_pod(Session& session, const Options& options) {
   const state::Store store(session.node.run_dir);
   const manager::Filter filter{.pods = {options.device}};
-  const auto found = apply(filter, manager::take_snapshot(session.node, drift_finders(session.node)));
+  const auto found = apply(filter, manager::take_snapshot(session.node, manager::drift_finders(session.node)));
   if (found.pfs.empty() && found.others.empty())
     throw Error(Error::Code::device, fmt::format("no device of this node belongs to pod {}", options.device),
                 "`barewire list --all` shows those that have one");
@@ -87,7 +87,7 @@ std::optional<vf::VfOfPf> find_vf(const kernel::Sysfs& sysfs, kernel::NlSocket& 
 void run(Session& session, const Options& options) {
   kernel::NlSocket socket;
   const kernel::Sysfs sysfs(session.node.sysfs);
-  const auto finders = drift_finders_of_vfs(session.node);
+  const auto finders = manager::drift_finders_of_vfs(session.node);
   if (auto vf = find_vf(sysfs, socket, options.device)) {
     return show_vf(session, options, manager::describe_pf(session.node, socket, std::move(vf->pf), finders.of_vf));
   }

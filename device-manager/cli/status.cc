@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// `barewire status`: is this node fine, and what next. Reads only; VFs are compared with the kernel as `list` does.
 #include "core/policy/file.h"
-#include "device-manager/cli/drift.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/cli/status_view.h"
+#include "device-manager/drift.h"
 #include "device-manager/liveness.h"
 #include "device-manager/state/apply.h"
 #include "device-manager/state/reader.h"
@@ -20,7 +20,7 @@ struct Options {
 };
 
 Looked look(const Node& node, const Options& options) {
-  Looked looked{manager::take_snapshot(node, drift_finders_of_vfs(node)), std::nullopt, {}};
+  Looked looked{manager::take_snapshot(node, manager::drift_finders_of_vfs(node)), std::nullopt, {}};
   try {
     if (!options.own_pid_namespace) manager::require_every_process();
     looked.plan = manager::plan_reaping(node, std::chrono::system_clock::now(), kMinAge);

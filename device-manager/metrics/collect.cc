@@ -7,14 +7,12 @@
 #include <map>
 
 #include "core/build_info.h"
-#include "core/fd.h"
 #include "core/journal.h"
 #include "core/kernel/vf_stats.h"
 #include "core/state/allocation.h"
 #include "core/state/claimed_name.h"
-#include "core/vf/host.h"
 #include "core/vf/inventory.h"
-#include "device-manager/inventory/use.h"
+#include "device-manager/inventory/pool_count.h"
 #include "device-manager/metrics/exposition.h"
 #include "device-manager/metrics/totals.h"
 
@@ -22,9 +20,6 @@ namespace barewire::metrics {
 namespace {
 
 using Type = Exposition::Type;
-
-/// Our own, then the device plugin's, which a node that changes over has already.
-constexpr const char* kDefaultPools[] = {"/etc/barewire/pools.json", "/etc/pcidp/config.json"};
 
 /// One look at the node for all collectors.
 struct Look {
@@ -173,45 +168,12 @@ void write_pod_devices(Exposition& page, Look& look) {
   for (const auto& each : unreadable) look.problems.push_back(each.second);
 }
 
-std::optional<inventory::PoolConfig> read_pools(const Look& look) {
-  std::vector<std::string> files(std::begin(kDefaultPools), std::end(kDefaultPools));
-  if (!look.pools_file.empty()) files = {look.pools_file};
-  for (const std::string& file : files)
-    if (const auto bytes = read_file(file)) return inventory::parse_pools(*bytes, file, "");
-  return std::nullopt;
-}
-
-struct PoolCount {
-  std::string resource;
-  std::uint64_t total = 0, allocated = 0, free = 0;
-};
-
-std::vector<PoolCount> count_pools(const Look& look, const std::vector<inventory::Pool>& pools) {
-  vf::Host host(look.node);
-  const auto use = inventory::Use::look(host, kernel::list_links(host.socket));
-  const auto devices = inventory::list_devices(host.sysfs, use.links());
-  const auto membership = inventory::assign(pools, devices, use.promised_resources());
-  std::vector<PoolCount> counts;
-  for (std::size_t i = 0; i < pools.size(); ++i) {
-    PoolCount& count = counts.emplace_back(PoolCount{pools[i].resource()});
-    for (const inventory::Member& member : membership.members[i]) {
-      ++count.total;
-      // Promised counts before used: a pod may not have attached its device yet.
-      const bool promised = use.allocations().contains(member.device->id);
-      if (promised)
-        ++count.allocated;
-      else if (!use.find_obstacle(*member.device, count.resource))
-        ++count.free;
-    }
-  }
-  return counts;
-}
-
 void write_pools(Exposition& page, Look& look) {
-  const auto config = read_pools(look);
+  using inventory::PoolCount;
+  const auto config = inventory::find_pools(look.pools_file);
   if (!config) return;
   look.problems.insert(look.problems.end(), config->problems.begin(), config->problems.end());
-  const auto counts = count_pools(look, config->pools);
+  const auto counts = inventory::count_pools(look.node, config->pools);
   const auto write = [&](const char* name, const char* help, std::uint64_t PoolCount::*member) {
     page.family(name, Type::gauge, help);
     for (const PoolCount& count : counts) page.sample({{"resource", count.resource}}, count.*member);

@@ -32,7 +32,7 @@ TEST_F(Completion, KnowsEveryCommandThatHelpShowsAndNoHiddenOne) {
   for (const CommandWords& command : words_of(*app_)) names.push_back(command.name);
   EXPECT_THAT(names, ElementsAre("status", "list", "show", "check", "repair", "gc", "explain", "validate", "provision",
                                  "plan", "apply", "reserve", "unreserve", "doctor", "ovs", "report", "history", "why",
-                                 "who", "metrics", "completion"));
+                                 "who", "metrics", "topology", "completion"));
 }
 
 TEST_F(Completion, EveryScriptHoldsEveryCommandAndOption) {
