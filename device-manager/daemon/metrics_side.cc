@@ -3,6 +3,7 @@
 #include "device-manager/daemon/metrics_side.h"
 
 #include "device-manager/metrics/collect.h"
+#include "device-manager/metrics/exposition.h"
 
 namespace barewire::daemon {
 namespace {
@@ -17,12 +18,25 @@ MetricsSide::MetricsSide(const Node& node, const Options& options, std::shared_p
       pools_(options.kubelet.pools),
       log_(std::move(log)),
       loop_(loop),
-      server_(parse_listen_address(options.metrics_listen),
-              {.metrics = [this] { return page(); }, .is_well = [this] { return is_loop_alive(); }}) {
-  log_->info("serving /metrics and /healthz on {}, port {}", options.metrics_listen, server_.port());
+      metrics_([this] { return metrics(); }),
+      page_(node, pools_, log_, loop),
+      server_(parse_listen_address(options.metrics_listen), routes()) {
+  log_->info("serving /, /metrics and /healthz on {}, port {}", options.metrics_listen, server_.port());
 }
 
-std::string MetricsSide::page() {
+std::vector<Route> MetricsSide::routes() {
+  std::vector<Route> routes = page_.routes();
+  routes.push_back({.path = "/metrics", .now = [this] {
+                      return Answer{200, metrics::Exposition::kContentType, metrics_.get()};
+                    }});
+  routes.push_back({.path = "/healthz", .now = [this] {
+                      return is_loop_alive() ? text_answer(200, "ok")
+                                             : text_answer(503, "the daemon's loop does not answer");
+                    }});
+  return routes;
+}
+
+std::string MetricsSide::metrics() {
   std::vector<std::string> problems;
   std::string text = metrics::collect(node_, pools_, problems);
   std::set<std::string> now(problems.begin(), problems.end());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The part of the daemon that tells how the node is: gives metrics_server.h what it serves. Only where an option asks
-/// for it.
+/// The part of the daemon that tells how the node is: gives loopback_server.h what it serves. Only where an option asks
+/// for it. page_side.h is the page.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -12,8 +12,9 @@
 
 #include "core/node.h"
 #include "device-manager/daemon/event_loop.h"
-#include "device-manager/daemon/metrics_server.h"
+#include "device-manager/daemon/loopback_server.h"
 #include "device-manager/daemon/options.h"
+#include "device-manager/daemon/page_side.h"
 
 namespace barewire::daemon {
 
@@ -25,9 +26,13 @@ class MetricsSide {
   MetricsSide(const MetricsSide&) = delete;
   MetricsSide& operator=(const MetricsSide&) = delete;
 
+  /// Of the loop's thread: something on the node is not as it was.
+  void on_change() { page_.on_change(); }
+
  private:
+  std::vector<Route> routes();
   /// Both of the server's thread.
-  std::string page();
+  std::string metrics();
   /// Whether the event loop has answered within a watchdog's patience. It is asked when somebody asks here, so that a
   /// daemon that nobody watches is not woken for it.
   bool is_loop_alive();
@@ -39,7 +44,9 @@ class MetricsSide {
   std::set<std::string> said_;  ///< problems of the last page: each is logged once as long as it lasts
   std::mutex mutex_;
   std::optional<std::chrono::steady_clock::time_point> asked_;  ///< under mutex_; the loop has not answered since
-  MetricsServer server_;                                        ///< last, so that its thread ends first
+  RecentText metrics_;
+  PageSide page_;
+  LoopbackServer server_;  ///< last, so that its thread ends first
 };
 
 }  // namespace barewire::daemon

@@ -7,7 +7,7 @@
 
 #include "core/build_info.h"
 #include "core/error.h"
-#include "device-manager/daemon/metrics_server.h"
+#include "device-manager/daemon/loopback_server.h"
 
 namespace barewire::daemon {
 

@@ -118,6 +118,7 @@ void Service::on_change() {
   settle_.set(std::min(kQuiet, left));
   if (kubelet_) kubelet_->on_change();
   if (cluster_) cluster_->on_change();
+  if (metrics_) metrics_->on_change();
 }
 
 /// While the reaper is at work, its progress tells that the daemon is well.

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counters are asked for every two seconds, one request per PF; the node itself when something changed. Text is
+// compared before it is sent: most events of the kernel change nothing that is drawn.
+#include "device-manager/daemon/page_side.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "core/journal.h"
+#include "core/utf8.h"
+#include "device-manager/daemon/page_files.h"
+#include "device-manager/drift.h"
+#include "device-manager/history.h"
+
+namespace barewire::daemon {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kEvery{2000};
+constexpr std::chrono::milliseconds kSoon{200};    ///< after a change: one seldom comes alone
+constexpr std::chrono::milliseconds kFresh{1000};  ///< for who asks for the node without listening
+constexpr std::size_t kMostEvents = 200;           ///< of a VF's history
+constexpr std::size_t kLongestSubject = 256;
+constexpr std::string_view kJson = "application/json";
+
+/// On one line, as an event has to be; names that are no UTF-8 are made so.
+std::string line_of(const json::value& value) {
+  return replace_bytes(json::serialize(value));
+}
+
+Route file(const char* path, std::string_view type, std::string_view text) {
+  auto body = std::make_shared<const std::string>(text);
+  return {.path = path, .now = [type, body] { return Answer{200, type, body}; }};
+}
+
+Answer json_answer(std::string text) {
+  return {200, kJson, std::make_shared<const std::string>(std::move(text))};
+}
+
+}  // namespace
+
+PageSide::PageSide(const Node& node, std::string pools_file, std::shared_ptr<spdlog::logger> log, EventLoop& loop)
+    : node_(node),
+      pools_file_(std::move(pools_file)),
+      log_(std::move(log)),
+      loop_(loop),
+      timer_(loop.add_timer([this] { tick(); })),
+      events_([this] { loop_.post([this] { tick(); }); }),
+      worker_("page",
+              [this](std::string_view failure) { log_->warn("the page is not told of the node: {}", failure); }) {}
+
+std::vector<Route> PageSide::routes() {
+  // What fails is told to who asked, not to the log: anybody may ask as often as they like.
+  const auto reply_with = [this](const std::function<std::string()>& make, const Route::Reply& reply) {
+    worker_.post([make, reply] {
+      try {
+        reply(json_answer(make()));
+      } catch (const std::exception& error) {
+        reply(text_answer(500, escape_line(error.what())));
+      }
+    });
+  };
+  return {
+      file("/", "text/html; charset=utf-8", kPageHtml),
+      file("/page.css", "text/css; charset=utf-8", kPageCss),
+      file("/page.js", "text/javascript; charset=utf-8", kPageJs),
+      {.path = "/node.json",
+       .later = [this, reply_with](const std::string&,
+                                   const Route::Reply& reply) { reply_with([this] { return node_text(); }, reply); }},
+      {.path = "/history",
+       .later =
+           [this, reply_with](const std::string& subject, const Route::Reply& reply) {
+             if (subject.empty() || subject.size() > kLongestSubject)
+               return reply(text_answer(400, "?vf= takes a PCI address, or a pod as NAMESPACE/NAME"));
+             reply_with([this, subject] { return history_text(subject); }, reply);
+           },
+       .takes = "vf"},
+      {.path = "/events", .events = &events_}};
+}
+
+void PageSide::on_change() {
+  changed_ = true;
+  if (busy_ || hurried_ || !timer_.is_set()) return;
+  // Once: changes that go on and on would put it off for ever.
+  hurried_ = true;
+  timer_.set(kSoon);
+}
+
+void PageSide::tick() {
+  if (busy_) return;  // another has come in meanwhile
+  hurried_ = false;
+  if (events_.listeners() == 0) return;  // until the first joins again
+  busy_ = true;
+  worker_.post([this, changed = std::exchange(changed_, false)] {
+    if (changed) pace_.on_change();
+    const auto begin = steady_clock::now();
+    try {
+      publish();
+    } catch (const std::exception& failure) {
+      log_->warn("the page is not told of the node: {}", failure.what());
+    }
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - begin);
+    loop_.post([this, took] {
+      busy_ = false;
+      timer_.set(changed_ ? std::max(kSoon, took) : kEvery);
+    });
+  });
+}
+
+void PageSide::look() {
+  pace_.begin(steady_clock::now());
+  topology_.reset();
+  topology_ =
+      manager::take_topology(node_, {.find_drift = manager::quick_drift_finders(node_), .pools_file = pools_file_});
+  looked_ = steady_clock::now();
+  pace_.end(looked_);
+}
+
+void PageSide::publish() {
+  const auto now = steady_clock::now();
+  // Who joins after a while of nobody must not get the node of then.
+  if (now - looked_ > 2 * Pace::kLongest) {
+    events_.forget();
+    published_.clear();
+    published_traffic_.clear();
+  }
+  if (!topology_ || pace_.is_due(now)) {
+    look();
+  } else {
+    std::vector<std::string> problems;  // told by the next look
+    topology_->traffic = manager::read_traffic(topology_->snapshot.pfs, problems);
+  }
+  // Not only after a look of its own: who asked for /node.json may have had it looked at.
+  auto document = to_json(*topology_);
+  document.erase("traffic");
+  if (std::string text = line_of(document); text != published_) {
+    events_.publish("node", text);
+    published_ = std::move(text);
+  }
+  topology_->traffic = meter_.measure(std::move(topology_->traffic), steady_clock::now());
+  if (std::string text = line_of(to_json(topology_->traffic)); text != published_traffic_) {
+    events_.publish("traffic", text);
+    published_traffic_ = std::move(text);
+  } else {
+    events_.keep_alive();
+  }
+}
+
+std::string PageSide::node_text() {
+  if (!topology_ || steady_clock::now() - looked_ > kFresh) look();
+  return line_of(to_json(*topology_)) + "\n";
+}
+
+std::string PageSide::history_text(const std::string& subject) const {
+  const journal::History history = journal::read(node_.cni_state_dir + journal::kBelow);
+  auto chosen = manager::select(history.events, subject, std::nullopt);
+  // The newest: what a page has room for.
+  if (chosen.size() > kMostEvents) chosen.erase(chosen.begin(), chosen.end() - kMostEvents);
+  json::array events;
+  for (const journal::Event& event : chosen) events.emplace_back(manager::to_json(event));
+  return line_of(json::object{{"format", 1},
+                              {"events", std::move(events)},
+                              {"damagedLines", history.damaged},
+                              {"problems", json::array(history.problems.begin(), history.problems.end())}}) +
+         "\n";
+}
+
+}  // namespace barewire::daemon
