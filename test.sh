@@ -28,14 +28,19 @@ head -n 1 /proc/stat >"$records/cpu"
 export BAREWIRE_SWEEP_SEED=${BAREWIRE_SWEEP_SEED:-$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}
 [ $full = no ] || export BAREWIRE_SWEEP=whole BAREWIRE_LINT=whole
 
+# Centiseconds of all processors since the start: idle, and in all. proc(5), /proc/stat.
+processors() { awk '/^cpu /{print $5 + $6, $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9}' /proc/stat; }
 say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
-# phase WHAT COMMAND...: says and records how long it takes.
+# phase WHAT COMMAND...: says and records how long it takes, and how much of the processors nobody used meanwhile (percent).
 phase() {
-  local what=$1 began=$SECONDS status=0
+  local what=$1 began=$SECONDS status=0 before after
   shift
   say "$what"
+  read -r -a before < <(processors)
   "$@" || status=$?
-  printf '%s\t%s\n' "$what" $((SECONDS - began)) >>"$records/phases"
+  read -r -a after < <(processors)
+  printf '%s\t%s\t%s\n' "$what" $((SECONDS - began)) \
+    $((100 * (after[0] - before[0]) / (after[1] - before[1] + 1))) >>"$records/phases"
   return $status
 }
 # build TREE TARGET...: after the lab has begun, its emulator goes first.

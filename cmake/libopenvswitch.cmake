@@ -20,6 +20,7 @@ if(NOT OPENVSWITCH_SOURCE_TARBALL)
                       "/usr/src/openvswitch/openvswitch.tar.gz is there. Install the package openvswitch-source, or set "
                       "OPENVSWITCH_SOURCE_TARBALL.")
 endif()
+set(BAREWIRE_OPENVSWITCH_LIKE "" CACHE PATH "Another build tree; what it has configured of the same sources is taken")
 find_package(OpenSSL REQUIRED)
 
 # What jsonrpc.c, stream.c and uuid.c stand on, found by following undefined symbols; the other nine tenths of the library
@@ -41,7 +42,8 @@ set(openvswitch_headers ${openvswitch_build}/config.h ${openvswitch_build}/inclu
 add_custom_command(
   OUTPUT ${openvswitch_sources} ${openvswitch_plain} ${openvswitch_tls} ${openvswitch_headers}
   COMMAND ${CMAKE_COMMAND} -DTARBALL=${OPENVSWITCH_SOURCE_TARBALL} -DSOURCE=${openvswitch_source}
-          -DBUILD=${openvswitch_build} -DCC=${CMAKE_C_COMPILER} -P ${CMAKE_CURRENT_LIST_DIR}/configure-openvswitch.cmake
+          -DBUILD=${openvswitch_build} -DCC=${CMAKE_C_COMPILER} -DLIKE=${BAREWIRE_OPENVSWITCH_LIKE}
+          -P ${CMAKE_CURRENT_LIST_DIR}/configure-openvswitch.cmake
   DEPENDS ${OPENVSWITCH_SOURCE_TARBALL} ${CMAKE_CURRENT_LIST_DIR}/configure-openvswitch.cmake
   COMMENT "Unpacking and configuring libopenvswitch" VERBATIM)
 
