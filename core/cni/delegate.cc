@@ -4,7 +4,6 @@
 #include "core/cni/delegate.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,11 +15,10 @@
 #include <climits>
 #include <cstring>
 
+#include "core/child.h"
 #include "core/fd.h"
 #include "core/log.h"
 #include "core/text.h"
-
-extern char** environ;
 
 namespace barewire::cni {
 
@@ -99,9 +97,8 @@ Served require_served(const std::string& type, const Environment& environment, c
 
 /// This process's environment with the CNI_* variables of `environment`; an empty one is left out.
 std::vector<std::string> process_environment(const Environment& environment) {
-  std::vector<std::string> variables;
-  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable)
-    if (std::strncmp(*variable, "CNI_", 4) != 0) variables.emplace_back(*variable);
+  std::vector<std::string> variables = own_environment();
+  std::erase_if(variables, [](const std::string& variable) { return variable.starts_with("CNI_"); });
   const auto put = [&](const char* name, const std::string& value) {
     if (!value.empty()) variables.push_back(fmt::format("{}={}", name, value));
   };
@@ -130,20 +127,6 @@ std::pair<Fd, Fd> make_pipe() {
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
-/// Owns posix_spawn's list of descriptors to set up in the child.
-class FileActions {
- public:
-  FileActions() { ::posix_spawn_file_actions_init(&actions_); }
-  FileActions(const FileActions&) = delete;
-  FileActions& operator=(const FileActions&) = delete;
-  ~FileActions() { ::posix_spawn_file_actions_destroy(&actions_); }
-  void dup2(int from, int to) { ::posix_spawn_file_actions_adddup2(&actions_, from, to); }
-  const posix_spawn_file_actions_t* get() const { return &actions_; }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-};
-
 int wait_for(pid_t pid, const std::string& path) {
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0)
@@ -151,27 +134,15 @@ int wait_for(pid_t pid, const std::string& path) {
   return status;
 }
 
-pid_t spawn(const std::string& path, const Environment& environment, int input, int output) {
-  std::vector<std::string> variables = process_environment(environment);
-  std::vector<char*> pointers;
-  for (std::string& variable : variables) pointers.push_back(variable.data());
-  pointers.push_back(nullptr);
-  std::string program = path;
-  std::array<char*, 2> arguments = {program.data(), nullptr};
-  FileActions actions;
-  actions.dup2(input, STDIN_FILENO);
-  actions.dup2(output, STDOUT_FILENO);
-  pid_t pid = 0;
-  const int err = ::posix_spawn(&pid, path.c_str(), actions.get(), nullptr, arguments.data(), pointers.data());
-  if (err != 0) throw errno_error(err, fmt::format("executing {}", path), Error::Code::delegate);
-  return pid;
-}
-
 Outcome execute(const std::string& path, const Environment& environment, const std::string& stdin_bytes) {
   const Fd input = memory_file(stdin_bytes);
   // O_CLOEXEC on both ends: another thread's child must not inherit the writing end and keep this one from ending.
   auto [output, child_output] = make_pipe();
-  const pid_t pid = spawn(path, environment, input.get(), child_output.get());
+  const pid_t pid = start_child({.path = path,
+                                 .arguments = {path},
+                                 .environment = process_environment(environment),
+                                 .input = input.get(),
+                                 .output = child_output.get()});
   child_output.reset();
   std::string printed;
   try {

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,10 +12,9 @@
 #include <array>
 #include <cstdlib>
 
+#include "core/child.h"
 #include "core/error.h"
 #include "core/fd.h"
-
-extern char** environ;
 
 namespace barewire::standard {
 
@@ -56,7 +54,7 @@ class Child {
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
-  void kill() { ::kill(pid_, SIGKILL); }
+  void kill() const { ::kill(pid_, SIGKILL); }
   int wait() {
     int status = 0;
     while (::waitpid(pid_, &status, 0) < 0)
@@ -77,23 +75,6 @@ Fd file_of(const std::string& input, const std::string& program) {
   write_all(file.get(), input, "the input of " + program);
   if (::lseek(file.get(), 0, SEEK_SET) < 0) throw sys_error("rewinding the input of {}", program);
   return file;
-}
-
-pid_t spawn(const std::string& program, std::vector<std::string> words, int output, int input) {
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  if (input >= 0) ::posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-  // Both into one: what a command prints on its way to failing is the reason that a message shows.
-  ::posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-  pid_t pid = 0;
-  const int err = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, pointers.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (err != 0) throw errno_error(err, fmt::format("executing {}", program));
-  return pid;
 }
 
 }  // namespace
@@ -120,7 +101,7 @@ std::optional<std::string> find_command(const std::string& name) {
   // Where iptables is; runtimes start plugins with a PATH of their own, often without these.
   for (const char* directory : {"/usr/sbin", "/sbin"}) directories.emplace_back(directory);
   for (const std::string& directory : directories) {
-    const std::string candidate = directory + "/" + name;
+    const std::string candidate = fmt::format("{}/{}", directory, name);
     if (!directory.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return std::nullopt;
@@ -135,7 +116,14 @@ CommandAnswer run_command(const std::string& program, const std::vector<std::str
   Fd child_output(ends[1]);
   std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  Child child(spawn(program, std::move(words), child_output.get(), input_file.get()), program);
+  // Both into one: what a command prints on its way to failing is the reason that a message shows.
+  Child child(start_child({.path = program,
+                           .arguments = std::move(words),
+                           .environment = own_environment(),
+                           .input = input_file.get(),
+                           .output = child_output.get(),
+                           .errors = child_output.get()}),
+              program);
   // Our copy of the writing end: while it is open the reading finds no end.
   child_output.reset();
   CommandAnswer answer;
