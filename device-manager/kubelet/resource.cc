@@ -82,28 +82,12 @@ void Resource::on_stream_end() {
   handlers_.on_lost();
 }
 
-/// What concerns devices is answered on the handlers' thread, where nothing else is at work on the resource.
-RpcMethods Resource::methods() {
-  const auto on_thread = [this](auto work) {
-    return [this, alive = std::weak_ptr(alive_), work](std::string request, const RpcMethods::Reply& reply) {
-      handlers_.post([alive, work, request = std::move(request), reply] {
-        if (alive.lock()) reply(answer([&] { return work(request); }));
-      });
-    };
-  };
-  RpcMethods methods;
-  // Part of the registration, and known: not to wait for a look at the node.
+void Resource::add_registration_to(RpcMethods& methods) {
+  // Part of it, and known: not to wait for a look at the node.
   methods.unary["/v1beta1.DevicePlugin/GetDevicePluginOptions"] = [](const std::string&,
                                                                      const RpcMethods::Reply& reply) {
     reply({RpcCode::ok, encode_options(true), {}});
   };
-  // Not asked for in the options, and part of the service all the same.
-  methods.unary["/v1beta1.DevicePlugin/PreStartContainer"] =
-      on_thread([](const std::string&) { return std::string(); });
-  methods.unary["/v1beta1.DevicePlugin/GetPreferredAllocation"] = on_thread(
-      [this](const std::string& request) { return encode_preferred(handlers_.prefer(decode_preferred(request))); });
-  methods.unary["/v1beta1.DevicePlugin/Allocate"] = on_thread(
-      [this](const std::string& request) { return encode_allocate(handlers_.allocate(decode_allocate(request))); });
   // For the watcher; at the other socket kubelet never calls them.
   add_registration(methods, {"DevicePlugin", endpoint_.resource, endpoint_.path, {"v1beta1"}},
                    [this, alive = std::weak_ptr(alive_)](const RegistrationStatus& status) {
@@ -111,6 +95,9 @@ RpcMethods Resource::methods() {
                        if (alive.lock()) handlers_.on_registered(status);
                      });
                    });
+}
+
+void Resource::add_list_to(RpcMethods& methods) {
   methods.streams["/v1beta1.DevicePlugin/ListAndWatch"] =
       [this, alive = std::weak_ptr(alive_)](const std::shared_ptr<RpcStream>& stream) {
         handlers_.post([this, alive, stream] {
@@ -122,6 +109,27 @@ RpcMethods Resource::methods() {
       if (alive.lock()) on_stream_end();
     });
   };
+}
+
+/// What concerns devices is answered on the handlers' thread, where nothing else is at work on the resource.
+RpcMethods Resource::methods() {
+  const auto on_thread = [this](auto work) {
+    return [this, alive = std::weak_ptr(alive_), work](std::string request, const RpcMethods::Reply& reply) {
+      handlers_.post([alive, work, request = std::move(request), reply] {
+        if (alive.lock()) reply(answer([&] { return work(request); }));
+      });
+    };
+  };
+  RpcMethods methods;
+  // Not asked for in the options, and part of the service all the same.
+  methods.unary["/v1beta1.DevicePlugin/PreStartContainer"] =
+      on_thread([](const std::string&) { return std::string(); });
+  methods.unary["/v1beta1.DevicePlugin/GetPreferredAllocation"] = on_thread(
+      [this](const std::string& request) { return encode_preferred(handlers_.prefer(decode_preferred(request))); });
+  methods.unary["/v1beta1.DevicePlugin/Allocate"] = on_thread(
+      [this](const std::string& request) { return encode_allocate(handlers_.allocate(decode_allocate(request))); });
+  add_registration_to(methods);
+  add_list_to(methods);
   return methods;
 }
 

@@ -56,6 +56,8 @@ class Resource {
  private:
   /// Those of the device plugin API, and of registration for a watcher.
   RpcMethods methods();
+  void add_registration_to(RpcMethods& methods);
+  void add_list_to(RpcMethods& methods);
   /// A stream gets the present list at once.
   void add_stream(const std::shared_ptr<RpcStream>& stream);
   void on_stream_end();
