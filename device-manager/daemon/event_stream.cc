@@ -51,6 +51,9 @@ std::size_t EventStream::listeners() const {
 }
 
 void EventStream::resume_all(const std::function<void(Listener&)>& each) {
+  // Until all are awake: who closes, and then stops the library, must not leave one asleep that another is about to
+  // wake.
+  const std::lock_guard waking(waking_);
   std::vector<std::shared_ptr<Listener>> waiting;
   {
     const std::lock_guard lock(mutex_);

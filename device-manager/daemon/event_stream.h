@@ -71,6 +71,7 @@ class EventStream {
   void resume_all(const std::function<void(Listener&)>& each);
 
   std::function<void()> on_first_;
+  std::mutex waking_;  ///< taken before mutex_, and held while connections are resumed
   mutable std::mutex mutex_;
   std::list<std::shared_ptr<Listener>> listeners_;  ///< under mutex_, as all that follows
   std::map<std::string, Latest> latest_;            ///< sent in the order of their names

@@ -173,6 +173,8 @@ struct LoopbackServer::Serving : std::enable_shared_from_this<Serving> {
   }
   /// From any thread; the second answer to a request, and one after the end, go nowhere.
   void reply(const std::shared_ptr<Request>& request, Answer answer) {
+    // Until it is awake: close() must not come to its end in between.
+    const std::lock_guard waking_one(waking);
     {
       const std::lock_guard lock(mutex);
       if (asleep.erase(request) == 0) return;
@@ -190,6 +192,8 @@ struct LoopbackServer::Serving : std::enable_shared_from_this<Serving> {
       left = asleep;
     }
     for (const auto& request : left) reply(request, text_answer(MHD_HTTP_SERVICE_UNAVAILABLE, "the daemon ends"));
+    // Another thread may be between taking one out and waking it.
+    const std::lock_guard all_awake(waking);
     for (const Route& route : routes)
       if (route.events != nullptr) route.events->close();
   }
@@ -206,6 +210,7 @@ struct LoopbackServer::Serving : std::enable_shared_from_this<Serving> {
   MHD_Result answer_later(MHD_Connection* connection, const std::shared_ptr<Request>& request, const Route& route);
 
   const std::vector<Route> routes;
+  std::mutex waking;  ///< taken before mutex, and held while a connection is resumed
   std::mutex mutex;
   std::set<std::shared_ptr<Request>> asleep;  ///< under mutex
   bool is_closed = false;                     ///< under mutex

@@ -149,7 +149,8 @@ void PageSide::publish() {
 }
 
 std::string PageSide::node_text() {
-  if (!topology_ || steady_clock::now() - looked_ > kFresh) look();
+  const auto now = steady_clock::now();
+  if (!topology_ || (now - looked_ > kFresh && pace_.may_look(now))) look();
   return line_of(to_json(*topology_)) + "\n";
 }
 

@@ -28,10 +28,9 @@ class Pace {
   static constexpr std::chrono::seconds kLongest{10};  ///< what happens inside pods raises no event here
 
   void on_change() { changed_ = true; }
-  bool is_due(Time now) const {
-    if (!looked_) return true;
-    return now >= *looked_ + 9 * took_ && (changed_ || now >= *looked_ + kLongest);
-  }
+  bool is_due(Time now) const { return may_look(now) && (!looked_ || changed_ || now >= *looked_ + kLongest); }
+  /// The last look is long enough ago.
+  bool may_look(Time now) const { return !looked_ || now >= *looked_ + 9 * took_; }
   /// Before looking: what changes meanwhile is looked at again.
   void begin(Time now) {
     changed_ = false;

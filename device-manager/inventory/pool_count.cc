@@ -8,8 +8,9 @@
 namespace barewire::inventory {
 namespace {
 
-/// Our own, then the device plugin's, which a node that changes over has already.
-constexpr const char* kDefaultPools[] = {"/etc/barewire/pools.json", "/etc/pcidp/config.json"};
+/// Those of the device plugin (kubelet/settings.h).
+constexpr const char* kDefaultPools[] = {"/etc/barewire/pools.json", "/run/barewire/pools.json",
+                                         "/etc/pcidp/config.json"};
 
 }  // namespace
 

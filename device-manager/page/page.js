@@ -115,7 +115,9 @@ function drawCell(cell, vf, pf, isNew) {
   cell.element.setAttribute('aria-expanded', String(opened === vf.pci));
   cell.drawnRate = false;
   drawRate(cell);
-  if (opened === vf.pci && !isNew) drawDetail();
+  if (opened !== vf.pci || isNew) return;
+  drawDetail();
+  loadHistory(vf.pci);
 }
 
 // ---- cards
