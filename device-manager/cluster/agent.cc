@@ -7,6 +7,8 @@
 
 #include "core/fd.h"
 #include "core/journal.h"
+#include "core/kernel/netns.h"
+#include "core/kernel/rdma.h"
 #include "core/trusted_file.h"
 #include "device-manager/cluster/objects.h"
 #include "device-manager/plugin_call.h"
@@ -29,6 +31,20 @@ std::string joined(const std::vector<declared::Problem>& problems) {
   for (const auto& each : problems)
     parts.push_back(each.hint.empty() ? each.text : fmt::format("{} ({})", each.text, each.hint));
   return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+/// The kernel takes another mode only while no netns but its own is there: at boot. So it is only compared.
+std::string rdma_difference(const Limit& pool) {
+  if (pool.rdma_mode.empty()) return {};
+  auto socket = kernel::open_rdma_socket(kernel::NetNs::current());
+  if (!socket) return {};
+  const bool shared = kernel::rdma_netns_mode(*socket) == kernel::RdmaNetnsMode::shared;
+  const std::string now = shared ? "shared" : "exclusive";
+  if (now == pool.rdma_mode) return {};
+  return fmt::format(
+      "the RDMA mode is {}, and SriovNetworkPoolConfig {} wants {}: it is set at boot, with \"options "
+      "ib_core netns_mode={}\" in modprobe.d",
+      now, pool.pool, pool.rdma_mode, shared ? 0 : 1);
 }
 
 const declared::NicFacts& facts_of(const std::vector<declared::NicFacts>& facts, const std::string& address) {
@@ -56,13 +72,21 @@ Sources Agent::read_sources(const json::value& node) {
   return sources;
 }
 
-Limit Agent::read_limit(const json::value& node) {
+std::string Agent::read_pool(const json::value& node) {
+  pool_.reset();
   const auto pools = find_all(api_, path_of(kSriovApi, settings_.name_space, "sriovnetworkpoolconfigs"));
-  return limit_of(pools.value_or(std::vector<json::value>()), labels_of(node), [this] {
+  const auto list_nodes = [this] {
     std::vector<Labels> labels;
     for (const json::value& each : list_all(api_, "/api/v1/nodes")) labels.push_back(labels_of(each));
     return labels;
-  });
+  };
+  try {
+    pool_ = limit_of(pools.value_or(std::vector<json::value>()), labels_of(node), list_nodes);
+    return rdma_difference(*pool_);
+  } catch (const Error& error) {
+    if (!error.is(Error::Code::config)) throw;
+    return manager::describe(error);
+  }
 }
 
 void Agent::keep(const json::object& document) const {
@@ -118,13 +142,9 @@ Sync Agent::drain(const json::value& node, const Holders& holders) {
     drain_.finish(node);
     return {State::failed, fmt::format("VFs in use stay in use: {}", fmt::join(stays, "; "))};
   }
-  try {
-    const std::string waits = drain_.step(node, holders.pods, read_limit(node));
-    return {State::in_progress, unknown.empty() ? waits : waits + "; " + unknown};
-  } catch (const Error& error) {
-    if (!error.is(Error::Code::config)) throw;
-    return {State::failed, manager::describe(error)};  // a limit that is wrong is not understood to be none
-  }
+  if (!pool_) return {State::failed, "how many nodes may be drained at once is not understood"};
+  const Drain::Step step = drain_.step(node, holders.pods, *pool_);
+  return {State::in_progress, unknown.empty() ? step.waits_for : step.waits_for + "; " + unknown, step.has_place};
 }
 
 bool Agent::find_waiting(const Assembled& assembled, const declared::NodePlan& plan,
@@ -155,6 +175,7 @@ Sync Agent::make_so(const json::value& node, const Assembled& assembled, const s
                     const declared::NodePlan& plan) {
   apply_all(assembled, plan);
   std::vector<std::string> differs = failures_;
+  if (auto problem = read_pool(node); !problem.empty()) differs.push_back(std::move(problem));
   Holders holders;
   Sync sync;
   if (find_waiting(assembled, plan, facts, differs, holders))
@@ -164,7 +185,8 @@ Sync Agent::make_so(const json::value& node, const Assembled& assembled, const s
     drain_.finish(node);
   if (differs.empty()) return sync;
   if (!sync.message.empty()) differs.push_back(sync.message);
-  return {sync.state == State::in_progress ? sync.state : State::failed, fmt::format("{}", fmt::join(differs, "; "))};
+  const State state = sync.state == State::in_progress ? sync.state : State::failed;
+  return {state, fmt::format("{}", fmt::join(differs, "; ")), sync.soon};
 }
 
 bool Agent::pass() {
@@ -190,7 +212,7 @@ bool Agent::pass() {
   }
   say_("sync", sync.message);
   status.write(manager::take_snapshot(node_, {}), sync, external_);
-  return sync.state == State::in_progress;
+  return sync.soon;
 }
 
 void Agent::apply_kept() {

@@ -37,7 +37,7 @@ class Agent {
   /// `node` and `api` outlive it.
   Agent(const Node& node, kubernetes::Api& api, AgentSettings settings, Say say);
 
-  /// True when another is to follow soon: something is waited for. Throws Error where the API server could not be
+  /// True when another is to follow soon: pods are to end. Throws Error where the API server could not be
   /// asked, or the node not be read: what was declared last stays in force.
   bool pass();
   /// While the API server is away: what was declared last, as far as nothing stands against it.
@@ -45,7 +45,8 @@ class Agent {
 
  private:
   Sources read_sources(const boost::json::value& node);
-  Limit read_limit(const boost::json::value& node);
+  /// Sets pool_. What is wrong with it is returned: it is no reason to leave the NICs alone.
+  std::string read_pool(const boost::json::value& node);
   void keep(const boost::json::object& document) const;
   static bool is_ours_to_change(const Assembled& assembled, const declared::NicPlan& plan);
   static bool will_change(const Assembled& assembled, const declared::NodePlan& plan);
@@ -67,6 +68,7 @@ class Agent {
   AgentSettings settings_;
   Say say_;
   Drain drain_;
+  std::optional<Limit> pool_;          ///< of this pass; nullopt: it is not understood, so nothing is drained
   std::vector<std::string> failures_;  ///< of this pass
   std::set<std::string> external_;     ///< PCI addresses of NICs that others manage
 };

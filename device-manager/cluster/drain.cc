@@ -132,14 +132,14 @@ std::string Drain::evict(const state::Pod& pod) {
   return fmt::format("{} is to end", name);
 }
 
-std::string Drain::step(const json::value& node, const std::vector<state::Pod>& pods, const Limit& limit) {
+Drain::Step Drain::step(const json::value& node, const std::vector<state::Pod>& pods, const Limit& limit) {
   if (!take_place(limit))
-    return fmt::format("waiting for a place: {} of the pool {} may be drained at once",
-                       limit.most == 1 ? "one node" : fmt::format("{} nodes", limit.most), limit.pool);
+    return {false, fmt::format("waiting for a place: {} of the pool {} may be drained at once",
+                               limit.most == 1 ? "one node" : fmt::format("{} nodes", limit.most), limit.pool)};
   cordon(node);
   std::vector<std::string> waits;
   for (const state::Pod& each : pods) waits.push_back(evict(each));
-  return fmt::format("draining: {}", fmt::join(waits, "; "));
+  return {true, fmt::format("draining: {}", fmt::join(waits, "; "))};
 }
 
 void Drain::finish(const json::value& node) {

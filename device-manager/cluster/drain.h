@@ -29,9 +29,13 @@ class Drain {
   /// is gone. Throws as Api::require.
   std::optional<std::string> find_obstacle(const state::Pod& pod);
 
+  struct Step {
+    bool has_place = false;  ///< false: other nodes have their turn
+    std::string waits_for{};
+  };
   /// One step; `node` is the node's object as it was just read. Takes a place, cordons, asks for evictions, and tells
   /// what is waited for. Call again until none of `pods` holds a VF any more. Throws as Api::require.
-  std::string step(const boost::json::value& node, const std::vector<state::Pod>& pods, const Limit& limit);
+  Step step(const boost::json::value& node, const std::vector<state::Pod>& pods, const Limit& limit);
 
   /// Lifts our cordon, then gives the place back. Nothing where there is neither. Throws as step().
   void finish(const boost::json::value& node);

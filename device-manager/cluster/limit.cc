@@ -59,6 +59,13 @@ std::size_t most_of(const JsonView& spec, const ListNodes& nodes) {
   return static_cast<std::size_t>(count) * percent / 100;
 }
 
+std::string rdma_mode_of(const JsonView& spec) {
+  const auto mode = spec.find("rdmaMode");
+  const std::string word = mode ? mode->string() : "";
+  if (!word.empty() && word != "shared" && word != "exclusive") mode->reject("\"shared\" or \"exclusive\"");
+  return word;
+}
+
 }  // namespace
 
 bool selects(const json::value& selector, const Labels& labels) {
@@ -78,7 +85,7 @@ Limit limit_of(const std::vector<json::value>& pool_configs, const Labels& label
                   fmt::format("the node is in two pools, SriovNetworkPoolConfig {} and {}", limit.pool, name),
                   "change their nodeSelectors: a node is in one pool");
     found = true;
-    limit = {name, most_of(*spec, nodes)};
+    limit = {name, most_of(*spec, nodes), rdma_mode_of(*spec)};
   }
   return limit;
 }

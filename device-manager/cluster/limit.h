@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// How many nodes may be drained at once: SriovNetworkPoolConfig of sriovnetwork.openshift.io/v1. Pure. Source: the API
+/// What holds for nodes of a kind, such as how many may be drained at once: SriovNetworkPoolConfig of
+/// sriovnetwork.openshift.io/v1. Pure. Source: the API
 /// of sriov-network-operator; Kubernetes' LabelSelector and IntOrString.
 #pragma once
 
@@ -16,6 +17,7 @@ namespace barewire::cluster {
 struct Limit {
   std::string pool = "default";  ///< nodes of one pool share the limit
   std::size_t most = 1;          ///< nodes
+  std::string rdma_mode{};       ///< "shared", "exclusive"; empty: not said
 };
 
 /// Whether the LabelSelector `selector` (null: everything) selects `labels`. Throws Error{config} for what it cannot

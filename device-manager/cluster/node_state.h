@@ -16,6 +16,7 @@ namespace barewire::cluster {
 struct Sync {
   enum class State { succeeded, in_progress, failed } state = State::succeeded;
   std::string message{};  ///< what fails, or what is waited for
+  bool soon = false;      ///< what is waited for may be over any moment
   friend bool operator==(const Sync&, const Sync&) = default;
 };
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "device-manager/cluster/drain.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +11,7 @@
 #include "device-manager/cluster/node_state.h"
 #include "device-manager/cluster/objects.h"
 #include "device-manager/state/reader.h"
+#include "tests/unit/device-manager/cluster/fake_api.h"
 #include "tests/unit/device-manager/cluster/nics.h"
 
 namespace barewire::cluster {
@@ -37,6 +40,7 @@ TEST(ClusterLimit, OneUnlessAPoolSaysOtherwise) {
   EXPECT_EQ(limit_of(pools, worker, ten_nodes).pool, "w");
   EXPECT_EQ(limit_of(pools, {}, [] { return std::vector<Labels>(9); }).most, 2U);
   EXPECT_EQ(limit_of({pool("p", R"("rdmaMode":"shared")")}, worker, ten_nodes).most, 1U);
+  EXPECT_EQ(limit_of({pool("p", R"("rdmaMode":"shared")")}, worker, ten_nodes).rdma_mode, "shared");
 }
 
 TEST(ClusterLimit, WhatIsNotUnderstoodIsNoLimit) {
@@ -51,6 +55,7 @@ TEST(ClusterLimit, WhatIsNotUnderstoodIsNoLimit) {
   EXPECT_THAT(refused({pool("a", ""), pool("b", "")}), HasSubstr("SriovNetworkPoolConfig a and b"));
   EXPECT_THAT(refused({pool("a", R"("maxUnavailable":"3")")}), HasSubstr("SriovNetworkPoolConfig a"));
   EXPECT_THAT(refused({pool("a", R"("maxUnavailable":"101%")")}), HasSubstr("maxUnavailable"));
+  EXPECT_THAT(refused({pool("a", R"("rdmaMode":"none")")}), HasSubstr("rdmaMode"));
   EXPECT_THAT(refused({pool("a", R"("nodeSelector":{"matchExpressions":[{"key":"k","operator":"Gt"}]})")}),
               HasSubstr("operator"));
 }
@@ -130,6 +135,65 @@ TEST(ClusterNodeState, IsWrittenForWhatChangedAlone) {
   EXPECT_FALSE(is_same_status(second, pruned));
   snapshot.pfs[0].vfs.pop_back();
   EXPECT_FALSE(is_same_status(node_status(snapshot, {}, {}, first, "14:00"), first));
+}
+
+class DrainTest : public ::testing::Test {
+ protected:
+  DrainTest() {
+    for (const char* name : {"n1", "n2", "n3"})
+      api_.objects[path(name)] = {{"metadata", {{"name", name}, {"resourceVersion", "0"}}},
+                                  {"spec", boost::json::object()}};
+  }
+  static std::string path(const std::string& name) { return "/api/v1/nodes/" + name; }
+  bool has_place(const std::string& name, std::size_t most = 1) {
+    return Drain(api_, "ns", name).step(api_.objects.at(path(name)), {}, {.most = most}).has_place;
+  }
+  void finish(const std::string& name) { Drain(api_, "ns", name).finish(api_.objects.at(path(name))); }
+  bool is_cordoned(const std::string& name) {
+    const auto* now = api_.objects.at(path(name))["spec"].as_object().if_contains("unschedulable");
+    return now != nullptr && *now == true;
+  }
+
+  test::FakeApi api_;
+};
+
+TEST_F(DrainTest, AsManyAsTheLimitAllowsAndTheNextWhenOneIsDone) {
+  EXPECT_TRUE(has_place("n1"));
+  EXPECT_FALSE(has_place("n2"));
+  EXPECT_FALSE(is_cordoned("n2"));
+  EXPECT_TRUE(has_place("n1")) << "a daemon that was started anew knows its place";
+  EXPECT_TRUE(has_place("n2", 2));
+  EXPECT_FALSE(has_place("n3", 2));
+  finish("n1");
+  EXPECT_FALSE(is_cordoned("n1"));
+  EXPECT_FALSE(has_place("n3", 1)) << "the limit is lower now, and n2 is still at it";
+  EXPECT_TRUE(has_place("n3", 2));
+  finish("n2"), finish("n3");
+  api_.writes.clear();
+  finish("n3");
+  EXPECT_THAT(api_.writes, IsEmpty());
+}
+
+TEST_F(DrainTest, APlaceIsTakenOverFromANodeThatIsNoMoreAndFromNoOther) {
+  EXPECT_TRUE(has_place("n1"));
+  EXPECT_FALSE(has_place("n2"));
+  api_.objects.erase(path("n1"));
+  EXPECT_TRUE(has_place("n2"));
+  EXPECT_FALSE(has_place("n3", 0));
+}
+
+TEST_F(DrainTest, WhatOthersCordonedIsNotOurs) {
+  api_.objects.at(path("n1"))["spec"].as_object()["unschedulable"] = true;
+  EXPECT_TRUE(has_place("n1"));
+  finish("n1");
+  EXPECT_TRUE(is_cordoned("n1"));
+}
+
+TEST_F(DrainTest, ANodeThatChangedMeanwhileIsLookedAtAgain) {
+  const boost::json::value before = api_.objects.at(path("n1"));
+  api_.objects.at(path("n1"))["metadata"].as_object()["resourceVersion"] = "7";
+  EXPECT_THROW(Drain(api_, "ns", "n1").step(before, {}, {}), kubernetes::ApiRefusal);
+  EXPECT_FALSE(is_cordoned("n1"));
 }
 
 }  // namespace

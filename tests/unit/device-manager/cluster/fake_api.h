@@ -33,6 +33,7 @@ class FakeApi : public kubernetes::Api {
       objects.erase(found);
       return {.status = 200};
     }
+    if (request.method == "PATCH") return patch(found->second, boost::json::parse(request.body).as_object());
     return put(found->second, boost::json::parse(request.body).as_object());
   }
 
@@ -53,6 +54,26 @@ class FakeApi : public kubernetes::Api {
     auto& metadata = object["metadata"].as_object();
     if (metadata["resourceVersion"] != stored["metadata"].as_object()["resourceVersion"]) return {.status = 409};
     return store(stored, std::move(object), 200);
+  }
+  /// RFC 7396 for members of members, which is as deep as it is needed.
+  kubernetes::ApiAnswer patch(boost::json::object& stored, const boost::json::object& change) {
+    const auto& wanted = change.at("metadata").at("resourceVersion");
+    if (wanted != stored["metadata"].as_object()["resourceVersion"]) return {.status = 409};
+    boost::json::object object = stored;
+    merge(object, change);
+    return store(stored, std::move(object), 200);
+  }
+  static void merge(boost::json::object& object, const boost::json::object& change) {
+    for (const auto& [key, value] : change) {
+      if (value.is_null()) {
+        object.erase(key);
+      } else if (value.is_object()) {
+        if (!object[key].is_object()) object[key] = boost::json::object();
+        merge(object[key].as_object(), value.get_object());
+      } else {
+        object[key] = value;
+      }
+    }
   }
   kubernetes::ApiAnswer store(boost::json::object& stored, boost::json::object object, int answer) {
     object["metadata"].as_object()["resourceVersion"] = std::to_string(++version_);
