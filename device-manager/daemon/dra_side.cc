@@ -210,6 +210,7 @@ void DraSide::scan_node() {
   claims_->driver.know(found.offers, pools);
   if (claims_->endpoint) tell_health(found.offers);
   std::vector<dra::ClaimStatus> statuses;
+  statuses.reserve(records.size());
   const auto attachments = dra::attachments_of(node_, records);
   for (const state::ClaimRecord& each : records)
     statuses.push_back(dra::status_of(each, attachments, options_.dra.driver));

@@ -80,14 +80,14 @@ void Endpoint::add_stream(const std::shared_ptr<kubelet::RpcStream>& stream) {
   stream->write(health_);
 }
 
-std::string Endpoint::prepare(const std::string& request) {
+std::string Endpoint::prepare(const std::string& request) const {
   // An entry for every claim, failed ones too: kubelet refuses an answer that leaves one out, and all of it then.
   std::map<std::string, Prepared> answers;
   for (const ClaimRef& claim : decode_claims(request)) answers[claim.uid] = handlers_.prepare(claim);
   return encode_prepared(answers);
 }
 
-std::string Endpoint::unprepare(const std::string& request) {
+std::string Endpoint::unprepare(const std::string& request) const {
   std::map<std::string, std::string> answers;
   for (const ClaimRef& claim : decode_claims(request)) answers[claim.uid] = handlers_.unprepare(claim);
   return encode_unprepared(answers);

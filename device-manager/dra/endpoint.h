@@ -55,8 +55,8 @@ class Endpoint {
   bool another_has_gone();
   void add_stream(const std::shared_ptr<kubelet::RpcStream>& stream);
   /// All claims of a pod in one request, one entry of the answer for each.
-  std::string prepare(const std::string& request);
-  std::string unprepare(const std::string& request);
+  std::string prepare(const std::string& request) const;
+  std::string unprepare(const std::string& request) const;
 
   std::string driver_;
   EndpointPaths paths_;
