@@ -28,6 +28,7 @@ Error refuse_kept(const std::string& path, std::string_view why) {
 
 std::string joined(const std::vector<declared::Problem>& problems) {
   std::vector<std::string> parts;
+  parts.reserve(problems.size());
   for (const auto& each : problems)
     parts.push_back(each.hint.empty() ? each.text : fmt::format("{} ({})", each.text, each.hint));
   return fmt::format("{}", fmt::join(parts, "; "));
