@@ -95,8 +95,8 @@ phase "testing what ships, on this host" run_tests shipped shipped --parallel "$
 phase "testing what ships in runtimes, and the rules" run_tests release release --parallel "$jobs" \
   -L '/runtimes$|/packages$|^lint$' || status=1
 phase "testing the code with the sanitizers" run_tests in-process dev --parallel "$jobs" -L '/in-process$' || status=1
-# All of them have run on what ships; with the sanitizers every second one, by the seed.
-sample=(-I "$((BAREWIRE_SWEEP_SEED % 2 + 1)),,2")
+# All of them have run on what ships; with the sanitizers every third one, by the seed.
+sample=(-I "$((BAREWIRE_SWEEP_SEED % 3 + 1)),,3")
 [ $full = no ] || sample=()
 phase "testing programs with the sanitizers" run_tests programs dev --parallel "$jobs" -L '/programs$' "${sample[@]}" || status=1
 if [ $full = yes ]; then
