@@ -9,6 +9,7 @@
 
 #include <utility>
 
+#include "core/boot_id.h"
 #include "core/error.h"
 #include "core/fd.h"
 #include "core/journal.h"
@@ -110,21 +111,6 @@ std::chrono::microseconds now_of(clockid_t clock) {
   return std::chrono::seconds(now.tv_sec) + std::chrono::microseconds(now.tv_nsec / 1000);
 }
 
-/// Asked once: it is the same as long as a process lives.
-const std::string& boot_id() {
-  static const std::string id = [] {
-    std::string text;
-    try {
-      if (const auto file = try_open_file("/proc/sys/kernel/random/boot_id", O_RDONLY))
-        text = read_all(file->get(), "");
-    } catch (const Error&) {  // not known
-    }
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    return text;
-  }();
-  return id;
-}
-
 /// Whole lines of `text` into `history`. Returns how far they go: what follows may still be written.
 std::size_t take_lines(std::string_view text, History& history) {
   std::size_t begin = 0;
@@ -197,7 +183,7 @@ void record(Event event) noexcept {
     if (directory.empty()) return;
     event.time = Time(now_of(CLOCK_REALTIME));
     event.up = now_of(CLOCK_BOOTTIME);
-    event.boot = boot_id();
+    event.boot = current_boot_id();
     if (event.cause.empty()) event.cause = ::program_invocation_short_name;
     append(directory, to_line(event));
   } catch (const std::exception& error) {

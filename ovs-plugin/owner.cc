@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/boot_id.h"
 #include "core/kernel/netns.h"
 
 namespace barewire::ovs {
@@ -59,7 +60,7 @@ std::optional<state::Attachment> attachment_of(const ovsdb::StringMap& external_
                    is_of_us(external_ids) ? "ovs" : "ovs-cni"};
   attachment.netns = value(kNetnsKey);
   // The peer writes no boot: whether its pod lives is told by the netns alone.
-  attachment.boot_id = is_of_us(external_ids) ? value(kBootKey) : state::current_boot_id();
+  attachment.boot_id = is_of_us(external_ids) ? value(kBootKey) : current_boot_id();
   const std::string pod = value(kPodKey);
   const std::size_t slash = pod.find('/');
   attachment.pod.uid = value(kPodUidKey);

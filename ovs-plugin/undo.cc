@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/boot_id.h"
 #include "core/cni/delegate.h"
 #include "core/cni/device_info.h"
 #include "core/cni/fallback.h"
@@ -195,7 +196,7 @@ bool is_certain_to_be_of_no_pod(const Port& port) {
 }
 
 void sweep_earlier_boots(Connection& connection, ovsdb::Deadline deadline) {
-  const std::string boot_id = state::current_boot_id();
+  const std::string boot_id = current_boot_id();
   if (boot_id.empty()) return log_warning("the node's boot_id cannot be read; ports of earlier boots stay");
   const StringMap this_boot{{kBootKey, boot_id}};
   bool referred = false;

@@ -48,7 +48,7 @@ void require_readable(const state::Store::Unreadable& unreadable, const std::str
 }  // namespace
 
 bool is_of_this_boot(const state::Attachment& attachment) {
-  if (!is_known_to_be_of_another_boot(attachment, state::current_boot_id())) return true;
+  if (!is_known_to_be_of_another_boot(attachment, current_boot_id())) return true;
   // A container's boot_id may be another than the node's: where its netns is still there, it cannot be of another boot.
   return attachment.netns_id && is_at_its_path(attachment).is_yes();
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/boot_id.h"
 #include "core/cni/request.h"
 #include "core/kernel/netns.h"
 #include "core/look.h"
@@ -28,7 +29,7 @@ bool is_of_this_boot(const state::Attachment& attachment);
 /// say which netns it was, the boot cannot be known, or boot and netns contradict each other.
 class LifeSigns {
  public:
-  explicit LifeSigns(std::string proc = "/proc", std::string boot_id = state::current_boot_id())
+  explicit LifeSigns(std::string proc = "/proc", std::string boot_id = current_boot_id())
       : proc_(std::move(proc)), boot_id_(std::move(boot_id)) {}
   /// Looks at the processes at most once, when the first attachment is not at its path.
   Look is_dead(const state::Attachment& attachment);

@@ -5,8 +5,8 @@
 #include <boost/json/serialize.hpp>
 #include <limits>
 
+#include "core/boot_id.h"
 #include "core/kernel/netlink.h"
-#include "core/kernel/sysfs.h"
 #include "core/state/allocation.h"
 
 namespace barewire::state {
@@ -28,15 +28,6 @@ std::optional<kernel::NetNsId> parse_netns_id(const JsonView& view) {
 }
 
 }  // namespace
-
-std::string current_boot_id() {
-  try {
-    // It is asked for in every ADD: a missing file must not keep pods from starting.
-    return kernel::Sysfs("/proc/sys").read("kernel/random/boot_id").value_or("");
-  } catch (const Error&) {  // not known, which says nothing of any record
-    return {};
-  }
-}
 
 std::string AttachmentId::text() const {
   return fmt::format("{}/{}/{}", network, container_id, ifname);

@@ -53,9 +53,6 @@ struct Attachment {
   bool has_link(std::string_view name) const;
 };
 
-/// Of the running kernel; empty where it cannot be read. Source: proc(5), /proc/sys/kernel/random/boot_id.
-std::string current_boot_id();
-
 /// A record for `request`, stamped with time and boot; `data` is empty. Opens CNI_NETNS to learn its id: throws as
 /// NetNs::open.
 Attachment make_attachment(const cni::Request& request, std::string_view plugin);
