@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 namespace barewire::daemon {
@@ -120,7 +119,7 @@ EventStream::Read EventStream::read(Listener& listener, char* to, std::size_t ro
     listener.sent_ = 0;
   }
   const std::size_t size = std::min(room, listener.frame_->size() - listener.sent_);
-  std::memcpy(to, listener.frame_->data() + listener.sent_, size);
+  std::copy_n(listener.frame_->data() + listener.sent_, size, to);
   listener.sent_ += size;
   return {Outcome::bytes, size};
 }

@@ -6,8 +6,8 @@
 
 namespace barewire::daemon {
 
-inline constexpr std::string_view kPageHtml = R"page(@PAGE_HTML@)page";
-inline constexpr std::string_view kPageCss = R"page(@PAGE_CSS@)page";
-inline constexpr std::string_view kPageJs = R"page(@PAGE_JS@)page";
+extern const std::string_view kPageHtml;
+extern const std::string_view kPageCss;
+extern const std::string_view kPageJs;
 
 }  // namespace barewire::daemon
