@@ -4,6 +4,8 @@
 #include "core/policy/policy.h"
 
 #include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 
 namespace barewire::policy {
 
@@ -147,23 +149,41 @@ std::string Policy::verdict(const Subscriber& subscriber) const {
                      unmatched() == Otherwise::allow ? "allowed" : "refused");
 }
 
+namespace {
+
+/// What stands between the quotes of the string that begins at `quote`; escapes as they are written.
+std::string_view string_at(std::string_view bytes, std::size_t quote) {
+  std::size_t end = quote + 1;
+  while (end < bytes.size() && bytes[end] != '"') end += bytes[end] == '\\' ? 2 : 1;
+  return bytes.substr(quote + 1, std::min(end, bytes.size()) - quote - 1);
+}
+
+/// A key may be written with escapes; the parser has taken the document already.
+bool is_rules(std::string_view written) {
+  if (written.find('\\') == std::string_view::npos) return written == "rules";
+  boost::system::error_code failure;
+  return boost::json::parse(fmt::format("\"{}\"", written), failure) == "rules" && !failure;
+}
+
+}  // namespace
+
 std::vector<std::size_t> lines_of_rules(std::string_view bytes) {
   // Boost.JSON keeps no positions, so lines are counted by a scan of brackets outside strings.
   constexpr int kInRules = 2;  // { "rules": [ here
   std::vector<std::size_t> lines;
   std::size_t line = 1;
   int depth = 0;
-  bool in_string = false;
+  std::string_view word;  // the last string
+  bool in_rules = false;  // "comment" may be a list, too
   for (std::size_t at = 0; at < bytes.size(); ++at) {
     const char c = bytes[at];
-    if (c == '\n') ++line;
-    if (in_string && c == '\\') {
-      ++at;
-      continue;
+    if (c == '"') {
+      word = string_at(bytes, at);
+      at += word.size() + 1;
     }
-    if (c == '"') in_string = !in_string;
-    if (in_string) continue;
-    if (c == '{' && depth == kInRules) lines.push_back(line);
+    if (c == '\n') ++line;
+    if (c == ':' && depth == 1) in_rules = is_rules(word);
+    if (c == '{' && depth == kInRules && in_rules) lines.push_back(line);
     if (c == '{' || c == '[') ++depth;
     if (c == '}' || c == ']') --depth;
   }

@@ -231,6 +231,8 @@ TEST(Policy, TakesEveryByteStringOrRefusesIt) {
 TEST(LinesOfRules, AreNotConfusedByStringsOrNesting) {
   EXPECT_THAT(lines_of_rules("{\"rules\": [\n{\"a\": \"\\\"{[\"},\n\n{\"b\": {\"c\": [{}]}}]}"), ElementsAre(2, 4));
   EXPECT_THAT(lines_of_rules("]]}}"), ElementsAre());
+  EXPECT_THAT(lines_of_rules("{\"comment\": [{\"by\": \"us\"}],\n\"rules\": [\n{}]}"), ElementsAre(3));
+  EXPECT_THAT(lines_of_rules("{\"\\u0072ules\": [\n{}], \"comment\": [{}]}"), ElementsAre(2));
 }
 
 class File : public ::testing::Test {
