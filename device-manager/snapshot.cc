@@ -8,7 +8,7 @@
 #include <set>
 
 #include "core/state/claimed_name.h"
-#include "hw-profiles/loader.h"
+#include "hw-profiles/nic.h"
 
 namespace barewire::manager {
 namespace {
@@ -86,11 +86,6 @@ VfEntry describe_vf(const Node& node, kernel::NlSocket& socket, vf::Vf vf, const
   return entry;
 }
 
-hw::LinkLayer link_layer(const vf::Pf& pf) {
-  constexpr std::uint16_t kInfiniband = 32;  // ARPHRD_INFINIBAND
-  return pf.link && pf.link->arp_type == kInfiniband ? hw::LinkLayer::infiniband : hw::LinkLayer::ethernet;
-}
-
 std::vector<OtherAttachment> find_others(const Snapshot& snapshot, const state::Store& store,
                                          const std::vector<state::Attachment>& attachments,
                                          const DriftFinder& find_drift) {
@@ -136,8 +131,8 @@ std::optional<VfState> parse_vf_state(std::string_view key) {
 
 PfEntry describe_pf(const Node& node, kernel::NlSocket& socket, vf::Pf pf, const DriftFinder& find_drift) {
   PfEntry entry;
-  const hw::Profile profile = hw::find_profile({pf.pci.vendor, pf.pci.device}, pf.pci.driver,
-                                               {.site_dir = node.profile_dir, .link = link_layer(pf)});
+  const hw::Profile profile =
+      hw::find_profile({pf.pci.vendor, pf.pci.device}, pf.pci.driver, hw::options_for(node, pf));
   entry.profile = profile.family;
   entry.problems = profile.problems;
   if (!profile.model.empty())

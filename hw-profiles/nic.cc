@@ -5,7 +5,6 @@
 #include <net/if_arp.h>
 
 #include "core/log.h"
-#include "hw-profiles/loader.h"
 
 namespace barewire::hw {
 
@@ -25,14 +24,14 @@ vf::MacAction translate(MacAction action) {
   return vf::MacAction::set_own;
 }
 
+}  // namespace
+
 LoadOptions options_for(const Node& node, const vf::Pf& pf) {
   LoadOptions options;
   options.site_dir = node.profile_dir;
   if (pf.link && pf.link->arp_type == ARPHRD_INFINIBAND) options.link = LinkLayer::infiniband;
   return options;
 }
-
-}  // namespace
 
 vf::Habits habits_of(const Profile& profile) {
   vf::Habits habits;
@@ -57,10 +56,11 @@ Nic find_nic(const Node& node, const vf::Pf& pf) {
   return nic;
 }
 
-vf::Habits find_habits(const Node& node, const vf::Host& host, const std::string& pf_address) {
+vf::Habits find_habits(const Node& node, vf::Host& host, const std::string& pf_address) {
+  if (const auto pf = vf::find_pf_alone(host.sysfs, host.socket, pf_address)) return find_nic(node, *pf).habits;
+  // No PF any more, as after its driver has gone: what its ids tell.
   const auto function = kernel::find_pci_function(host.sysfs, pf_address);
-  if (!function) return {};
-  return find_nic(node, vf::Pf{*function, std::nullopt, 0, {}}).habits;
+  return function ? find_nic(node, vf::Pf{*function, std::nullopt, 0, {}}).habits : vf::Habits();
 }
 
 }  // namespace barewire::hw

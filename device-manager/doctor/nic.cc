@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The NICs' part of the chain: eswitch mode, representors, and whether they may take filters.
+#include "hw-profiles/nic.h"
+
 #include <fmt/ranges.h>
 
 #include "core/kernel/devlink.h"
 #include "core/vf/inventory.h"
 #include "core/vf/representor.h"
 #include "device-manager/doctor/doctor.h"
-#include "hw-profiles/loader.h"
 
 namespace barewire::manager {
 
@@ -21,8 +22,7 @@ class NicExamination {
  public:
   NicExamination(const Node& node, const vf::Pf& pf, Findings& findings)
       : sysfs_(node.sysfs), pf_(pf), handle_{"pci", pf.pci.address}, findings_(findings) {
-    const hw::LoadOptions options{.site_dir = node.profile_dir};
-    profile_ = hw::find_profile({pf.pci.vendor, pf.pci.device}, pf.pci.driver, options);
+    profile_ = hw::find_profile({pf.pci.vendor, pf.pci.device}, pf.pci.driver, hw::options_for(node, pf));
   }
 
   void run(const ChainInUse& use) {
