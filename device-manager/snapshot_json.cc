@@ -15,16 +15,7 @@ namespace json = boost::json;
 
 namespace {
 
-template <typename T>
-json::value or_null(const std::optional<T>& value) {
-  return value ? json::value(*value) : json::value(nullptr);
-}
-
 // null for "not known": an empty string would have to be told from a value by every reader.
-json::value text_or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
-}
-
 json::value mac_or_null(const std::optional<MacAddress>& mac) {
   return mac ? json::value(mac->text()) : json::value(nullptr);
 }

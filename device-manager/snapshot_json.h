@@ -3,6 +3,8 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <optional>
 #include <string>
 
 #include "device-manager/snapshot.h"
@@ -18,6 +20,16 @@ boost::json::object to_json(const PfEntry& pf);
 boost::json::object to_json(const VfEntry& vf);
 /// Who holds something: network, container, interface, netns, pod, since. Not the whole record.
 boost::json::object holder_json(const state::Attachment& attachment);
+
+/// What is not known is null, in every document.
+template <typename T>
+boost::json::value or_null(const std::optional<T>& value) {
+  return value ? boost::json::value(*value) : boost::json::value(nullptr);
+}
+/// As or_null; a text that is not known is empty.
+inline boost::json::value text_or_null(const std::string& text) {
+  return text.empty() ? boost::json::value(nullptr) : boost::json::value(text);
+}
 
 /// Indented by two blanks, with a newline at the end.
 std::string pretty(const boost::json::value& value);

@@ -19,24 +19,6 @@ using manager::VfEntry;
 using manager::VfState;
 using Align = Column::Align;
 
-Style style_of(VfState state) {
-  switch (state) {
-    case VfState::free:
-      return Style::green;
-    case VfState::allocated:
-      return Style::yellow;
-    case VfState::in_pod:
-      return Style::plain;
-    case VfState::used_elsewhere:
-      return Style::yellow;
-    case VfState::drifted:
-      return Style::red;
-    case VfState::unbound:
-      return Style::dim;
-  }
-  return Style::plain;
-}
-
 std::string on_off(const std::optional<bool>& flag) {
   return !flag ? "" : *flag ? "on" : "off";
 }
@@ -173,6 +155,7 @@ std::vector<std::string> headings(const std::vector<PfEntry>& pfs, const Termina
 
 void add_vf(Table& table, const VfEntry& entry, const std::vector<VfColumn>& columns) {
   std::vector<Cell> cells;
+  cells.reserve(columns.size());
   for (const VfColumn& column : columns) cells.push_back(column.show(entry));
   table.add_row(std::move(cells));
   for (const std::string& difference : entry.drift) table.add_note({difference, Style::red});
@@ -189,6 +172,7 @@ VfColumn find_column(const std::vector<VfColumn>& all, const std::string& word) 
   const auto found = std::find_if(all.begin(), all.end(), [&](const VfColumn& each) { return is_titled(each, word); });
   if (found != all.end()) return *found;
   std::vector<std::string> titles;
+  titles.reserve(all.size());
   for (const VfColumn& each : all) titles.push_back(each.column.title);
   throw Error(Error::Code::config, fmt::format("there is no column \"{}\"", word),
               fmt::format("there are {}", fmt::join(titles, ", ")));
@@ -201,6 +185,7 @@ std::vector<VfColumn> choose_columns(const ListView& view) {
     return all;
   }
   std::vector<VfColumn> chosen;
+  chosen.reserve(view.columns.size());
   for (const std::string& word : view.columns) chosen.push_back(find_column(all, word));
   return chosen;
 }
@@ -208,6 +193,7 @@ std::vector<VfColumn> choose_columns(const ListView& view) {
 std::string render_vfs(const manager::Snapshot& snapshot, const ListView& view, const Terminal& terminal) {
   const std::vector<VfColumn> chosen = choose_columns(view);
   std::vector<Column> columns;
+  columns.reserve(chosen.size());
   for (const VfColumn& each : chosen) columns.push_back(each.column);
   Table table(std::move(columns));
   if (!view.titles) table.leave_out_titles();
@@ -259,6 +245,24 @@ std::string render_others(const manager::Snapshot& snapshot, const ListView& vie
 }
 
 }  // namespace
+
+Style style_of(VfState state) {
+  switch (state) {
+    case VfState::free:
+      return Style::green;
+    case VfState::allocated:
+      return Style::yellow;
+    case VfState::in_pod:
+      return Style::plain;
+    case VfState::used_elsewhere:
+      return Style::yellow;
+    case VfState::drifted:
+      return Style::red;
+    case VfState::unbound:
+      return Style::dim;
+  }
+  return Style::plain;
+}
 
 /// Addresses, since a number names no VF without its PF: one word each, for xargs.
 std::string render_names(const manager::Snapshot& snapshot) {

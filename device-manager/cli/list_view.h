@@ -23,6 +23,9 @@ struct ListView {
 /// The whole text; "" when there is nothing to show. Throws Error{config} for a column that there is not.
 std::string render_list(const manager::Snapshot& snapshot, const ListView& view, const Terminal& terminal);
 
+/// The colour of a state, wherever it is shown.
+Style style_of(manager::VfState state);
+
 /// The PCI address of each VF, a line each.
 std::string render_names(const manager::Snapshot& snapshot);
 

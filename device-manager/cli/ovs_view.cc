@@ -20,20 +20,6 @@ using manager::PortEntry;
 using manager::PortState;
 using Align = Column::Align;
 
-Style style_of(PortState state) {
-  switch (state) {
-    case PortState::up:
-      return Style::green;
-    case PortState::down:
-    case PortState::pending:
-      return Style::yellow;
-    case PortState::failed:
-    case PortState::stale:
-      return Style::red;
-  }
-  return Style::plain;
-}
-
 /// "10-12,20".
 std::string ranges_text(const std::vector<std::int64_t>& sorted) {
   std::vector<std::string> parts;
@@ -146,6 +132,20 @@ std::string summary(const manager::SwitchSnapshot& snapshot) {
 }
 
 }  // namespace
+
+Style style_of(PortState state) {
+  switch (state) {
+    case PortState::up:
+      return Style::green;
+    case PortState::down:
+    case PortState::pending:
+      return Style::yellow;
+    case PortState::failed:
+    case PortState::stale:
+      return Style::red;
+  }
+  return Style::plain;
+}
 
 std::string vlan_text(const PortEntry& port) {
   const std::string trunks = port.trunks.empty() ? "all" : ranges_text(port.trunks);

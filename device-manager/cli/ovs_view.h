@@ -9,6 +9,9 @@
 
 namespace barewire::cli {
 
+/// The colour of a state, wherever it is shown.
+Style style_of(manager::PortState state);
+
 /// A group per bridge, a line per port, mirrors and errors below. Says so when there is no bridge.
 std::string render_switch(const manager::SwitchSnapshot& snapshot, bool wide, const Terminal& terminal);
 

@@ -20,28 +20,6 @@ using manager::VfState;
 
 constexpr std::size_t kUsualWidth = 80;
 
-Style style_of(VfState state) {
-  switch (state) {
-    case VfState::free:
-      return Style::green;
-    case VfState::allocated:
-    case VfState::used_elsewhere:
-      return Style::yellow;
-    case VfState::drifted:
-      return Style::red;
-    case VfState::unbound:
-      return Style::dim;
-    case VfState::in_pod:
-      return Style::plain;
-  }
-  return Style::plain;
-}
-
-Style style_of(PortState state) {
-  if (state == PortState::up) return Style::green;
-  return state == PortState::failed || state == PortState::stale ? Style::red : Style::yellow;
-}
-
 /// A line of the tree and what hangs below it.
 struct Branch {
   std::string text;
