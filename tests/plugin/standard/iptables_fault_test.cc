@@ -91,7 +91,10 @@ TEST_P(IptablesAtOnce, SharedRulesAreMadeOnce) {
   }
   std::vector<std::thread> threads;
   for (const auto& each : pods)
-    threads.emplace_back([&, this] { EXPECT_TRUE(call("ADD", "firewall", each.second, each.first).ok()); });
+    threads.emplace_back([&, this] {
+      const PluginResult added = call("ADD", "firewall", each.second, each.first);
+      EXPECT_TRUE(added.ok()) << added;
+    });
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(must_run("iptables -w -S FORWARD | grep -c 'j CNI-FORWARD'"), "1\n");
   EXPECT_EQ(must_run("iptables -w -S CNI-FORWARD | grep -c 'j CNI-ADMIN'"), "1\n");
