@@ -245,7 +245,7 @@ cni::Result attach_without_device(Work& work) {
   use_socket_directory(work, connection);
   require_datapath(work, connection, bridge);
   // The database outlives a reboot, and with it the ports of pods that are gone; here somebody has it open anyway.
-  sweep_earlier_boots(connection, soon());
+  sweep_dead_ports(connection, soon());
   plan_record(work, bridge);
   Rollback rollback;
   rollback.add("attachment",

@@ -190,7 +190,7 @@ cni::Result attach_vf(Work& work) {
   vf::Host host(work.node);
   clear_dead_holder(work, host);
   Connection connection = with_switch([&] { return Connection::open(work.config.endpoint, soon()); });
-  sweep_earlier_boots(connection, soon());
+  sweep_dead_ports(connection, soon());
   Rollback rollback;
   Plan plan;
   {

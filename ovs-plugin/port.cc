@@ -39,13 +39,17 @@ Port read_port(const Row& row) {
           row.get<bool>("protected")};
 }
 
+std::vector<Port> read_ports(const std::vector<Row>& rows) {
+  std::vector<Port> ports;
+  for (const Row& row : rows) ports.push_back(read_port(row));
+  return ports;
+}
+
 std::vector<Port> select_ports(Connection& connection, const Where& where, Deadline deadline) {
   Transaction transaction;
   const auto selected = transaction.select("Port", where, port_columns());
   const auto outcome = transact(connection, transaction, deadline, "reading ports");
-  std::vector<Port> ports;
-  for (const Row& row : outcome.rows(selected)) ports.push_back(read_port(row));
-  return ports;
+  return read_ports(outcome.rows(selected));
 }
 
 // Goes on only while the port still has the owner it had when it was read.
@@ -200,12 +204,19 @@ bool wait_for_link(Connection& connection, const AddedPort& port, Deadline deadl
   return watch_progress(connection, port.change.root, &port.interface, enough, deadline).link_up;
 }
 
-std::vector<Port> find_ports_without(Connection& connection, const StringMap& mark, const StringMap& excluded,
-                                     Deadline deadline) {
-  return select_ports(
-      connection,
-      {{"external_ids", "includes", ovsdb::Value(mark)}, {"external_ids", "excludes", ovsdb::Value(excluded)}},
-      deadline);
+Suspects find_suspects(Connection& connection, const StringMap& mark, const StringMap& this_boot, Deadline deadline) {
+  Transaction transaction;
+  const auto earlier = transaction.select(
+      "Port", {{"external_ids", "includes", ovsdb::Value(mark)}, {"external_ids", "excludes", ovsdb::Value(this_boot)}},
+      port_columns());
+  // An optional column that is not empty. Source: RFC 7047, 5.1 <condition>.
+  const auto failed = transaction.select("Interface", {{"error", "!=", ovsdb::Value()}}, {"_uuid"});
+  const auto outcome = transact(connection, transaction, deadline, "looking for ports of pods that are gone");
+  Suspects suspects{read_ports(outcome.rows(earlier)), {}};
+  for (const Row& row : outcome.rows(failed))
+    for (Port& port : select_ports(connection, {{"interfaces", "includes", row.get<Uuid>("_uuid")}}, deadline))
+      suspects.failed.push_back(std::move(port));
+  return suspects;
 }
 
 std::vector<Port> find_ports(Connection& connection, const StringMap& owner, Deadline deadline) {

@@ -64,9 +64,13 @@ bool wait_for_link(Connection& connection, const AddedPort& port, Deadline deadl
 
 /// Ports whose external_ids hold all of `owner`, which must not be empty.
 std::vector<Port> find_ports(Connection& connection, const StringMap& owner, Deadline deadline);
-/// Ports whose external_ids hold all of `mark` and not `excluded`, e.g. those of earlier boots.
-std::vector<Port> find_ports_without(Connection& connection, const StringMap& mark, const StringMap& excluded,
-                                     Deadline deadline);
+/// Ports that may be of pods that are gone; whether they are is for the caller to find out.
+struct Suspects {
+  std::vector<Port> of_earlier_boots;  ///< their external_ids hold all of `mark` and not `this_boot`
+  std::vector<Port> failed;            ///< whoever's: the switch could not open their interface, and says so in `error`
+};
+/// One question where no interface has failed.
+Suspects find_suspects(Connection& connection, const StringMap& mark, const StringMap& this_boot, Deadline deadline);
 /// By name; of one database, since names are unique in it. nullopt when there is none.
 std::optional<Port> find_port(Connection& connection, const std::string& name, Deadline deadline);
 

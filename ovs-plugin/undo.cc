@@ -195,17 +195,27 @@ bool is_certain_to_be_of_no_pod(const Port& port) {
   return attachment && is_dead(*attachment).is_yes();
 }
 
-void sweep_earlier_boots(Connection& connection, ovsdb::Deadline deadline) {
+void sweep_dead_ports(Connection& connection, ovsdb::Deadline deadline) {
   const std::string boot_id = current_boot_id();
-  if (boot_id.empty()) return log_warning("the node's boot_id cannot be read; ports of earlier boots stay");
-  const StringMap this_boot{{kBootKey, boot_id}};
+  if (boot_id.empty()) return log_warning("the node's boot_id cannot be read; ports of pods that are gone stay");
+  const Suspects suspects = find_suspects(connection, our_mark(), {{kBootKey, boot_id}}, deadline);
   bool referred = false;
-  for (const Port& port : find_ports_without(connection, our_mark(), this_boot, deadline)) {
-    if (!is_certain_to_be_of_no_pod(port)) continue;
-    log_warning("port {} was made before the last boot; deleting it", port.name);
-    delete_port(connection, port, deadline);
+  // Another call may be at the same: what it took, or took over, is no reason for this pod not to start.
+  const auto sweep = [&](const Port& port, std::string_view why) {
+    log_warning("port {} {}; deleting it", port.name, why);
+    try {
+      delete_port(connection, port, deadline);
+    } catch (const Error& error) {
+      log_warning("port {} stays: {}", port.name, error.what());
+    }
     referred = referred || refers_to_tunnel(port.external_ids);
-  }
+  };
+  for (const Port& port : suspects.of_earlier_boots)
+    if (is_certain_to_be_of_no_pod(port)) sweep(port, "was made before the last boot");
+  // As ovs-cni's ADD does. The error alone proves nothing: a VF that takes long to come up shows one for a while. Ours
+  // have records, from which the node's daemon knows better than a path whether the pod is gone.
+  for (const Port& port : suspects.failed)
+    if (is_of_dead_peer(port.external_ids)) sweep(port, "has lost its interface and its pod");
   if (referred) drop_unused_tunnels(connection, deadline);
 }
 
@@ -216,7 +226,7 @@ void collect_ports(const cni::Request& request) {
   // By what the ports themselves carry: an attachment whose record was lost is collected too.
   std::erase_if(unlisted, [&](const Port& port) { return is_listed(request, port.external_ids); });
   remove_ports(connection, unlisted, deadline);
-  sweep_earlier_boots(connection, deadline);
+  sweep_dead_ports(connection, deadline);
   drop_unused_tunnels(connection, deadline);
 }
 

@@ -51,8 +51,9 @@ void detach(const state::Store& store, const state::Attachment& attachment, cons
 /// DEL of what has no record: ports that carry the owner, those of the peer, and its cached configuration.
 void detach_unrecorded(const cni::Request& request, Node& node);
 
-/// Deletes our ports that were made before the last boot: their pods are gone, and the names may be wanted again.
-void sweep_earlier_boots(ovsdb::Connection& connection, ovsdb::Deadline deadline);
+/// Deletes ports of pods that are certain to be gone, whose names may be wanted again: ours that were made before the
+/// last boot; ovs-cni's whose interface the switch cannot open. One question to the database where there are none.
+void sweep_dead_ports(ovsdb::Connection& connection, ovsdb::Deadline deadline);
 
 /// GC of ports in the database that have no record: those of the network which the runtime does not list.
 void collect_ports(const cni::Request& request);

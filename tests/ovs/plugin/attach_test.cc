@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The ovs plugin's ADD and DEL: what pods can reach, what the rows and the result say.
+#include "core/boot_id.h"
 #include "tests/ovs/plugin/ovs_fixture.h"
 
 namespace barewire::test {
@@ -220,6 +221,28 @@ TEST_F(OvsPluginTest, PortsOfAnEarlierBootGoWithTheNextAdd) {
   ASSERT_TRUE(add(config()).ok());
   EXPECT_THAT(ovs->vsctl("list-ports br0"), Not(HasSubstr("vethstale")));
   EXPECT_THAT(ovs->vsctl("list-ports br0"), HasSubstr("foreign"));
+}
+
+/// As ovs-cni's ADD does, but not by the error alone, which a slow VF shows too.
+TEST_F(OvsPluginTest, PortsInErrorGoWithTheNextAddWhereTheirPodIsGone) {
+  const auto add_failed = [this](const std::string& name, const std::string& ids) {
+    ovs->vsctl("--no-wait add-port br0 " + name + " -- set Port " + name + " " + ids);
+    ovs->vsctl("wait-until Interface " + name + " 'error!=[]'");
+  };
+  const std::string peer = "external_ids:owner=ovs-cni.network.kubevirt.io external_ids:contIface=net1 ";
+  const std::string own =
+      "external_ids:owner=barewire external_ids:network=lan external_ids:containerID=other "
+      "external_ids:contIface=net1 external_ids:bootID=" +
+      current_boot_id() + " ";
+  add_failed("peerdead", peer + "external_ids:contNetns=/run/netns/gone");
+  add_failed("peernone", peer);
+  add_failed("peerlive", peer + "external_ids:contNetns=/run/netns/pod1");
+  add_failed("own", own + "external_ids:contNetns=/run/netns/gone");
+  add_failed("foreign", "external_ids:contNetns=/run/netns/gone");
+  ASSERT_TRUE(add(config()).ok());
+  const std::string ports = ovs->vsctl("list-ports br0");
+  for (const char* gone : {"peerdead", "peernone"}) EXPECT_THAT(ports, Not(HasSubstr(gone)));
+  for (const char* kept : {"peerlive", "own", "foreign"}) EXPECT_THAT(ports, HasSubstr(kept));
 }
 
 }  // namespace
