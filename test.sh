@@ -21,6 +21,8 @@ options=("$@")
 # Debian's own programs: another python3 or ip in front of them is no matter of these tests.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 jobs=$(nproc)
+# Programs under test wait for each other, for timers and for traffic: with a test for each processor a fifth of them is idle.
+beside=$((jobs + 1))
 records=$PWD/build/test
 rm -rf "$records"
 mkdir -p "$records"
@@ -91,14 +93,14 @@ trap end_lab EXIT
 
 status=0
 phase "building the tests, and all with the sanitizers" build dev programs programs-tests in-process-tests
-phase "testing what ships, on this host" run_tests shipped shipped --parallel "$jobs" -L '/programs$' || status=1
-phase "testing what ships in runtimes, and the rules" run_tests release release --parallel "$jobs" \
+phase "testing what ships, on this host" run_tests shipped shipped --parallel "$beside" -L '/programs$' || status=1
+phase "testing what ships in runtimes, and the rules" run_tests release release --parallel "$beside" \
   -L '/runtimes$|/packages$|^lint$' || status=1
 phase "testing the code with the sanitizers" run_tests in-process dev --parallel "$jobs" -L '/in-process$' || status=1
 # All of them have run on what ships; with the sanitizers every third one, by the seed.
 sample=(-I "$((BAREWIRE_SWEEP_SEED % 3 + 1)),,3")
 [ $full = no ] || sample=()
-phase "testing programs with the sanitizers" run_tests programs dev --parallel "$jobs" -L '/programs$' "${sample[@]}" || status=1
+phase "testing programs with the sanitizers" run_tests programs dev --parallel "$beside" -L '/programs$' "${sample[@]}" || status=1
 if [ $full = yes ]; then
   phase "building the tests as what ships is built" build release all
   phase "testing the code as it ships" run_tests in-process-release release --parallel "$jobs" -L '/in-process$' || status=1

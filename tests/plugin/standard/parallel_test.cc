@@ -71,7 +71,8 @@ class Parallel : public StandardTest {
   }
 
   static constexpr int kFirst = 200;
-  const int pods_ = plan_sweep(1).stride == 1 ? 200 : 64;
+  const std::size_t stride_ = plan_sweep(1).stride;
+  const int pods_ = stride_ == 1 ? 200 : stride_ <= 3 ? 64 : 24;
   std::mutex mutex_;
   std::map<int, std::string> results_;
   std::set<std::string> addresses_;
