@@ -28,9 +28,11 @@ Error not_json(std::string_view bytes, std::size_t offset, std::string_view what
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const auto last_break = before.rfind('\n');
   const auto column = last_break == std::string_view::npos ? before.size() + 1 : before.size() - last_break;
+  if (bytes.find_first_not_of(" \t\r\n") == std::string_view::npos)
+    return Error(Error::Code::decode, fmt::format("{} is not valid JSON: it is empty", what),
+                 what == "network config" ? "a CNI runtime sends it on standard input" : "");
   return Error(Error::Code::decode,
-               fmt::format("{} is not valid JSON at line {}, column {}: {}", what, line, column, error.message()),
-               bytes.empty() ? "nothing arrived: a CNI runtime sends the network config on standard input" : "");
+               fmt::format("{} is not valid JSON at line {}, column {}: {}", what, line, column, error.message()));
 }
 
 }  // namespace

@@ -22,6 +22,18 @@ void put_pod_end(NlMessage& data, const NetNs& pod, const VethPair& pair) {
   });
 }
 
+/// The kernel says EEXIST of either end's name, in words that tell neither which nor where.
+[[noreturn]] void explain_taken(NlSocket& host, const NetNs& pod, const VethPair& pair, const KernelError& error) {
+  NlSocket inside = NlSocket::in(pod);
+  const bool in_pod = find_link(inside, pair.pod.name).has_value();
+  if (!in_pod && !find_link(host, pair.host.name)) throw error;  // it went meanwhile
+  throw KernelError(
+      EEXIST,
+      fmt::format("creating the veth pair of {} failed: there is an interface {} {} already", pair.pod.name,
+                  in_pod ? pair.pod.name : pair.host.name, in_pod ? "in " + pod.path() : "on the node"),
+      in_pod ? "every network of a pod needs an interface name of its own" : "");
+}
+
 }  // namespace
 
 Link create_veth(NlSocket& host, const NetNs& pod, const VethPair& pair) {
@@ -33,7 +45,12 @@ Link create_veth(NlSocket& host, const NetNs& pod, const VethPair& pair) {
   link.up = pair.host_up;
   std::optional<Link> told;
   link.told = &told;
-  create_link(host, "veth", link, [&](NlMessage& data) { put_pod_end(data, pod, pair); });
+  try {
+    create_link(host, "veth", link, [&](NlMessage& data) { put_pod_end(data, pod, pair); });
+  } catch (const KernelError& error) {
+    if (error.err() != EEXIST) throw;
+    explain_taken(host, pod, pair, error);
+  }
   if (!told || told->name != pair.host.name) return get_link(host, pair.host.name);
   told->master = pair.master;  // told before it was attached, which the kernel has acknowledged since
   return *std::move(told);

@@ -2,6 +2,8 @@
 // The link is made inside the pod where the kernel allows, so that no name of the node can clash.
 #include "standard-plugins/common/pod_link.h"
 
+#include <algorithm>
+
 #include "core/cni/configure.h"
 #include "core/cni/delegate.h"
 #include "core/cni/life.h"
@@ -87,17 +89,63 @@ kernel::Link make_link(Work& work, const PodLinkKind& kind, const CreateLink& cr
   return link;
 }
 
-cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create, const PrepareLink& prepare) {
-  const kernel::Link link = make_link(work, kind, create, prepare);
-  cni::Result result = addresses_for(kind, work.request, work.attachment, work.node);
-  result.interfaces = {interface_of(link, work.request.netns)};
-  cni::assign_addresses_to(result, kPosition);
+bool has_address_of(const cni::Result& theirs, const kernel::Link& link, const cni::Result& ours) {
+  const bool same_mac = std::any_of(theirs.interfaces.begin(), theirs.interfaces.end(), [&](const auto& interface) {
+    return !interface.sandbox.empty() && interface.mac == link.hardware_address;
+  });
+  return same_mac || std::any_of(theirs.ips.begin(), theirs.ips.end(), [&](const cni::IpConfig& their) {
+           return std::any_of(ours.ips.begin(), ours.ips.end(),
+                              [&](const cni::IpConfig& our) { return their.address.address == our.address.address; });
+         });
+}
+
+/// Whose the address is that the kernel says is in use, as far as records tell; it may be of a link in any netns.
+std::string holder_of_address(const Work& work, const kernel::Link& link, const cni::Result& result) {
+  for (const state::Attachment& other : store_of(work.node).list()) {
+    if (other.id == work.attachment.id) continue;
+    const boost::json::value* recorded = other.data.if_contains("result");
+    if (recorded == nullptr ||
+        !has_address_of(cni::Result::parse(JsonView(*recorded, other.id.text()), cni::kLatestVersion), link, result))
+      continue;
+    return other.pod.name.empty()
+               ? fmt::format("attachment {}", other.id.text())
+               : fmt::format("pod {}/{} ({})", other.pod.name_space, other.pod.name, other.id.ifname);
+  }
+  return {};
+}
+
+/// Links on one parent share its port: the kernel refuses the second MAC or IP address of a value there. Source:
+/// drivers/net/macvlan.c macvlan_open, drivers/net/ipvlan/ipvlan_main.c.
+[[noreturn]] void explain_in_use(const Work& work, const kernel::Link& link, const cni::Result& result,
+                                 const kernel::KernelError& error) {
+  const std::string holder = holder_of_address(work, link, result);
+  throw kernel::KernelError(
+      error.err(), error.what(),
+      holder.empty() ? "a link on the same parent, or the parent itself, has this MAC or IP address; `ip -d link` and "
+                       "`ip addr` show them"
+                     : fmt::format("{} has this MAC or IP address; give another", holder));
+}
+
+void bring_up(const Work& work, const PodLinkKind& kind, const kernel::Link& link, const cni::Result& result) {
   if (!result.ips.empty()) {
     // Without a carrier a probe would never end.
     prepare_for_addresses(work.netns, link, kind.has_carrier ? std::nullopt : std::optional(false));
     cni::configure_interface(work.netns, work.inside, link, result, kPosition);
   } else if (!link.is_up()) {
     kernel::set_up(work.inside, link);
+  }
+}
+
+cni::Result build(Work& work, const PodLinkKind& kind, const CreateLink& create, const PrepareLink& prepare) {
+  const kernel::Link link = make_link(work, kind, create, prepare);
+  cni::Result result = addresses_for(kind, work.request, work.attachment, work.node);
+  result.interfaces = {interface_of(link, work.request.netns)};
+  cni::assign_addresses_to(result, kPosition);
+  try {
+    bring_up(work, kind, link, result);
+  } catch (const kernel::KernelError& error) {
+    if (error.err() != EADDRINUSE) throw;
+    explain_in_use(work, link, result, error);
   }
   if (cni::overrides_dns(work.request)) result.dns = work.request.conf.dns;
   return result;

@@ -70,6 +70,20 @@ TEST_F(PodLinkKeys, MacvlanHasTheModeAskedFor) {
   }
 }
 
+TEST_F(PodLinkKeys, AnAddressThatIsInUseNamesThePodThatHasIt) {
+  make_netns("pod2");
+  CniCall first = pod("pod1"), second = pod("pod2");
+  first.args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web";
+  const std::string keys = R"("master":"up0","mac":"02:00:00:00:00:07")";
+  add("macvlan", keys, first);
+  const std::string before = must_run("ip -br link");
+  const PluginResult refused = runner_.add("macvlan", config("macvlan", keys), second);
+  EXPECT_FALSE(refused.ok());
+  EXPECT_THAT(refused.out, HasSubstr("bringing up eth0 failed"));
+  EXPECT_THAT(refused.out, HasSubstr("pod shop/web (eth0) has this MAC or IP address"));
+  EXPECT_EQ(before, must_run("ip -br link"));
+}
+
 TEST_F(PodLinkKeys, MacvlanTakesMtuMacAndQueueLength) {
   const PluginResult result =
       add("macvlan", R"("master":"up0","mtu":1400,"bcqueuelen":2000,"mac":"02:00:00:00:00:05")");

@@ -85,6 +85,12 @@ TEST(ParseJson, SaysWhereASyntaxErrorIs) {
   EXPECT_EQ(code, 6);
 }
 
+TEST(ParseJson, SaysThatNothingArrived) {
+  for (const char* blank : {"", "\n", " \t\r\n"})
+    EXPECT_EQ(message_of([&] { parse_json(blank, "network config"); }),
+              "network config is not valid JSON: it is empty");
+}
+
 TEST(ParseJson, RefusesWhatIsCutOffOrFollowedByMore) {
   for (const char* text : {"", "{", "{\"a\":1", "{} {}", "{\"a\":1}x", "[1,]"})
     EXPECT_THROW(parse_json(text, "config"), Error) << text;
