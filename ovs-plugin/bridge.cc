@@ -3,6 +3,7 @@
 #include "ovs-plugin/bridge.h"
 
 #include "core/error.h"
+#include "core/trace.h"
 #include "ovs-plugin/config_watch.h"
 #include "ovs-plugin/ovsdb/lock.h"
 
@@ -80,6 +81,7 @@ void throw_not_carried_out(const Connection& connection, const Change& change, s
 }
 
 void wait_until_carried_out(Connection& connection, const Change& change, Deadline deadline) {
+  const trace::Span span("ovs-vswitchd wait");
   const auto enough = [&](const Progress& progress) { return progress.carried_out >= change.number; };
   const Progress progress = watch_progress(connection, change.root, nullptr, enough, deadline);
   if (!enough(progress)) throw_not_carried_out(connection, change, progress.carried_out, "changing Open vSwitch");

@@ -17,6 +17,7 @@
 #include "core/kernel/attributes.h"
 #include "core/kernel/new_link.h"
 #include "core/kernel/sysctl.h"
+#include "core/trace.h"
 
 namespace barewire::cni {
 
@@ -95,6 +96,7 @@ bool are_settled(kernel::NlSocket& socket, const kernel::Link& link, const Predi
 
 /// A route through an IPv6 gateway needs a source address that may be used.
 void wait_for_dad(kernel::NlSocket& socket, const kernel::Link& link, const Predicate& counts) {
+  const trace::Span span("kernel wait", "duplicate addresses");
   const auto deadline = std::chrono::steady_clock::now() + kDadTimeout;
   while (!are_settled(socket, link, counts)) {
     if (std::chrono::steady_clock::now() >= deadline)

@@ -19,6 +19,7 @@
 #include "core/fd.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "core/trace.h"
 
 namespace barewire::cni {
 
@@ -109,6 +110,7 @@ std::vector<std::string> process_environment(const Environment& environment) {
   put("CNI_PATH", environment.path);
   put("CNI_ARGS", environment.args);
   put("CNI_NETNS_OVERRIDE", environment.netns_override);
+  trace::hand_on(variables);
   return variables;
 }
 
@@ -135,6 +137,7 @@ int wait_for(pid_t pid, const std::string& path) {
 }
 
 Outcome execute(const std::string& path, const Environment& environment, const std::string& stdin_bytes) {
+  const trace::Span span(path.substr(path.rfind('/') + 1), environment.command);
   const Fd input = memory_file(stdin_bytes);
   // O_CLOEXEC on both ends: another thread's child must not inherit the writing end and keep this one from ending.
   auto [output, child_output] = make_pipe();

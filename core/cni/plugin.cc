@@ -304,6 +304,7 @@ Outcome call(const Plugin& plugin, const Environment& environment, const PluginT
   }
   Node node{.plugins = &plugins};
   journal::record_in(node.cni_state_dir + journal::kBelow);
+  const trace::Trace trace(node.run_dir + trace::kBelow);
   Outcome outcome = run(plugin, environment, stdin_bytes, node);
   const bool deleted = environment.command == "DEL" && outcome.exit_status == 0;
   const std::string unfit = deleted ? kernel::describe_unfit_netns(environment.netns) : "";

@@ -44,7 +44,7 @@ std::string pf_of(const std::string& device, const std::string& sysfs) {
 }  // namespace
 
 RecordedCall::RecordedCall(std::string_view plugin, const Environment& environment, const Node& node) noexcept
-    : plugin_(plugin), environment_(environment), node_(node) {
+    : plugin_(plugin), environment_(environment), node_(node), span_(plugin, environment.command) {
   // What an earlier call of this thread noted and did not record is not this call's.
   if (depth()++ == 0) journal::take_noted_device();
   if (environment.command == "GC") collecting_.emplace();
@@ -57,6 +57,11 @@ RecordedCall::~RecordedCall() {
 void RecordedCall::set_request(const Request& request) noexcept {
   try {
     network_ = request.conf.name;
+    span_.set("cni.network", network_);
+    span_.set("cni.container_id", request.container_id);
+    span_.set("cni.interface", request.ifname);
+    span_.set("k8s.namespace.name", request.args.find("K8S_POD_NAMESPACE").value_or(""));
+    span_.set("k8s.pod.name", request.args.find("K8S_POD_NAME").value_or(""));
     // The key by which Multus hands over what the device plugin gave, whatever the plugin.
     const auto device = request.conf.root().find("deviceID");
     if (device && device->is_string()) configured_device_ = device->string();
@@ -96,6 +101,7 @@ void RecordedCall::succeeded() noexcept {
 }
 
 void RecordedCall::failed(int code, std::string_view what, std::string_view hint) noexcept {
+  span_.fail(what);
   try {
     if (!is_recorded(false)) return;
     record({.kind = journal::Kind::refusal, .code = code, .what = std::string(what), .hint = std::string(hint)});

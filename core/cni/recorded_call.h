@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// One CNI call as the flight recorder (core/journal.h) has it. plugin.cc makes one in run(), the only place where
-/// calls are recorded, so no plugin knows of it. Of one thread.
+/// One CNI call as the flight recorder (core/journal.h) and a trace (core/trace.h) have it. plugin.cc makes one in
+/// run(), the only place where calls are recorded, so no plugin knows of it. Of one thread.
 #pragma once
 
 #include <chrono>
@@ -9,6 +9,7 @@
 #include "core/cni/request.h"
 #include "core/journal.h"
 #include "core/node.h"
+#include "core/trace.h"
 
 namespace barewire::cni {
 
@@ -39,7 +40,8 @@ class RecordedCall {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::string network_;
   std::optional<journal::Collecting> collecting_;  ///< of GC
-  std::string configured_device_;                  ///< for a call that failed before it came to a device
+  trace::Span span_;
+  std::string configured_device_;  ///< for a call that failed before it came to a device
 };
 
 }  // namespace barewire::cni

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "core/kernel/attributes.h"
+#include "core/trace.h"
 
 namespace barewire::kernel {
 
@@ -280,6 +281,7 @@ bool delete_link(NlSocket& socket, int index, std::string_view doing) {
 }
 
 bool wait_for_carrier(NlSocket& socket, int index, std::chrono::milliseconds timeout) {
+  const trace::Span span("kernel wait", "carrier");
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   while (true) {
     const auto link = find_link(socket, index);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/kernel/attributes.h"
+#include "core/trace.h"
 
 namespace barewire::kernel {
 
@@ -258,6 +259,8 @@ bool NlSocket::State::receive(Datagrams& datagrams, bool waits, std::string_view
 }
 
 Exchange NlSocket::State::exchange(NlMessage& message, std::string_view doing, Kind kind, const Visit& visit) {
+  trace::Span span("netlink");
+  span.set("barewire.what", doing);
   send(message, doing);
   Exchange exchange{.kind = kind, .sequence = sequence, .visit = visit};
   while (!exchange.verdict) {
@@ -327,6 +330,8 @@ std::vector<int> NlSocket::request_all(const std::vector<NlMessage>& messages, s
     header->nlmsg_seq = ++state_->sequence;
     bytes.append(reinterpret_cast<const char*>(header), header->nlmsg_len).resize(NLMSG_ALIGN(bytes.size()));
   }
+  trace::Span span("netlink");
+  span.set("barewire.what", doing);
   std::vector<int> verdicts(messages.size(), -1);
   std::size_t missing = messages.size();
   if (missing != 0) state_->send(bytes, doing);

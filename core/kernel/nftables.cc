@@ -15,6 +15,7 @@
 
 #include "core/kernel/attributes.h"
 #include "core/kernel/nft_listing.h"
+#include "core/trace.h"
 
 namespace barewire::kernel::nft {
 
@@ -263,6 +264,8 @@ void Batch::delete_element(const Element& element) {
 
 void Batch::commit(NlSocket& socket, std::string_view doing) {
   if (messages_.empty()) return;
+  trace::Span span("nftables");
+  span.set("barewire.what", doing);
   std::string bytes;
   std::uint32_t sequence = kBatchSequence;
   append(bytes, batch_border(NFNL_MSG_BATCH_BEGIN, generation_), sequence++, false);

@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "core/kernel/netlink.h"
+#include "core/trace.h"
 
 namespace barewire::kernel {
 
@@ -155,10 +156,14 @@ bool is_userspace_driver(std::string_view driver) {
 }
 
 void unbind_driver(const Sysfs& sysfs, const std::string& address) {
+  trace::Span span("driver", "unbind");
+  span.set("barewire.device", address);
   if (sysfs.link_name(device_path(address, "driver"))) sysfs.write(device_path(address, "driver/unbind"), address);
 }
 
 void bind_driver(const Sysfs& sysfs, const std::string& address, const std::string& driver) {
+  trace::Span span("driver", "bind");
+  span.set("barewire.device", address);
   const bool to_kernel = !is_userspace_driver(driver);
   // A driver's own "bind" refuses a device whose override names another driver. Source: drivers/pci/pci-driver.c
   // pci_match_device.

@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/regular_file.h"
+#include "core/trace.h"
 
 namespace barewire::state {
 
@@ -69,6 +70,8 @@ std::optional<FileLock> FileLock::try_acquire(const std::string& path, const std
   constexpr auto kPause = std::chrono::milliseconds(2);
   // The parent holds it and waits for this process: to wait for the lock here would be to wait for ever.
   if (!path.empty() && path == inherited()) return FileLock(Fd(), path, File::stays);
+  trace::Span span("lock");
+  span.set("barewire.what", what);
   const auto deadline = Clock::now() + timeout;
   auto fd = open_lock(path);
   while (fd) {

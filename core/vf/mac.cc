@@ -4,6 +4,7 @@
 #include "core/vf/mac.h"
 
 #include "core/log.h"
+#include "core/trace.h"
 
 namespace barewire::vf {
 
@@ -17,6 +18,7 @@ bool has_mac(kernel::NlSocket& socket, int index, const MacAddress& mac) {
 
 /// Drivers take a new address at once or some time later; the pauses are those the profile gives.
 bool wait_for_mac(kernel::NlSocket& socket, int index, const MacAddress& mac, const Habits& habits) {
+  const trace::Span span("kernel wait", "MAC");
   for (int left = habits.retries; left > 0; --left) {
     if (has_mac(socket, index, mac)) return true;
     std::this_thread::sleep_for(habits.pause);

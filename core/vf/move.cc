@@ -7,6 +7,7 @@
 
 #include "core/kernel/upper_links.h"
 #include "core/log.h"
+#include "core/trace.h"
 
 namespace barewire::vf {
 
@@ -218,6 +219,7 @@ std::optional<Located> locate(Host& host, const Identity& identity, const PodNet
 
 std::optional<Located> await_netdev(Host& host, const Identity& identity, const PodNetns& pod,
                                     std::chrono::milliseconds patience) {
+  const trace::Span span("kernel wait", "netdev");
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (true) {
     if (auto located = locate(host, identity, pod)) return located;

@@ -8,6 +8,7 @@
 #include "core/build_info.h"
 #include "core/error.h"
 #include "device-manager/daemon/loopback_server.h"
+#include "device-manager/traces/outbox.h"
 
 namespace barewire::daemon {
 
@@ -54,6 +55,15 @@ std::string refusal_of_address(const std::string& text) {
   }
 }
 
+std::string refusal_of_url(const std::string& text) {
+  try {
+    traces::parse_collector_url(text);
+    return {};
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<CLI::App> make_app(Options& options) {
@@ -78,6 +88,10 @@ std::unique_ptr<CLI::App> make_app(Options& options) {
                   "Serve /metrics and /healthz on this loopback address, as 127.0.0.1:9808")
       ->type_name("ADDRESS:PORT")
       ->check(refusal_of_address);
+  app->add_option("--traces-to", options.traces_to,
+                  "Send traces of CNI calls to this collector of OTLP, as http://127.0.0.1:4318/v1/traces")
+      ->type_name("URL")
+      ->check(refusal_of_url);
   add_kubelet_options(*app, options.kubelet);
   add_dra_options(*app, options.dra);
   add_cluster_options(*app, options.cluster);

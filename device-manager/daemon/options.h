@@ -34,6 +34,7 @@ struct Options {
   bool own_pid_namespace = false;  ///< the administrator vouches that every pod's processes are visible
   std::string log_level = "info";
   std::string metrics_listen;  ///< where /metrics is served; empty: nowhere
+  std::string traces_to;       ///< a collector's URL; empty: plugins leave no spans
   kubelet::Settings kubelet{};
   DraOptions dra{};
   ClusterOptions cluster{};

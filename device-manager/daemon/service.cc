@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/trace.h"
 #include "device-manager/plugin_call.h"
 
 namespace barewire::daemon {
@@ -92,6 +93,7 @@ void Service::run() {
   loop_.watch(stop_.fd(), [this] { loop_.stop(); });
   for (const int fd : watcher_.descriptors()) loop_.watch(fd, [this] { on_change(); });
   if (!options_.metrics_listen.empty()) metrics_.emplace(node_, options_, log_, loop_);
+  if (!options_.dry_run) set_up_traces();
   ask_for_look();
   on_watchdog();
   // After the first look was asked for: units that wait for the daemon wait for it to be watching, no longer.
@@ -100,11 +102,24 @@ void Service::run() {
   log_->info("stopping as asked");
   ::sd_notify(0, "STOPPING=1");
   metrics_.reset();
+  traces_.reset();
   // The reaper before kubelet: it may be in an undo, which the loop does not take part in.
   reaper_.stop();
   if (kubelet_) kubelet_->stop();
   if (dra_) dra_->stop();
   if (cluster_) cluster_->stop();
+}
+
+void Service::set_up_traces() {
+  if (!options_.traces_to.empty()) {
+    traces_.emplace(node_, options_, log_, loop_);
+    return;
+  }
+  try {
+    traces::close_outbox(node_.run_dir + trace::kBelow);
+  } catch (const Error& error) {
+    log_->warn("plugins may go on leaving spans: {}", error.what());
+  }
 }
 
 /// A burst of changes is one: a look follows once it is quiet, or after a second of them.

@@ -17,6 +17,7 @@
 #include "device-manager/daemon/kubelet_side.h"
 #include "device-manager/daemon/metrics_side.h"
 #include "device-manager/daemon/options.h"
+#include "device-manager/daemon/traces_side.h"
 #include "device-manager/daemon/worker.h"
 #include "device-manager/reaper.h"
 
@@ -34,6 +35,8 @@ class Service {
  private:
   /// Links, netns or records have changed: a look follows once they are quiet, or after a second of them.
   void on_change();
+  /// Without a collector plugins leave no spans.
+  void set_up_traces();
   /// Tells systemd that the daemon is well, but while the reaper is at work: its progress tells it then. Source:
   /// sd_notify(3), sd_watchdog_enabled(3).
   void on_watchdog();
@@ -64,6 +67,7 @@ class Service {
   manager::GraceWatch watch_;  ///< of the reaper's thread; since when each has been seen dead
   Worker reaper_;              ///< its thread ends before what it uses goes
   std::optional<MetricsSide> metrics_;
+  std::optional<TracesSide> traces_;
   std::optional<DraSide> dra_;
   std::optional<KubeletSide> kubelet_;
   std::optional<ClusterSide> cluster_;

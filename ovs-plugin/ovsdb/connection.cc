@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/trace.h"
 #include "ovs-plugin/ovsdb/libopenvswitch.h"
 
 namespace barewire::ovsdb {
@@ -64,6 +65,7 @@ void Connection::MessageDeleter::operator()(jsonrpc_msg* message) const noexcept
 
 Connection Connection::open(Endpoint endpoint, Deadline deadline) {
   quieten_libopenvswitch();
+  const trace::Span span("ovsdb", "connect");
   Connection connection(std::move(endpoint));
   connection.start_session(deadline);
   return connection;
@@ -196,6 +198,7 @@ std::optional<Connection::Answer> Connection::await_answer(const json& id, const
 }
 
 Connection::Answer Connection::call(const char* method, const JsonPtr& params, Deadline deadline, Repeat repeat) {
+  const trace::Span span("ovsdb", method);
   for (;;) {
     ensure_open(deadline);
     json* id_reference = nullptr;

@@ -11,6 +11,7 @@
 #include "core/json_view.h"
 #include "core/log.h"
 #include "core/rollback.h"
+#include "core/trace.h"
 #include "core/vf/restore.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/links.h"
@@ -123,6 +124,7 @@ void give_back(kernel::NlSocket& inside, const BondMember& member, bool from_nod
 void await_back(const BondMember& member, Clock::time_point deadline) {
   // A link of software ended with its netns, and has none.
   if (!member.perm_mac) return;
+  const trace::Span span("kernel wait", "netdev");
   kernel::NlSocket host;
   auto link = find_by_permanent_mac(host, member);
   while (!link && Clock::now() < deadline) {

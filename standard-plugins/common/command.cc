@@ -15,6 +15,7 @@
 #include "core/child.h"
 #include "core/error.h"
 #include "core/fd.h"
+#include "core/trace.h"
 
 namespace barewire::standard {
 
@@ -109,6 +110,7 @@ std::optional<std::string> find_command(const std::string& name) {
 
 CommandAnswer run_command(const std::string& program, const std::vector<std::string>& arguments,
                           const std::optional<std::string>& input) {
+  trace::Span span("command", program.substr(program.rfind('/') + 1));
   const Fd input_file = input ? file_of(*input, program) : Fd();
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) < 0) throw sys_error("creating a pipe for {}", program);

@@ -13,6 +13,7 @@
 #include "core/cni/configure.h"
 #include "core/json_view.h"
 #include "core/kernel/sysctl.h"
+#include "core/trace.h"
 #include "standard-plugins/common/lifecycle.h"
 
 namespace barewire::standard {
@@ -25,6 +26,7 @@ constexpr std::chrono::milliseconds kLinkWait{2550};
 /// After a carrier comes the kernel starts the link's queues and IPv6 a moment later; on Linux 6.8 and newer, at once
 /// when asked for the link. Source: Documentation/networking/operstates.rst; net/core/link_watch.c.
 bool wait_until_operational(kernel::NlSocket& socket, int index) {
+  const trace::Span span("kernel wait", "link");
   constexpr std::chrono::milliseconds kPoll{1};
   const auto deadline = std::chrono::steady_clock::now() + kLinkWait;
   while (true) {

@@ -15,6 +15,7 @@
 #include "core/kernel/pci.h"
 #include "core/log.h"
 #include "core/regular_file.h"
+#include "core/trace.h"
 #include "core/vf/restore.h"
 #include "standard-plugins/common/lifecycle.h"
 #include "standard-plugins/common/pod_veth.h"
@@ -162,6 +163,7 @@ std::optional<kernel::RdmaDevice> find_at_home(kernel::NlSocket& host, const Mov
 /// end: a worker does it. Nothing comes of a function that is no longer there. Source: drivers/infiniband/core/device.c
 /// rdma_dev_exit_net; net/core/net_namespace.c cleanup_net.
 std::optional<kernel::RdmaDevice> await_at_home(kernel::NlSocket& host, const Moved& moved, const Node& node) {
+  const trace::Span span("kernel wait", "RDMA device");
   const auto deadline = std::chrono::steady_clock::now() + vf::kNetnsPatience;
   while (true) {
     if (auto device = find_at_home(host, moved, node)) return device;
