@@ -19,8 +19,18 @@ json::array list(const std::vector<T>& values) {
 
 json::value to_json(const std::optional<PortOffload>& offload) {
   if (!offload) return nullptr;
-  return json::object{
-      {"representor", offload->representor}, {"flows", offload->flows}, {"inHardware", offload->in_hardware}};
+  return json::object{{"representor", offload->representor},
+                      {"flows", offload->flows},
+                      {"inHardware", offload->in_hardware},
+                      {"share", or_null(share_of(*offload))},
+                      {"why", text_or_null(why_in_software(*offload))}};
+}
+
+json::object to_json(const PortStatistics& counted) {
+  return {{"rxBytes", or_null(counted.rx_bytes)},     {"txBytes", or_null(counted.tx_bytes)},
+          {"rxPackets", or_null(counted.rx_packets)}, {"txPackets", or_null(counted.tx_packets)},
+          {"rxDropped", or_null(counted.rx_dropped)}, {"txDropped", or_null(counted.tx_dropped)},
+          {"rxErrors", or_null(counted.rx_errors)},   {"txErrors", or_null(counted.tx_errors)}};
 }
 
 json::object to_json(const PortEntry& port) {
@@ -52,9 +62,13 @@ json::object to_json(const MirrorEntry& mirror) {
           {"destinations", list(mirror.destinations)}};
 }
 
-json::object to_json(const BridgeEntry& bridge) {
+json::object to_json(const BridgeEntry& bridge, WithStatistics statistics) {
   json::array ports, mirrors;
-  for (const PortEntry& port : bridge.ports) ports.emplace_back(to_json(port));
+  for (const PortEntry& port : bridge.ports) {
+    json::object object = to_json(port);
+    if (statistics == WithStatistics::yes) object["statistics"] = to_json(port.statistics);
+    ports.emplace_back(std::move(object));
+  }
   for (const MirrorEntry& mirror : bridge.mirrors) mirrors.emplace_back(to_json(mirror));
   return {{"name", bridge.name},
           {"datapath", bridge.datapath},
@@ -64,9 +78,9 @@ json::object to_json(const BridgeEntry& bridge) {
 
 }  // namespace
 
-json::object to_json(const SwitchSnapshot& snapshot) {
+json::object to_json(const SwitchSnapshot& snapshot, WithStatistics statistics) {
   json::array bridges;
-  for (const BridgeEntry& bridge : snapshot.bridges) bridges.emplace_back(to_json(bridge));
+  for (const BridgeEntry& bridge : snapshot.bridges) bridges.emplace_back(to_json(bridge, statistics));
   return {{"format", kSnapshotFormat},        {"database", snapshot.database},
           {"running", snapshot.running},      {"version", text_or_null(snapshot.version)},
           {"hwOffload", snapshot.hw_offload}, {"dpdk", snapshot.dpdk},

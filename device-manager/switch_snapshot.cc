@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "core/cni/life.h"
-#include "core/kernel/flower.h"
 #include "core/kernel/link.h"
 #include "ovs-plugin/bridge.h"
 #include "ovs-plugin/owner.h"
@@ -19,25 +18,22 @@ using ovsdb::Row;
 using ovsdb::Transaction;
 using ovsdb::Uuid;
 
-// Somebody waits at a terminal; a database that takes longer is as good as down.
-constexpr std::chrono::seconds kPatience{5};
-
 /// The tables of the database, rows by their names: one transaction, so that they fit together.
 class Tables {
  public:
-  explicit Tables(ovsdb::Connection& connection) {
+  Tables(ovsdb::Connection& connection, ovsdb::Deadline deadline) {
     Transaction transaction;
     const auto root = transaction.select("Open_vSwitch", {}, {"ovs_version", "other_config", "dpdk_initialized"});
     const auto bridges = transaction.select("Bridge", {}, {"_uuid", "name", "datapath_type", "ports", "mirrors"});
     const auto ports = transaction.select(
         "Port", {}, {"_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "protected", "external_ids"});
     const auto interfaces = transaction.select(
-        "Interface", {}, {"_uuid", "name", "type", "ofport", "error", "link_state", "mac_in_use", "mtu", "options"});
+        "Interface", {},
+        {"_uuid", "name", "type", "ofport", "error", "link_state", "mac_in_use", "mtu", "options", "statistics"});
     const auto mirrors = transaction.select(
         "Mirror", {}, {"_uuid", "name", "output_port", "select_all", "select_src_port", "select_dst_port"});
     // Rows that refer to each other must be of one moment: a port may go while its bridge is read.
-    const auto outcome =
-        ovsdb::transact(connection, transaction, ovsdb::Clock::now() + kPatience, "reading the switch's configuration");
+    const auto outcome = ovsdb::transact(connection, transaction, deadline, "reading the switch's configuration");
     if (!outcome.rows(root).empty()) root_ = outcome.rows(root).front();
     bridges_ = outcome.rows(bridges);
     index(outcome.rows(ports), ports_);
@@ -93,6 +89,28 @@ PortState state_of(const PortEntry& port, const std::string& link_state) {
   return link_state == "up" ? PortState::up : PortState::down;
 }
 
+void add_statistics(const Row& row, PortStatistics& statistics) {
+  struct Counter {
+    const char* key;
+    std::optional<std::uint64_t> PortStatistics::*member;
+  };
+  constexpr Counter kCounters[] = {
+      {"rx_bytes", &PortStatistics::rx_bytes},     {"tx_bytes", &PortStatistics::tx_bytes},
+      {"rx_packets", &PortStatistics::rx_packets}, {"tx_packets", &PortStatistics::tx_packets},
+      {"rx_dropped", &PortStatistics::rx_dropped}, {"tx_dropped", &PortStatistics::tx_dropped},
+      {"rx_errors", &PortStatistics::rx_errors},   {"tx_errors", &PortStatistics::tx_errors}};
+  const ovsdb::Value& column = row.at("statistics");
+  if (!column.is_map()) return;  // an empty one
+  for (const Counter& counter : kCounters) {
+    const auto found = column.pairs().find(ovsdb::Atom(std::string(counter.key)));
+    if (found == column.pairs().end()) continue;
+    const auto* value = std::get_if<std::int64_t>(&found->second);
+    if (value == nullptr || *value < 0) continue;
+    auto& sum = statistics.*counter.member;
+    sum = sum.value_or(0) + static_cast<std::uint64_t>(*value);
+  }
+}
+
 /// Returns the link's state.
 std::string read_interfaces(const Tables& tables, const std::vector<Uuid>& uuids, PortEntry& port) {
   std::string link_state;
@@ -100,6 +118,7 @@ std::string read_interfaces(const Tables& tables, const std::vector<Uuid>& uuids
     const Row* row = tables.interface(uuid);
     if (row == nullptr) continue;
     port.interfaces.push_back(row->get<std::string>("name"));
+    add_statistics(*row, port.statistics);
     // Of a bond the first stands for all: they have one purpose, and the table one row.
     if (port.interfaces.size() > 1) continue;
     port.type = row->get<std::string>("type");
@@ -159,10 +178,7 @@ BridgeEntry read_bridge(const Tables& tables, const Row& row) {
 void read_offload(kernel::NlSocket& socket, PortEntry& port) {
   const auto link = kernel::find_link(socket, port.name);
   if (!link) return;
-  const auto filters = kernel::list_flower_filters(socket, link->index);
-  PortOffload offload{!link->phys_switch_id.empty(), filters.size(), 0};
-  offload.in_hardware = static_cast<std::size_t>(
-      std::count_if(filters.begin(), filters.end(), [](const auto& filter) { return filter.in_hardware; }));
+  const PortOffload offload = read_port_offload(socket, *link);
   // A veth without flows is not what offload is about.
   if (offload.representor || offload.flows > 0) port.offload = offload;
 }
@@ -189,12 +205,13 @@ std::string_view text_of(PortState state) {
   return "";
 }
 
-SwitchSnapshot take_switch_snapshot(const ovsdb::Endpoint& endpoint) {
-  ovsdb::Connection connection = ovsdb::Connection::open(endpoint, ovsdb::Clock::now() + kPatience);
-  const Tables tables(connection);
+SwitchSnapshot take_switch_snapshot(const ovsdb::Endpoint& endpoint, std::chrono::milliseconds patience) {
+  const auto deadline = ovsdb::Clock::now() + patience;
+  ovsdb::Connection connection = ovsdb::Connection::open(endpoint, deadline);
+  const Tables tables(connection, deadline);
   SwitchSnapshot snapshot;
   snapshot.database = endpoint.text();
-  snapshot.running = ovs::switch_is_running(connection, ovsdb::Clock::now() + kPatience);
+  snapshot.running = ovs::switch_is_running(connection, deadline);
   // Without a row the database was never set up by ovs-vsctl init.
   if (tables.root().has("other_config")) {
     const auto config = tables.root().string_map("other_config");

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include "core/state/attachment.h"
 #include "device-manager/filter.h"
+#include "device-manager/port_offload.h"
 #include "ovs-plugin/ovsdb/endpoint.h"
 
 namespace barewire::manager {
@@ -27,11 +29,11 @@ enum class PortState {
 /// "up", "down", "pending", "error", "stale".
 std::string_view text_of(PortState state);
 
-/// Flows of a port in the traffic class layer, where the switch offloads at all.
-struct PortOffload {
-  bool representor = false;  ///< the netdev is a port of a NIC's own switch
-  std::size_t flows = 0;
-  std::size_t in_hardware = 0;
+/// What the switch counted of a port, as it sees it: "rx" came from the pod. Absent: it does not count that of such a
+/// port. Source: ovs-vswitchd.conf.db(5), table Interface, column statistics, which it renews every five seconds.
+struct PortStatistics {
+  std::optional<std::uint64_t> rx_bytes{}, tx_bytes{}, rx_packets{}, tx_packets{}, rx_dropped{}, tx_dropped{},
+      rx_errors{}, tx_errors{};
 };
 
 /// A port of a bridge; columns as in ovs-vswitchd.conf.db(5), tables Port and Interface.
@@ -50,7 +52,8 @@ struct PortEntry {
   std::vector<std::string> interfaces;         ///< names; several: a bond of the switch's own
   std::optional<state::Attachment> owner;      ///< from its external_ids; plugin "ovs" or "ovs-cni"
   PortState state = PortState::pending;
-  std::optional<PortOffload> offload;
+  std::optional<PortOffload> offload;  ///< where the switch offloads at all
+  PortStatistics statistics{};         ///< of a bond the sum
 };
 
 /// Ports by name. Source: ovs-vswitchd.conf.db(5), table Mirror.
@@ -78,8 +81,11 @@ struct SwitchSnapshot {
   std::vector<BridgeEntry> bridges;
 };
 
-/// Throws Error{try_again} when the database is down, Error{ovsdb} when it contradicts itself.
-SwitchSnapshot take_switch_snapshot(const ovsdb::Endpoint& endpoint);
+/// Somebody waits at a terminal; a database that takes longer is as good as down.
+inline constexpr std::chrono::seconds kSwitchPatience{5};
+/// Throws Error{try_again} when the database is down or silent for `patience`, Error{ovsdb} when it contradicts itself.
+SwitchSnapshot take_switch_snapshot(const ovsdb::Endpoint& endpoint,
+                                    std::chrono::milliseconds patience = kSwitchPatience);
 
 /// `snapshot` with these bridges alone (none named: all) and what `filter` says of owners; a bridge goes with its last
 /// port when owners are asked for.
@@ -88,7 +94,8 @@ SwitchSnapshot apply(const Filter& filter, const std::vector<std::string>& bridg
 /// Something an administrator must see to: no ovs-vswitchd, a port refused or stale.
 bool has_problem(const SwitchSnapshot& snapshot);
 
-/// The form that docs/admin.md describes.
-boost::json::object to_json(const SwitchSnapshot& snapshot);
+/// The form that docs/admin.md describes; statistics, which change all the time, where they are asked for.
+enum class WithStatistics { no, yes };
+boost::json::object to_json(const SwitchSnapshot& snapshot, WithStatistics statistics = WithStatistics::no);
 
 }  // namespace barewire::manager

@@ -22,7 +22,10 @@ json::value pod_json(const state::Pod* pod) {
 
 json::value offload_json(const PortEntry* port) {
   if (port == nullptr || !port->offload) return nullptr;
-  return json::object{{"flows", port->offload->flows}, {"inHardware", port->offload->in_hardware}};
+  return json::object{{"flows", port->offload->flows},
+                      {"inHardware", port->offload->in_hardware},
+                      {"share", or_null(share_of(*port->offload))},
+                      {"why", text_or_null(why_in_software(*port->offload))}};
 }
 
 json::value holder_json_of(const VfEntry& vf) {

@@ -19,7 +19,7 @@ void run(Session& session, const Options& options) {
                                        manager::take_switch_snapshot(ovsdb::parse_endpoint(options.database, "--db")));
   // Of what is shown, so that a check of one bridge is not failed by another's port.
   if (manager::has_problem(snapshot)) session.exit = Exit::problems;
-  if (options.output == "json") return session.print_json(manager::to_json(snapshot));
+  if (options.output == "json") return session.print_json(manager::to_json(snapshot, manager::WithStatistics::yes));
   session.print(render_switch(snapshot, options.output == "wide", session.terminal));
 }
 

@@ -56,6 +56,10 @@ std::string offload_text(const PortEntry& port) {
   return fmt::format("{}/{} in hw", port.offload->in_hardware, port.offload->flows);
 }
 
+std::string bytes_text(const std::optional<std::uint64_t>& bytes) {
+  return bytes ? fmt::format("{}", *bytes) : "";
+}
+
 struct PortColumn {
   Column column;
   bool wide_only;
@@ -94,6 +98,8 @@ std::vector<PortColumn> port_columns() {
       {{"CONTAINER", Align::left, 9},
        true,
        [](const PortEntry& p) { return of_owner(p, [](const auto& owner) { return owner.id.container_id; }); }},
+      {{"RX BYTES", kRight, 7}, true, [](const PortEntry& p) { return Cell(bytes_text(p.statistics.rx_bytes)); }},
+      {{"TX BYTES", kRight, 7}, true, [](const PortEntry& p) { return Cell(bytes_text(p.statistics.tx_bytes)); }},
       {{"PEER", Align::left, 6}, true, [](const PortEntry& p) { return Cell(peer_text(p)); }},
   };
 }
@@ -103,6 +109,8 @@ void add_port(Table& table, const std::vector<PortColumn>& columns, const PortEn
   for (const PortColumn& column : columns) cells.push_back(column.show(port));
   table.add_row(std::move(cells));
   if (!port.error.empty()) table.add_note({port.error, Style::red});
+  if (const std::string why = port.offload ? manager::why_in_software(*port.offload) : ""; !why.empty())
+    table.add_note({fmt::format("{} % of its flows are in hardware: {}", *manager::share_of(*port.offload), why)});
   if (port.state == PortState::stale)
     table.add_note({"its pod is gone: DEL, GC or `barewire gc` was never called", Style::red});
 }

@@ -2,6 +2,7 @@
 // Nothing here takes part in the daemon's work: metrics are read from the node as `barewire metrics` reads them.
 #include "device-manager/daemon/metrics_side.h"
 
+#include "core/utf8.h"
 #include "device-manager/metrics/collect.h"
 #include "device-manager/metrics/exposition.h"
 
@@ -20,20 +21,29 @@ MetricsSide::MetricsSide(const Node& node, const Options& options, std::shared_p
       loop_(loop),
       metrics_([this] { return metrics(); }),
       page_(node, pools_, log_, loop),
+      worker_("metrics", [this](std::string_view failure) { log_->error("metrics: {}", failure); }),
       server_(parse_listen_address(options.metrics_listen), routes()) {
   log_->info("serving /, /metrics and /healthz on {}, port {}", options.metrics_listen, server_.port());
 }
 
 std::vector<Route> MetricsSide::routes() {
   std::vector<Route> routes = page_.routes();
-  routes.push_back({.path = "/metrics", .now = [this] {
-                      return Answer{200, metrics::Exposition::kContentType, metrics_.get()};
+  routes.push_back({.path = "/metrics", .later = [this](const std::string&, const Route::Reply& reply) {
+                      worker_.post([this, reply] { reply(answer()); });
                     }});
   routes.push_back({.path = "/healthz", .now = [this] {
                       return is_loop_alive() ? text_answer(200, "ok")
                                              : text_answer(503, "the daemon's loop does not answer");
                     }});
   return routes;
+}
+
+Answer MetricsSide::answer() {
+  try {
+    return {200, metrics::Exposition::kContentType, metrics_.get()};
+  } catch (const std::exception& error) {
+    return text_answer(500, escape_line(error.what()));
+  }
 }
 
 std::string MetricsSide::metrics() {

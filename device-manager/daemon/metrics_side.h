@@ -15,6 +15,7 @@
 #include "device-manager/daemon/loopback_server.h"
 #include "device-manager/daemon/options.h"
 #include "device-manager/daemon/page_side.h"
+#include "device-manager/daemon/worker.h"
 
 namespace barewire::daemon {
 
@@ -31,8 +32,10 @@ class MetricsSide {
 
  private:
   std::vector<Route> routes();
-  /// Both of the server's thread.
+  /// Of the worker: a switch that does not answer must not hold up the server, which has pages to keep alive.
   std::string metrics();
+  Answer answer();
+  /// Of the server's thread.
   /// Whether the event loop has answered within a watchdog's patience. It is asked when somebody asks here, so that a
   /// daemon that nobody watches is not woken for it.
   bool is_loop_alive();
@@ -46,6 +49,7 @@ class MetricsSide {
   std::optional<std::chrono::steady_clock::time_point> asked_;  ///< under mutex_; the loop has not answered since
   RecentText metrics_;
   PageSide page_;
+  Worker worker_;          ///< its thread ends before what it uses goes
   LoopbackServer server_;  ///< last, so that its thread ends first
 };
 

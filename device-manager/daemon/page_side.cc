@@ -11,6 +11,7 @@
 #include "device-manager/daemon/page_files.h"
 #include "device-manager/drift.h"
 #include "device-manager/history.h"
+#include "device-manager/snapshot_json.h"
 
 namespace barewire::daemon {
 namespace {
@@ -116,6 +117,21 @@ void PageSide::look() {
       manager::take_topology(node_, {.find_drift = manager::quick_drift_finders(node_), .pools_file = pools_file_});
   looked_ = steady_clock::now();
   pace_.end(looked_);
+  if (topology_->vswitch)
+    offload_.note(*topology_->vswitch, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+}
+
+json::object PageSide::ports_json() const {
+  json::object ports;
+  if (!topology_->vswitch) return ports;
+  json::object offload = offload_.to_json();
+  for (const manager::BridgeEntry& bridge : topology_->vswitch->bridges)
+    for (const manager::PortEntry& port : bridge.ports)
+      ports[port.name] = json::object{
+          {"rxBytes", manager::or_null(port.statistics.rx_bytes)},
+          {"txBytes", manager::or_null(port.statistics.tx_bytes)},
+          {"offload", offload.contains(port.name) ? std::move(offload[port.name]) : json::value(json::array())}};
+  return ports;
 }
 
 void PageSide::publish() {
@@ -124,6 +140,7 @@ void PageSide::publish() {
   if (now - looked_ > 2 * Pace::kLongest) {
     events_.forget();
     published_.clear();
+    published_ports_.clear();
     published_traffic_.clear();
   }
   if (!topology_ || pace_.is_due(now)) {
@@ -139,6 +156,10 @@ void PageSide::publish() {
     events_.publish("node", text);
     published_ = std::move(text);
   }
+  if (std::string text = line_of(ports_json()); text != published_ports_) {
+    events_.publish("ports", text);
+    published_ports_ = std::move(text);
+  }
   topology_->traffic = meter_.measure(std::move(topology_->traffic), steady_clock::now());
   if (std::string text = line_of(to_json(topology_->traffic)); text != published_traffic_) {
     events_.publish("traffic", text);
@@ -151,7 +172,9 @@ void PageSide::publish() {
 std::string PageSide::node_text() {
   const auto now = steady_clock::now();
   if (!topology_ || (now - looked_ > kFresh && pace_.may_look(now))) look();
-  return line_of(to_json(*topology_)) + "\n";
+  auto document = to_json(*topology_);
+  document["ports"] = ports_json();
+  return line_of(document) + "\n";
 }
 
 std::string PageSide::history_text(const std::string& subject) const {

@@ -16,6 +16,7 @@
 #include "device-manager/daemon/event_stream.h"
 #include "device-manager/daemon/loopback_server.h"
 #include "device-manager/daemon/worker.h"
+#include "device-manager/offload_history.h"
 #include "device-manager/topology.h"
 
 namespace barewire::daemon {
@@ -68,6 +69,8 @@ class PageSide {
   /// These run on the worker.
   void publish();
   void look();
+  /// By port of the switch: what it counted, and how its offloaded share changed.
+  boost::json::object ports_json() const;
   std::string node_text();
   std::string history_text(const std::string& subject) const;
 
@@ -87,7 +90,9 @@ class PageSide {
   std::chrono::steady_clock::time_point looked_{};
   std::string published_;  ///< the node as it was sent last, without traffic
   std::string published_traffic_;
+  std::string published_ports_;
   manager::TrafficMeter meter_;
+  manager::OffloadHistory offload_;
   Worker worker_;  ///< last, so that its thread ends first
 };
 

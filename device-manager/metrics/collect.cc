@@ -14,6 +14,7 @@
 #include "core/vf/inventory.h"
 #include "device-manager/inventory/pool_count.h"
 #include "device-manager/metrics/exposition.h"
+#include "device-manager/metrics/switch.h"
 #include "device-manager/metrics/totals.h"
 
 namespace barewire::metrics {
@@ -207,6 +208,8 @@ constexpr Collector kCollectors[] = {
        read_pfs(look);
        write_pfs(page, look);
      }},
+    {"representors", [](Exposition& page, Look& look) { write_representors(page, look.node, look.pfs); }},
+    {"switch", [](Exposition& page, Look&) { write_switch(page); }},
     {"records", write_records},
     {"allocations", write_pod_devices},
     {"pools", write_pools},

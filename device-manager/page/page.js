@@ -13,6 +13,7 @@ const $ = (id) => document.getElementById(id);
 const cells = new Map(); // by PCI address: {vf, pf, element, shown, rate, words}
 let node = null;
 let traffic = {};
+let ports = {}; // of the switch, by name: {rxBytes, txBytes, offload: [{at, share, why}]}
 let opened = null; // PCI address of the VF in the panel
 let cursor = null; // PCI address of the VF that Tab comes to
 const chosen = new Set(); // states that are shown; none: all
@@ -51,7 +52,30 @@ function rateOf(pci) {
 
 function offloadText(offload) {
   if (!offload) return '';
-  return offload.flows === 0 ? 'no flows' : `${offload.inHardware}/${offload.flows} flows in hardware`;
+  if (offload.flows === 0) return 'no flows';
+  return `${offload.inHardware}/${offload.flows} flows in hardware${offload.why ? `: ${offload.why}` : ''}`;
+}
+
+// How the share of a port has changed, the newest last.
+function offloadHistory(name) {
+  const changes = ports[name] ? ports[name].offload : [];
+  if (changes.length < 2) return '';
+  return changes.map((each) => `${each.at.slice(11, 19)} ${each.share === null ? 'no flows' : `${each.share} %`}`).join(', ');
+}
+
+function bytesText(bytes) {
+  if (bytes === null || bytes === undefined) return '';
+  let size = bytes;
+  for (const unit of ['B', 'kB', 'MB', 'GB', 'TB']) {
+    if (size < 1000 || unit === 'TB') return `${size < 10 && unit !== 'B' ? size.toFixed(1) : Math.round(size)} ${unit}`;
+    size /= 1000;
+  }
+  return '';
+}
+
+function countedText(name) {
+  const counted = ports[name];
+  return !counted || counted.rxBytes === null ? '' : `↓ ${bytesText(counted.rxBytes)} ↑ ${bytesText(counted.txBytes)}`;
 }
 
 // What a search is held against.
@@ -193,7 +217,7 @@ function drawBridges() {
       const tag = port.tag === null ? (port.trunks.length ? `trunks ${port.trunks.join(',')}` : '') : `tag ${port.tag}`;
       box.append(make('span', '', port.name), make('span', 'faint', [port.state, tag,
         port.holder && port.holder.pod ? `${port.holder.pod.namespace}/${port.holder.pod.name}` : '',
-        offloadText(port.offload), port.error].filter(Boolean).join(' · ')));
+        offloadText(port.offload), countedText(port.name), port.error].filter(Boolean).join(' · ')));
       ports.append(box);
     }
     card.append(head, ports);
@@ -378,7 +402,7 @@ function drawDetail() {
     ...fact('received', flow(counted.rxRate, counted.rxBytes)), ...fact('sent', flow(counted.txRate, counted.txBytes)),
     ...fact('PCI', vf.pci), ...fact('driver', vf.driver), ...fact('netdev', vf.netdev), ...fact('pool', vf.pool),
     ...fact('representor', vf.representor), ...fact('port', vf.port && `${vf.port} of ${vf.bridge}`),
-    ...fact('offload', offloadText(vf.offload)), ...fact('eswitch', pf.eswitch),
+    ...fact('offload', offloadText(vf.offload)), ...fact('offload before', offloadHistory(vf.port)), ...fact('eswitch', pf.eswitch),
   ];
   const is = (list) => list.map((each) => each.textContent).join('\n');
   if (is(facts) !== is(Array.from($('facts').children))) $('facts').replaceChildren(...facts);
@@ -445,6 +469,13 @@ function showNode(document_) {
   if (opened && !cells.has(opened)) closeDetail();
 }
 
+function showPorts(counted) {
+  ports = counted;
+  if (!node) return;
+  drawBridges();
+  if (opened) drawDetail();
+}
+
 function showTraffic(counted) {
   traffic = counted;
   if (node) drawRates();
@@ -462,6 +493,7 @@ async function askOnce() {
     if (!answer.ok) throw new Error(answer.status);
     const text = await answer.json();
     traffic = text.traffic;
+    ports = text.ports;
     showNode(text);
     showLive('', 'every 10 s');
   } catch (error) {
@@ -474,6 +506,7 @@ function listen() {
   const events = new EventSource('/events');
   events.addEventListener('open', () => showLive('on', 'live'));
   events.addEventListener('node', (event) => showNode(JSON.parse(event.data)));
+  events.addEventListener('ports', (event) => showPorts(JSON.parse(event.data)));
   events.addEventListener('traffic', (event) => showTraffic(JSON.parse(event.data)));
   events.addEventListener('error', () => {
     if (events.readyState !== EventSource.CLOSED) return showLive('off', 'connecting again');

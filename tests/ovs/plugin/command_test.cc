@@ -5,6 +5,7 @@
 #include <boost/json/parse.hpp>
 
 #include "tests/ovs/plugin/ovs_fixture.h"
+#include "tests/support/within.h"
 
 namespace barewire::test {
 namespace {
@@ -59,6 +60,47 @@ TEST_F(OvsCommandTest, TellsOfEveryPortWhoseItIsAndHowItIsTagged) {
   EXPECT_EQ(port(b).at("vlanMode"), "native-untagged");
   EXPECT_EQ(port(b).at("trunks").as_array().size(), 4U);
   EXPECT_EQ(port(b).at("protected"), true);
+}
+
+/// The value of a metric's line that begins with `head`; -1 without one.
+double metric(const std::string& page, const std::string& head) {
+  const auto at = page.find("\n" + head);
+  const auto end = page.find('\n', at + 1);
+  if (at == std::string::npos) return -1;
+  const std::string line = page.substr(at, end - at);
+  return std::stod(line.substr(line.rfind(' ')));
+}
+
+TEST_F(OvsCommandTest, TellsWhatWentThroughAPodsPort) {
+  // Where every program looks for the database.
+  must_run("mkdir -p /run/openvswitch && ln -s " + ovs->socket() + " /run/openvswitch/db.sock");
+  make_netns("web");
+  const CniCall web = pod("web", "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0;K8S_POD_UID=u-1");
+  const PluginResult added = add(config(with_address("10.9.0.1/24")), web);
+  ASSERT_TRUE(added.ok()) << added;
+  attach("b", with_address("10.9.0.2/24"));
+  const std::string a = interface_name(added, 0);
+  must_run_in("/run/netns/web", "for i in $(seq 60); do ping -c1 -W1 -n 10.9.0.2 && exit 0; done; exit 1");
+  const auto received = [&] {
+    const boost::json::object shown = port(a);
+    const boost::json::value& bytes = shown.at("statistics").at("rxBytes");
+    return bytes.is_number() ? bytes.to_number<double>() : 0;
+  };
+  constexpr std::chrono::seconds kRenewed{20};  // the switch does it every five
+  ASSERT_TRUE(within(kRenewed, [&] { return received() > 0; }));
+  const double before = received();
+  must_run_in("/run/netns/web", "ping -q -f -c300 -s1400 -W5 -n 10.9.0.2");
+  const double sent = 300 * 1442.0;
+  ASSERT_TRUE(within(kRenewed, [&] { return received() - before >= sent; })) << received() - before;
+  EXPECT_NEAR(received() - before, sent, sent * 0.02);
+  const std::string labels =
+      fmt::format(R"({{bridge="br0",port="{}",namespace="default",pod="web-0",network="lan",interface="eth0"}})", a);
+  const std::string page = run(command_of(built_program("barewire"), {"metrics"})).out;
+  EXPECT_NEAR(metric(page, "barewire_ovs_port_rx_bytes" + labels) - before, sent, sent * 0.02) << page;
+  EXPECT_GE(metric(page, "barewire_ovs_port_tx_packets" + labels), 300);
+  EXPECT_EQ(metric(page, "barewire_ovs_running"), 1);
+  EXPECT_EQ(metric(page, "barewire_collector_success{collector=\"switch\"}"), 1);
+  EXPECT_THAT(show({"-o", "wide"}).out, HasSubstr("RX BYTES"));
 }
 
 TEST_F(OvsCommandTest, NarrowsToABridgeAPodOrANetwork) {

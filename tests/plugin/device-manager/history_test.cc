@@ -5,12 +5,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
 #include <regex>
 #include <set>
 
 #include "core/fd.h"
 #include "core/journal.h"
+#include "core/unix_socket.h"
 #include "tests/plugin/device-manager/admin_fixture.h"
 #include "tests/support/fault.h"
 
@@ -201,6 +203,28 @@ TEST_F(HistoryTest, TheDaemonServesThem) {
   EXPECT_EQ(must_run("ss -Hltn | awk '{print $4}'"), "127.0.0.1:9808\n");
   barewired.signal(SIGTERM);
   EXPECT_EQ(barewired.wait(std::chrono::seconds(20)).exit_status, 0);
+}
+
+TEST_F(HistoryTest, TheDaemonAnswersWhileTheSwitchesDatabaseHangs) {
+  std::filesystem::create_directories("/run/openvswitch");
+  const Fd database(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_un address = unix_address("/run/openvswitch/db.sock");
+  ASSERT_EQ(::bind(database.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(database.get(), 8), 0);  // and never a word
+  ChildProcess barewired(command_of(
+      built_program("barewired"), {"--own-pid-namespace", "--interval", "3600", "--metrics-listen", "127.0.0.1:9808"}));
+  EXPECT_TRUE(within(std::chrono::seconds(20), [] { return !get("/healthz").empty(); }));
+  std::atomic<bool> answered = false;
+  std::string page;
+  std::thread scrape([&] {
+    page = get("/metrics");
+    answered = true;
+  });
+  EXPECT_THAT(get("/healthz"), HasSubstr("200 OK"));
+  EXPECT_FALSE(answered) << "the switch was not asked";
+  scrape.join();
+  EXPECT_THAT(page, AllOf(HasSubstr("barewire_collector_success{collector=\"switch\"} 0\n"),
+                          HasSubstr("barewire_collector_success{collector=\"records\"} 1\n")));
 }
 
 TEST_F(HistoryTest, TheDaemonListensNowhereElse) {

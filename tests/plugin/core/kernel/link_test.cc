@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "core/kernel/link_stats.h"
 #include "tests/plugin/core/kernel/test_links.h"
 
 namespace barewire::kernel {
@@ -47,6 +48,23 @@ TEST_F(Links, AreFoundByIndexNameAndAlternativeName) {
   EXPECT_EQ("left", find_link(socket, long_name)->name);
   EXPECT_EQ("left", find_link(socket, "short-alt")->name);
   EXPECT_THAT(find_link(socket, "left")->alt_names, UnorderedElementsAre(long_name, "short-alt"));
+}
+
+TEST_F(Links, AreCountedAllInOneDump) {
+  must_run(
+      "ip link set left up; ip link set right up; ip addr add 10.9.0.1/24 dev left; ip neigh add 10.9.0.2 lladdr "
+      "02:00:00:00:00:02 dev left nud permanent");
+  NlSocket socket;
+  const int left = get_link(socket, "left").index;
+  const int right = get_link(socket, "right").index;
+  const auto before = list_link_stats(socket);
+  ASSERT_TRUE(before.contains(left) && before.contains(right) && before.contains(1));
+  test::run_in("", "ping -q -c3 -i0.01 -s1000 -W1 10.9.0.2");
+  const auto after = list_link_stats(socket);
+  EXPECT_GE(after.at(left).tx_packets - before.at(left).tx_packets, 3U);
+  EXPECT_GE(after.at(left).tx_bytes - before.at(left).tx_bytes, 3U * 1042);
+  EXPECT_EQ(after.at(right).rx_bytes, after.at(left).tx_bytes);
+  EXPECT_EQ(after.at(right).rx_errors + after.at(right).rx_dropped, 0U);
 }
 
 TEST_F(Links, ThatDoNotExistAreNotAnError) {
