@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What is installed, where. Components: plugins; node (the daemon and the commands); docs. The Debian packages are these.
+# What is installed, where. Components: plugins; node (the daemon and the commands); dpdk (its probe); docs. The Debian packages are these.
 
 # The plugins go by rename into a directory that may be in use, and what they take the place of is kept (install-plugins).
 install(CODE "
@@ -25,9 +25,13 @@ endfunction()
 barewire_install_unit(cni-dhcp.service plugins)
 barewire_install_unit(barewired.service node)
 barewire_install_unit(barewire-apply.service node)
+barewire_install_unit(barewire-apply-nic@.service node)
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/udev/90-barewire.rules DESTINATION lib/udev/rules.d COMPONENT node)
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/udev/10-barewire-vf.network DESTINATION lib/systemd/network COMPONENT node)
 
 set(man ${PROJECT_SOURCE_DIR}/docs/man)
 install(FILES ${man}/barewire.1 ${man}/cnitool.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT node)
+install(FILES ${man}/barewire-dpdk-probe.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 COMPONENT dpdk)
 install(FILES ${man}/barewired.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 COMPONENT node)
 install(FILES ${man}/cni-dhcp-daemon.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 COMPONENT plugins)
 install(DIRECTORY ${BAREWIRE_PAPERS}/man8 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT plugins)
@@ -56,7 +60,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${doc} RENAME copyright 
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_GENERATOR STREQUAL "Ninja")
   find_package(Python3 REQUIRED COMPONENTS Interpreter)
   # By Debian's rule the notices are a package's /usr/share/doc/PACKAGE/copyright.
-  foreach(component_package plugins:barewire-plugins node:barewire)
+  foreach(component_package plugins:barewire-plugins node:barewire dpdk:barewire-dpdk)
     string(REPLACE ":" ";" pair ${component_package})
     list(GET pair 0 component)
     list(GET pair 1 package)

@@ -11,7 +11,7 @@ set(CPACK_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
   OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
-set(CPACK_COMPONENTS_ALL plugins node docs)
+set(CPACK_COMPONENTS_ALL plugins node dpdk docs)
 set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
@@ -43,6 +43,17 @@ set(CPACK_COMPONENT_NODE_DESCRIPTION "node daemon and commands of the Barewire C
 set(CPACK_DEBIAN_NODE_PACKAGE_RECOMMENDS barewire-plugins)
 set(CPACK_DEBIAN_NODE_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_NODE_PACKAGE_CONTROL_EXTRA ${control}/node/postinst ${control}/node/prerm ${control}/node/postrm)
+
+set(CPACK_DEBIAN_NODE_PACKAGE_SUGGESTS barewire-dpdk)
+
+# Apart from the node's package: DPDK and its drivers are 100 packages that a node without it does not want.
+set(CPACK_DEBIAN_DPDK_PACKAGE_NAME barewire-dpdk)
+set(CPACK_COMPONENT_DPDK_DESCRIPTION "DPDK probe of the Barewire CNI suite
+ barewire-dpdk-probe tells what DPDK can do with a VF or a NIC: driver, queues,
+ offloads, flow rules, representors, and whether it starts.")
+# The drivers are plugins of DPDK, which no dependency of the program names.
+set(CPACK_DEBIAN_DPDK_PACKAGE_RECOMMENDS "librte-meta-net, barewire")
+set(CPACK_DEBIAN_DPDK_PACKAGE_SHLIBDEPS ON)
 
 set(CPACK_DEBIAN_DOCS_PACKAGE_NAME barewire-doc)
 set(CPACK_DEBIAN_DOCS_PACKAGE_SECTION doc)

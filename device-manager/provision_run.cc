@@ -11,6 +11,7 @@
 #include "core/kernel/devlink.h"
 #include "core/kernel/ethtool.h"
 #include "core/vf/mac.h"
+#include "device-manager/dpdk/preflight.h"
 #include "device-manager/provision.h"
 #include "hw-profiles/nic.h"
 
@@ -172,6 +173,20 @@ void set_vf_mac(Work& work, const ProvisionStep& step) {
   kernel::bind_driver(work.sysfs, address, function->driver);
 }
 
+/// Who has a function on vfio-pci reaches, by DMA, whatever shares its group.
+void bind_driver(Work& work, const ProvisionStep& step) {
+  const std::string address = address_of(work, step.vf);
+  const auto function = kernel::find_pci_function(work.sysfs, address);
+  const auto others =
+      function && step.text == "vfio-pci" ? dpdk::list_group_others(work.sysfs, *function) : std::vector<std::string>();
+  if (!others.empty())
+    throw Error(Error::Code::device,
+                fmt::format("binding VF {} of {} to vfio-pci is refused: IOMMU group {} of {} has {} too", step.vf,
+                            work.name(), *function->iommu_group, address, fmt::join(others, ", ")),
+                "a slot whose root port has ACS gives each function a group of its own");
+  kernel::bind_driver(work.sysfs, address, step.text);
+}
+
 void set_vf_setting(Work& work, const ProvisionStep& step) {
   kernel::VfChange change;
   if (step.kind == StepKind::set_trust) change.trust = step.number != 0;
@@ -194,7 +209,7 @@ void run_step(Work& work, const ProvisionStep& step) {
     case StepKind::set_pf_mtu:
       return kernel::set_mtu(work.socket, uplink_of(work), step.number);
     case StepKind::bind_driver:
-      return kernel::bind_driver(work.sysfs, address_of(work, step.vf), step.text);
+      return bind_driver(work, step);
     case StepKind::set_vf_mtu:
       return set_vf_mtu(work, step);
     case StepKind::wait_for_carrier:

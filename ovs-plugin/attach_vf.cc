@@ -77,6 +77,7 @@ std::optional<Port> find_stale_port(Connection& connection, const std::string& n
 
 void choose_driver(Work& work, Connection& connection, vf::Host& host, const Plan& plan, const vf::VfOfPf& target) {
   if (!is_by_dpdk(work.config, plan.bridge)) return;
+  require_drivable(work.node, target.pf.pci.address);
   work.config.use_dpdk(work.request,
                        representor_devargs(host.sysfs, plan.offload, target.pf.pci.address, target.vf.id));
   require_dpdk(connection, plan.bridge, work.config.dpdk_ports());

@@ -10,6 +10,7 @@
 #include "core/cni/fallback.h"
 #include "core/cni/life.h"
 #include "core/rollback.h"
+#include "core/vf/dpdk_report.h"
 #include "core/vf/representor.h"
 #include "core/vf/restore.h"
 #include "ovs-plugin/fake_bridge.h"
@@ -155,6 +156,16 @@ bool is_by_dpdk(const OvsConfig& config, const Bridge& bridge) {
   return config.interface_type == kDpdk || (config.interface_type.empty() && bridge.datapath_type == "netdev");
 }
 
+void require_drivable(const Node& node, const std::string& pf) {
+  const auto report = vf::find_dpdk_report(node, pf);
+  if (!report) return;
+  const std::string hint = fmt::format("`barewire-dpdk-probe {}` asks anew", pf);
+  if (!report->usable)
+    lack(cni::Lack::unsupported, fmt::format("DPDK cannot drive PF {}: {}", pf, report->problem), hint);
+  if (!report->switch_domain)
+    lack(cni::Lack::unsupported, fmt::format("DPDK's {} makes no representors of PF {}", report->driver, pf), hint);
+}
+
 void require_offload(const OvsConfig& config, Node& node) {
   answering_status([&] {
     vf::Host host(node);
@@ -162,7 +173,9 @@ void require_offload(const OvsConfig& config, Node& node) {
     const Offload offload = find_offload(host, target);
     Connection connection = Connection::open(config.endpoint, soon());
     const Bridge bridge = find_target_bridge(connection, config, host.sysfs, offload, target.pf.pci.address);
-    if (is_by_dpdk(config, bridge)) require_dpdk(connection, bridge, kPortsOfDpdk);
+    if (!is_by_dpdk(config, bridge)) return;
+    require_drivable(node, target.pf.pci.address);
+    require_dpdk(connection, bridge, kPortsOfDpdk);
   });
 }
 

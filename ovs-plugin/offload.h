@@ -49,6 +49,10 @@ Bridge find_target_bridge(Connection& connection, const OvsConfig& config, const
 /// hardware can offload.
 bool is_by_dpdk(const OvsConfig& config, const Bridge& bridge);
 
+/// Where barewire-dpdk-probe was asked of the PF that DPDK is to drive, and said no: throws a LackError{unsupported},
+/// an Error{device}, with its words. Where it was not asked nothing is known, and the switch will tell.
+void require_drivable(const Node& node, const std::string& pf);
+
 /// For STATUS of a config with a device: throws as answering_status when ADD could not find the VF, its representor or
 /// their bridge. That a pod has the VF is no failure.
 void require_offload(const OvsConfig& config, Node& node);

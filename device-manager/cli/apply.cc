@@ -11,6 +11,7 @@
 #include "device-manager/cli/progress.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/state/reader.h"
+#include "device-manager/state/verify.h"
 
 namespace barewire::cli {
 namespace {
@@ -19,6 +20,7 @@ struct Options {
   std::string file = declared::kDeclarationFile;
   bool dry_run = false;
   bool keep_going = false;
+  std::string nic;  ///< empty: all
 };
 
 /// The worse of both: what was left undone on one NIC is not made good by the next.
@@ -73,18 +75,33 @@ void apply(const Session& session, const declared::NicPlan& nic) {
   }
 }
 
+/// After it was made so, DPDK is asked where the declaration wants it.
+void verify(Session& session, const declared::NicPlan& nic) {
+  for (const declared::Doubt& doubt : declared::verify_groups(session.node, *nic.nic, nic.address)) {
+    tell(fmt::format("barewire: {}\n", printable(doubt.text)));
+    raise(session.exit, doubt.is_required ? Exit::failed : Exit::problems);
+  }
+}
+
 /// One NIC that fails keeps the others from nothing but, without --keep-going, their turn.
 void apply_all(Session& session, const PlanView& view, const Options& options) {
   for (const auto& nic : view.plan.nics) {
     if (nic.nic->externally_managed || !nic.refusals.empty()) continue;
     try {
       apply(session, nic);
+      verify(session, nic);
     } catch (const Error& error) {
       if (!options.keep_going) throw;
       tell(error_text(error));
       raise(session.exit, exit_of(error) == Exit::refused ? Exit::problems : Exit::failed);
     }
   }
+}
+
+/// What else is declared, or not there, is not asked about. A NIC that nobody declared leaves nothing to do.
+void keep_one(declared::NodePlan& plan, const std::string& nic) {
+  std::erase_if(plan.nics, [&](const declared::NicPlan& each) { return each.address != nic && each.name != nic; });
+  plan.absent.clear();
 }
 
 void run(Session& session, const Options& options) {
@@ -99,7 +116,9 @@ void run(Session& session, const Options& options) {
     session.exit = Exit::refused;
     return tell(problems_text(problems));
   }
+  // Of all NICs: those of the one are among them.
   const std::string pools = declared::pools_document(declaration, plan);
+  if (!options.nic.empty()) keep_one(plan, options.nic);
   const PlanView view{declaration, plan, declared::compare_pools(session.node, pools)};
   if (declaration.is_empty() && !view.pools)
     return session.print(fmt::format("Nothing is declared in {}.\n", options.file));
@@ -116,6 +135,7 @@ void run(Session& session, const Options& options) {
 constexpr const char* kExamples = R"(Examples:
   barewire apply --dry-run        the steps that would be taken
   barewire apply                  makes the node as /etc/barewire/node.json and node.d say
+  barewire apply --nic ens1f0     one of them, as udev does for a card that comes later
   barewire apply --keep-going     as the boot unit does: what is refused on one NIC stops no other
 
 Killed at any moment it leaves nothing that the next run does not go on with.)";
@@ -126,6 +146,7 @@ void add_apply_command(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("apply", "Make the NICs as they are declared");
   const auto options = std::make_shared<Options>();
   command->add_option("--file", options->file, "The declaration (/etc/barewire/node.json)")->type_name("FILE");
+  command->add_option("--nic", options->nic, "This NIC alone, by its PCI address or netdev")->type_name("NIC");
   command->add_flag("--keep-going", options->keep_going, "Do the other NICs when one is refused or fails");
   command->add_flag("-n,--dry-run", options->dry_run, "Say what would be done, do nothing");
   command->footer(kExamples);

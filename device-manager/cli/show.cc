@@ -5,9 +5,11 @@
 #include <boost/json/object.hpp>
 
 #include "core/cni/life.h"
+#include "core/vf/dpdk_report.h"
 #include "device-manager/cli/list_view.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/cli/show_view.h"
+#include "device-manager/dpdk/report_text.h"
 #include "device-manager/drift.h"
 #include "device-manager/snapshot_json.h"
 
@@ -17,6 +19,7 @@ namespace {
 struct Options {
   std::string device;
   std::string output = "text";
+  bool dpdk = false;
 };
 
 boost::json::value alive_json(const manager::VfEntry& vf, const Look& dead) {
@@ -84,9 +87,32 @@ std::optional<vf::VfOfPf> find_vf(const kernel::Sysfs& sysfs, kernel::NlSocket& 
   return address ? vf::find_vf(sysfs, socket, *address) : std::nullopt;
 }
 
+/// What barewire-dpdk-probe learnt; nothing is asked of DPDK here.
+void show_dpdk(Session& session, const Options& options, const kernel::PciFunction& pci) {
+  const auto report = vf::find_dpdk_report(session.node, pci);
+  if (!report || !report->usable) session.exit = Exit::problems;
+  if (options.output == "json")
+    return session.print_json(report ? boost::json::value(report->document) : boost::json::value(nullptr));
+  if (report) return session.print(dpdk::text_of(report->document));
+  session.print(fmt::format("What DPDK can do with {} is not known: `barewire-dpdk-probe {}` asks it.\n", pci.address,
+                            pci.address));
+}
+
+/// By its address, or by its netdev while that is on the host.
+std::optional<kernel::PciFunction> find_function(const kernel::Sysfs& sysfs, const std::string& name) {
+  if (const auto address = kernel::normalise_pci_address(name)) return kernel::find_pci_function(sysfs, *address);
+  if (name.find('/') != std::string::npos) return std::nullopt;
+  const auto address = sysfs.link_name(fmt::format("class/net/{}/device", name));
+  return address ? kernel::find_pci_function(sysfs, *address) : std::nullopt;
+}
+
 void run(Session& session, const Options& options) {
   kernel::NlSocket socket;
   const kernel::Sysfs sysfs(session.node.sysfs);
+  if (options.dpdk) {
+    if (const auto pci = find_function(sysfs, options.device)) return show_dpdk(session, options, *pci);
+    throw Error(Error::Code::device, fmt::format("{} is no PCI device of this node", options.device));
+  }
   const auto finders = manager::drift_finders_of_vfs(session.node);
   if (auto vf = find_vf(sysfs, socket, options.device)) {
     return show_vf(session, options, manager::describe_pf(session.node, socket, std::move(vf->pf), finders.of_vf));
@@ -104,7 +130,8 @@ constexpr const char* kExamples = R"(Examples:
   barewire show 0000:01:10.3           one VF: attributes, holder, original state, drift
   barewire show ens1f0                 one PF, by name or PCI address
   barewire show default/web-0          what a pod has, and what is promised to it
-  barewire show 0000:01:10.3 -o json   with the whole record)";
+  barewire show 0000:01:10.3 -o json   with the whole record
+  barewire show --dpdk 0000:01:10.3    what DPDK can do with it, as it was last asked)";
 
 }  // namespace
 
@@ -116,6 +143,7 @@ void add_show_command(CLI::App& app, Session& session) {
       ->type_name("DEVICE");
   command->add_option("-o,--output", options->output, "Form of the output (text)")
       ->check(CLI::IsMember({"text", "json"}));
+  command->add_flag("--dpdk", options->dpdk, "Show what barewire-dpdk-probe learnt of the device");
   command->footer(kExamples);
   command->callback([&session, options] { run(session, *options); });
 }

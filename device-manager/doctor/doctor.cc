@@ -54,6 +54,7 @@ Findings examine(const Node& node, const DoctorOptions& options) {
   examine_nics(node, use, findings);
   examine_switch(state, use, findings);
   examine_flows(use, findings);
+  examine_dpdk(node, findings);
   examine_memory(node, use, findings);
   examine_attachments(node, findings);
   return findings;

@@ -52,6 +52,7 @@ void examine_kernel(const Node& node, const std::string& modules_dir, const Chai
 void examine_nics(const Node& node, const ChainInUse& use, Findings& findings);
 void examine_flows(const ChainInUse& use, Findings& findings);
 void examine_memory(const Node& node, const ChainInUse& use, Findings& findings);
+void examine_dpdk(const Node& node, Findings& findings);
 void examine_attachments(const Node& node, Findings& findings);
 
 /// What the switch tells of itself.

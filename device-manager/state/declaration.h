@@ -30,16 +30,20 @@ struct Selector {
   std::string text() const;
 };
 
+/// Whether `apply` asks DPDK of a VF of the group, and what it makes of a no.
+enum class Verify { off, warn, require };
+
 /// VFs of one NIC that are set up alike.
 struct VfGroup {
   std::string key{};                                              ///< "nics[0].groups[1]"
   std::vector<std::pair<std::uint32_t, std::uint32_t>> ranges{};  ///< inclusive
-  std::string driver = "netdev";       ///< "netdev": the kernel's own; else a PCI driver's name
+  std::string driver = "netdev";       ///< "netdev": the kernel's own; "dpdk": plan.h's driver_of; else a PCI driver's
   std::optional<std::uint32_t> mtu{};  ///< bytes, of the VFs' netdevs; absent: the NIC's, if that is given
   std::vector<MacAddress> macs{};      ///< one per VF, in order of their numbers; empty: none declared
   bool stable_macs = false;            ///< made of the NIC's own address and the VF's number
   vf::Settings settings{};             ///< trust, spoof_check, min_tx_rate, max_tx_rate
   std::string pool{};                  ///< of the node daemon; empty: none
+  Verify verify = Verify::off;
 
   bool contains(std::uint32_t id) const;
   /// "0-3,7".

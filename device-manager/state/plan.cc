@@ -9,6 +9,7 @@
 
 #include "core/cni/known_keys.h"
 #include "core/text.h"
+#include "device-manager/dpdk/preflight.h"
 #include "device-manager/snapshot_json.h"
 
 namespace barewire::declared {
@@ -64,15 +65,28 @@ void object_to_eswitch(Objections& objections, const Nic& nic, const NicFacts& f
 void object_to_driver(Objections& objections, const VfGroup& group, const NicFacts& facts) {
   const auto& drivers = facts.base.drivers;
   // One for user space is loaded when it is needed.
-  if (group.driver == "netdev" || kernel::is_userspace_driver(group.driver)) return;
+  if (group.driver == "netdev" || group.driver == "dpdk" || kernel::is_userspace_driver(group.driver)) return;
   if (std::find(drivers.begin(), drivers.end(), group.driver) != drivers.end()) return;
   std::vector<std::string_view> known(drivers.begin(), drivers.end());
-  known.insert(known.end(), {"netdev", "vfio-pci", "uio_pci_generic", "igb_uio"});
+  known.insert(known.end(), {"netdev", "dpdk", "vfio-pci", "uio_pci_generic", "igb_uio"});
   const auto meant = cni::meant_by(group.driver, known);
   objections.add(group.key + ".driver", "\"" + group.driver + "\"",
                  meant ? fmt::format("the kernel has no such PCI driver: is \"{}\" meant?", *meant)
                        : "the kernel has no such PCI driver",
                  fmt::format("load it first: modprobe {}", group.driver));
+}
+
+/// What only a NIC that DPDK drives by its kernel driver cannot be asked.
+void object_to_verify(Objections& objections, const VfGroup& group, const NicFacts& facts) {
+  if (group.verify != Verify::require) return;
+  const std::string driver = driver_of(group, facts.profile);
+  const bool for_dpdk = kernel::is_userspace_driver(driver) ? !facts.profile.dpdk_bifurcated.value
+                                                            : driver == "netdev" && facts.profile.dpdk_bifurcated.value;
+  if (for_dpdk) return;
+  objections.add(group.key + ".verify", "\"require\"",
+                 fmt::format("DPDK does not drive VFs of {} ({}) on driver \"{}\"", facts.name(),
+                             facts.profile.description(), group.driver),
+                 "\"driver\": \"dpdk\" is the one that it does");
 }
 
 void object_to_settings(Objections& objections, const VfGroup& group, const NicFacts& facts) {
@@ -143,10 +157,30 @@ std::vector<Problem> find_problems(const Nic& nic, const NicFacts& facts) {
   object_to_eswitch(objections, nic, facts);
   for (const VfGroup& group : nic.groups) {
     object_to_driver(objections, group, facts);
+    object_to_verify(objections, group, facts);
     object_to_settings(objections, group, facts);
   }
   return std::move(objections).take();
 }
+
+namespace {
+
+/// A pool hands out devices of one kind: a netdev, or a device file.
+void require_one_kind(NodePlan& plan, const NicPlan& added) {
+  for (const NicPlan& other : plan.nics) {
+    if (other.nic != added.nic) continue;
+    for (std::size_t i = 0; i < added.drivers.size(); ++i) {
+      const VfGroup& group = added.nic->groups[i];
+      if (group.pool.empty() || other.drivers[i] == added.drivers[i]) continue;
+      plan.problems.push_back(
+          {fmt::format("{}: key \"{}.driver\" is \"{}\", which is {} on {} and {} on {}: not one pool", added.nic->file,
+                       group.key, group.driver, other.drivers[i], other.name, added.drivers[i], added.name),
+           "an entry for each family of NICs"});
+    }
+  }
+}
+
+}  // namespace
 
 NodePlan plan_node(const Declaration& declaration, const std::vector<NicFacts>& facts) {
   NodePlan plan;
@@ -155,9 +189,18 @@ NodePlan plan_node(const Declaration& declaration, const std::vector<NicFacts>& 
     if (entries[i] == nullptr) continue;
     const auto problems = find_problems(*entries[i], facts[i]);
     plan.problems.insert(plan.problems.end(), problems.begin(), problems.end());
-    if (problems.empty()) plan.nics.push_back(plan_nic(*entries[i], facts[i]));
+    if (!problems.empty()) continue;
+    NicPlan nic = plan_nic(*entries[i], facts[i]);
+    require_one_kind(plan, nic);
+    plan.nics.push_back(std::move(nic));
   }
   return plan;
+}
+
+std::string driver_of(const VfGroup& group, const hw::Profile& profile) {
+  if (group.driver != "dpdk") return group.driver;
+  const std::string driver = dpdk::driver_for_dpdk(profile);
+  return driver.empty() ? "netdev" : driver;
 }
 
 MacAddress stable_mac(const MacAddress& pf, std::uint32_t id) {
@@ -190,10 +233,14 @@ std::string pools_document(const Declaration& declaration, const NodePlan& plan)
   for (const Nic& nic : declaration.nics)
     for (const VfGroup& group : nic.groups) {
       boost::json::array vfs;
-      for (const NicPlan& each : plan.nics)
-        if (each.nic == &nic) vfs.emplace_back(fmt::format("{}#{}", each.address, group.text()));
+      std::string mode = "netdev";
+      for (const NicPlan& each : plan.nics) {
+        if (each.nic != &nic) continue;
+        vfs.emplace_back(fmt::format("{}#{}", each.address, group.text()));
+        const std::string& driver = each.drivers[static_cast<std::size_t>(&group - nic.groups.data())];
+        if (kernel::is_userspace_driver(driver)) mode = driver;
+      }
       if (group.pool.empty() || vfs.empty()) continue;
-      const std::string mode = kernel::is_userspace_driver(group.driver) ? group.driver : "netdev";
       pools[group.pool] = boost::json::object{{"vfs", std::move(vfs)}, {"driver", mode}};
     }
   boost::json::object document;

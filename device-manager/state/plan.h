@@ -28,6 +28,7 @@ struct NicPlan {
   std::vector<manager::ProvisionStep> steps{};
   /// VFs in use are left with what their holder gave them; which, for people.
   std::vector<std::string> kept{};
+  std::vector<std::string> drivers{};  ///< of the groups of `nic`, as driver_of
 
   bool is_as_declared() const { return changes.empty(); }
 };
@@ -46,6 +47,10 @@ std::vector<Problem> find_problems(const Nic& nic, const NicFacts& facts);
 NicPlan plan_nic(const Nic& nic, const NicFacts& facts);
 /// All of them, in order of PCI address. A NIC that two entries are for is a problem. The plans refer to `declaration`.
 NodePlan plan_node(const Declaration& declaration, const std::vector<NicFacts>& facts);
+
+/// The driver that `group` means on this NIC: "dpdk" is the one that its profile has for DPDK, "netdev" where DPDK
+/// works beside the kernel's own.
+std::string driver_of(const VfGroup& group, const hw::Profile& profile);
 
 /// The address of VF `id` under "macs": "stable": locally administered, of the PF's permanent address and the number,
 /// so the same after every re-binding and reboot.

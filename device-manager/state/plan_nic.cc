@@ -32,12 +32,13 @@ std::string or_none(const std::string& text) {
 class Planner {
  public:
   Planner(const Nic& nic, const NicFacts& facts)
-      : nic_(nic),
+      : nic_(resolved(nic, facts.profile)),
         facts_(facts),
         pf_(facts.pf()),
         there_(static_cast<std::uint32_t>(pf_.vfs.size())),
         wanted_(nic.vfs.value_or(there_)) {
     plan_.nic = &nic;
+    for (const VfGroup& group : nic_.groups) plan_.drivers.push_back(group.driver);
     plan_.address = pf_.pci.address;
     plan_.name = facts.name();
     mode_changes_ = nic.eswitch && facts.eswitch && *nic.eswitch != *facts.eswitch;
@@ -80,8 +81,10 @@ class Planner {
 
   void plan_count() {
     if (wanted_ != there_) {
-      // The kernel changes a count only from or to zero (EBUSY). Source: drivers/pci/iov.c sriov_numvfs_store.
-      if (there_ != 0 && !removed_) step(StepKind::set_count, 0);
+      // The PCI core changes a count only from or to zero (EBUSY); another bus need not.
+      // Source: drivers/pci/iov.c sriov_numvfs_store.
+      const bool through_zero = wanted_ == 0 || facts_.profile.vf_count_needs_zero.value;
+      if (there_ != 0 && !removed_ && through_zero) step(StepKind::set_count, 0);
     }
     removed_ = removed_ || wanted_ != there_;
     if (!removed_ || wanted_ == 0) return;
@@ -301,7 +304,13 @@ class Planner {
     }
   }
 
-  const Nic& nic_;
+  /// With the drivers that its groups mean on this NIC.
+  static Nic resolved(Nic nic, const hw::Profile& profile) {
+    for (VfGroup& group : nic.groups) group.driver = declared::driver_of(group, profile);
+    return nic;
+  }
+
+  const Nic nic_;
   const NicFacts& facts_;
   const vf::Pf& pf_;
   std::uint32_t there_;   ///< VFs now

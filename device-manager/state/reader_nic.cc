@@ -104,13 +104,22 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> parse_ranges(const JsonView
 }
 
 std::string parse_driver(const JsonView& view) {
-  const std::string driver = text_of(view, "\"netdev\", \"vfio-pci\" or another PCI driver");
+  const std::string driver = text_of(view, "\"netdev\", \"dpdk\", \"vfio-pci\" or another PCI driver");
   if (driver == "vdpa" || driver == "vhost-vdpa" || driver == "virtio-vdpa")
     view.reject("\"netdev\", \"vfio-pci\" or another PCI driver",
                 "vDPA devices are not made from a declaration: make them with `vdpa dev add` of iproute2");
   if (driver.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != std::string::npos)
     view.reject("\"netdev\" or the name of a PCI driver");
   return driver;
+}
+
+Verify parse_verify(const JsonView& view) {
+  constexpr std::string_view kExpected = "\"off\", \"warn\" or \"require\"";
+  const std::string word = text_of(view, kExpected);
+  if (word == "off") return Verify::off;
+  if (word == "warn") return Verify::warn;
+  if (word != "require") view.reject(kExpected);
+  return Verify::require;
 }
 
 void parse_macs(const JsonView& view, VfGroup& group) {
@@ -187,6 +196,7 @@ VfGroup parse_group(std::vector<Problem>& problems, const JsonView& view) {
              {"spoofchk", flag(group.settings.spoof_check)},
              {"minTxRate", rate(group.settings.min_tx_rate)},
              {"maxTxRate", rate(group.settings.max_tx_rate)},
+             {"verify", [&](const JsonView& v) { group.verify = parse_verify(v); }},
              {"pool", [&](const JsonView& v) { group.pool = parse_pool(v); }}});
   attempt(problems, [&] { view.at("vfs"), check_group(view, group); });
   return group;

@@ -67,10 +67,12 @@ TEST_P(UnitFile, SaysWhyEachRightIsNeeded) {
 
 INSTANTIATE_TEST_SUITE_P(Installed, UnitFile,
                          ::testing::Values(Unit{"barewired.service", "55"}, Unit{"cni-dhcp.service", "48"},
-                                           Unit{"barewire-apply.service", "35"}),
+                                           Unit{"barewire-apply.service", "35"},
+                                           Unit{"barewire-apply-nic@.service", "35"}),
                          [](const auto& parameter) {
                            std::string name = parameter.param.name;
                            name.resize(name.rfind('.'));
+                           std::erase(name, '@');
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });

@@ -140,6 +140,46 @@ TEST(DeclaredPlan, LoadsTheModuleOfAUserSpaceDriver) {
               ElementsAre("load the kernel module vfio-pci", "bind VF 2 to vfio-pci", "bind VF 3 to vfio-pci"));
 }
 
+TEST(DeclaredPlan, TheDriverForDpdkIsWhatTheProfileHas) {
+  constexpr const char* kGroup = R"("vfs": 1, "groups": [{"vfs": "0", "driver": "dpdk", "pool": "dpdk"}])";
+  const NicPlan on_igb = plan(kGroup, igb(1));
+  EXPECT_THAT(steps_of(on_igb), ElementsAre("bind VF 0 to vfio-pci"));
+  EXPECT_THAT(on_igb.drivers, ElementsAre("vfio-pci"));
+  NicFacts bifurcated = igb(1);
+  bifurcated.profile.dpdk_bifurcated.value = true;
+  EXPECT_TRUE(plan(kGroup, bifurcated).is_as_declared());
+  bifurcated.base.pf.pci.address = "0000:02:00.0";
+  const Declaration both = declared(R"({"select":{"driver":"igb"},)" + std::string(kGroup) + "}");
+  const NodePlan node = plan_node(both, {igb(1), bifurcated});
+  ASSERT_THAT(node.problems, SizeIs(1));
+  EXPECT_THAT(node.problems[0].text, HasSubstr("not one pool"));
+}
+
+TEST(DeclaredPlan, ACountChangesAtOnceOnlyWhereTheProfileSaysSo) {
+  NicFacts facts = igb(2);
+  facts.profile.vf_count_needs_zero.value = false;
+  EXPECT_THAT(steps_of(plan(R"("vfs": 3)", facts)),
+              ElementsAre("create 3 VFs on pf0", "wait for 3 VFs and their netdevs"));
+  EXPECT_THAT(steps_of(plan(R"("vfs": 0)", facts)), ElementsAre("remove the VFs of pf0"));
+}
+
+TEST(DeclaredNode, WhatDpdkDoesNotDriveCannotBeRequiredOfIt) {
+  const auto on = [](const char* driver, bool bifurcated) {
+    NicFacts facts = igb(1);
+    facts.profile.dpdk_bifurcated.value = bifurcated;
+    const Declaration one = declared(fmt::format(R"({{"select":{{"driver":"igb"}},"vfs":1,
+                                "groups":[{{"vfs":"0","driver":"{}","verify":"require"}}]}})",
+                                                 driver));
+    return find_problems(one.nics.at(0), facts);
+  };
+  EXPECT_THAT(on("vfio-pci", false), IsEmpty());
+  EXPECT_THAT(on("dpdk", true), IsEmpty());
+  for (const auto& [driver, bifurcated] : {std::pair{"vfio-pci", true}, {"netdev", false}}) {
+    ASSERT_THAT(on(driver, bifurcated), SizeIs(1)) << driver;
+    EXPECT_THAT(on(driver, bifurcated)[0].text, HasSubstr("verify"));
+  }
+}
+
 TEST(DeclaredPlan, BringsThePfUpThatHasVfs) {
   NicFacts facts = igb(1);
   facts.base.pf.link->flags = 0;
