@@ -26,11 +26,12 @@ function(barewire_proto target)
   set(generated)
   foreach(file IN LISTS ARGN)
     get_filename_component(name ${file} NAME_WE)
+    get_filename_component(directory ${file} DIRECTORY)
     set(base ${CMAKE_CURRENT_BINARY_DIR}/proto/${name}.pb)
     add_custom_command(
       OUTPUT ${base}.cc ${base}.h
       COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_CURRENT_BINARY_DIR}/proto
-      COMMAND ${PROTOC} --proto_path=${CMAKE_CURRENT_SOURCE_DIR}/kubelet/proto
+      COMMAND ${PROTOC} --proto_path=${CMAKE_CURRENT_SOURCE_DIR}/${directory}
               --cpp_out=lite:${CMAKE_CURRENT_BINARY_DIR}/proto ${CMAKE_CURRENT_SOURCE_DIR}/${file}
       DEPENDS ${file} VERBATIM)
     list(APPEND generated ${base}.cc)

@@ -36,6 +36,8 @@ void add_key(const cni::Request& request, const state::ClaimedDevice& claimed, c
     if (given && given != wanted) contradict(claimed, key, asked, fmt::format("the call for {}", given->text()));
   }
   const auto given = request.conf.root().find(key);
+  // IPAM plugins are handed the configuration as it came, at DEL too: one that is not in it would never be released.
+  if (key == "ipam" && !given) contradict(claimed, key, asked, "the network configuration has none");
   if (key != "mac" && given && given->value() != value)
     contradict(claimed, key, asked, fmt::format("the network configuration for {}", json::serialize(given->value())));
   config[key] = value;

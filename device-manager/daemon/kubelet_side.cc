@@ -25,6 +25,7 @@ KubeletSide::KubeletSide(const Node& node, const Options& options, std::shared_p
                          std::function<void()> also)
     : node_(node),
       settings_(settings_of(options)),
+      nri_(options.nri),
       interval_(std::chrono::seconds(options.interval)),
       loop_(loop),
       also_(std::move(also)),
@@ -55,16 +56,18 @@ void KubeletSide::on_change() {
 
 /// Pools may come to be declared, and a kubelet to be there, at any time.
 std::vector<std::string> KubeletSide::directories() const {
-  return {settings_.directory,
-          settings_.device_plugins(),
-          settings_.registry(),
-          "/etc/barewire",
-          "/etc/pcidp",
-          node_.cni_state_dir + "/barewire",
-          node_.cni_state_dir + state::Allocations::kBelow,
-          node_.cni_state_dir + state::ClaimRecords::kBelow,
-          settings_.directory + "/pod-resources",
-          settings_.directory + "/plugins"};
+  std::vector<std::string> all = {settings_.directory,
+                                  settings_.device_plugins(),
+                                  settings_.registry(),
+                                  "/etc/barewire",
+                                  "/etc/pcidp",
+                                  node_.cni_state_dir + "/barewire",
+                                  node_.cni_state_dir + state::Allocations::kBelow,
+                                  node_.cni_state_dir + state::ClaimRecords::kBelow,
+                                  settings_.directory + "/pod-resources",
+                                  settings_.directory + "/plugins"};
+  if (const auto slash = nri_.rfind('/'); slash != std::string::npos) all.push_back(nri_.substr(0, slash));
+  return all;
 }
 
 void KubeletSide::update() {

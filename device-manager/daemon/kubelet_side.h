@@ -43,6 +43,7 @@ class KubeletSide {
 
   const Node& node_;
   kubelet::Settings settings_;
+  std::string nri_;  ///< the runtime's socket; empty: none
   std::chrono::milliseconds interval_;
   EventLoop& loop_;
   std::function<void()> also_;

@@ -29,13 +29,17 @@ void add_kubelet_options(CLI::App& app, kubelet::Settings& kubelet) {
       ->type_name("WORD");
 }
 
-void add_dra_options(CLI::App& app, DraOptions& dra) {
+void add_dra_options(CLI::App& app, DraOptions& dra, std::string& nri) {
   app.add_option("--dra-driver", dra.driver, "Name of the driver of resource claims (barewire.io)")
       ->type_name("DOMAIN");
   app.add_option("--node-name", dra.node, "This node's name in the cluster ($NODE_NAME, else the host's name)")
       ->type_name("NAME");
   app.add_option("--kubeconfig", dra.kubeconfig, "How to reach the API server (the pod's service account)")
       ->type_name("FILE");
+  app.add_option("--nri", nri,
+                 "Attach the VFs of claims as a plugin of the runtime at this socket, such as "
+                 "/var/run/nri/nri.sock")
+      ->type_name("SOCKET");
 }
 
 void add_cluster_options(CLI::App& app, ClusterOptions& cluster) {
@@ -93,7 +97,7 @@ std::unique_ptr<CLI::App> make_app(Options& options) {
       ->type_name("URL")
       ->check(refusal_of_url);
   add_kubelet_options(*app, options.kubelet);
-  add_dra_options(*app, options.dra);
+  add_dra_options(*app, options.dra, options.nri);
   add_cluster_options(*app, options.cluster);
   app->footer(
       "Exit status: 0 stopped as asked, or with --once nothing failed; 1 with --once something could not be undone; "

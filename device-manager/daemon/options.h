@@ -37,6 +37,7 @@ struct Options {
   std::string traces_to;       ///< a collector's URL; empty: plugins leave no spans
   kubelet::Settings kubelet{};
   DraOptions dra{};
+  std::string nri;  ///< the runtime's socket, by which claimed VFs are attached; empty: they are not
   ClusterOptions cluster{};
 };
 

@@ -84,7 +84,11 @@ Service::Service(const Node& node, const Options& options, std::shared_ptr<spdlo
   // Only looks: kubelet and the API server are not to hear of it.
   if (options.dry_run) return;
   dra_.emplace(node, options, log_, loop_);
-  kubelet_.emplace(node, options, log_, loop_, [this] { dra_->on_change(); });
+  if (!options.nri.empty()) nri_.emplace(node, options, log_, loop_);
+  kubelet_.emplace(node, options, log_, loop_, [this] {
+    dra_->on_change();
+    if (nri_) nri_->on_change();
+  });
   if (options.cluster.policies) cluster_.emplace(node, options, log_, loop_);
 }
 
@@ -106,6 +110,7 @@ void Service::run() {
   // The reaper before kubelet: it may be in an undo, which the loop does not take part in.
   reaper_.stop();
   if (kubelet_) kubelet_->stop();
+  if (nri_) nri_->stop();
   if (dra_) dra_->stop();
   if (cluster_) cluster_->stop();
 }

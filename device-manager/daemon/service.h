@@ -16,6 +16,7 @@
 #include "device-manager/daemon/event_loop.h"
 #include "device-manager/daemon/kubelet_side.h"
 #include "device-manager/daemon/metrics_side.h"
+#include "device-manager/daemon/nri_side.h"
 #include "device-manager/daemon/options.h"
 #include "device-manager/daemon/traces_side.h"
 #include "device-manager/daemon/worker.h"
@@ -69,6 +70,7 @@ class Service {
   std::optional<MetricsSide> metrics_;
   std::optional<TracesSide> traces_;
   std::optional<DraSide> dra_;
+  std::optional<NriSide> nri_;
   std::optional<KubeletSide> kubelet_;
   std::optional<ClusterSide> cluster_;
 };

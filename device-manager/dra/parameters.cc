@@ -48,6 +48,11 @@ void mac(const JsonView& value) {
   if (!address || address->is_zero() || address->is_multicast()) value.reject("a unicast Ethernet address");
 }
 
+/// What else is in it the IPAM plugin judges.
+void ipam(const JsonView& value) {
+  if (!value.is_object() || value.string_or("type", "").empty()) value.reject("an object with a \"type\"");
+}
+
 struct Key {
   std::string_view name;
   void (*check)(const JsonView&);
@@ -61,6 +66,7 @@ constexpr std::array kKeys{
         }},
     Key{"mac", mac},
     Key{"ifname", interface_name},
+    Key{"ipam", ipam},
     Key{"trust", switch_word},
     Key{"spoofchk", switch_word},
     Key{"link_state",
