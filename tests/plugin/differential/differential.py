@@ -18,7 +18,7 @@ import re
 import subprocess
 import sys
 
-from node import IPV4_ONLY, POD, Place, files_left, private_node, state_of, without_random
+from node import IPV4_ONLY, POD, WORK, Place, files_left, private_node, state_of, without_random
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAGE = os.path.join(HERE, "../../../docs/configuration/differences.md")
@@ -61,7 +61,7 @@ class Suite:
                        "CNI_NETNS": POD, "CNI_PATH": self.directory}
         try:
             done = subprocess.run([f"{self.directory}/{plugin}"], input=config.encode(), env=environment, check=False,
-                                  capture_output=True, timeout=60)
+                                  cwd=WORK, capture_output=True, timeout=60)
         except subprocess.TimeoutExpired:
             return False, "hangs"
         try:

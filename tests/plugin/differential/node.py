@@ -11,7 +11,9 @@ import threading
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET, MS_BIND = 0x40000000, 4096
 POD = "/run/netns/pod1"
-KEPT = ("/var/lib/cni", "/run/cni")  # where plugins keep files
+WORK = "/run/work"  # where plugins are called, for paths that are relative
+KEPT = ("/var/lib/cni", "/run/cni", WORK)  # where plugins keep files
+JOURNAL = "/var/lib/cni/barewire/journal"  # what happened, which DEL does not take back
 IPV4_ONLY = "/run/ipv4-only"  # a PATH with iptables and without ip6tables
 
 
@@ -121,14 +123,17 @@ def without_random(text):
     return re.sub(r'(?<=")(?!02:00:)[0-9a-f]{2}(:[0-9a-f]{2}){5}', "MAC", text)
 
 
+def files_kept():
+    return sorted(os.path.join(root, name) for directory in KEPT for root, _, names in os.walk(directory)
+                  if root != JOURNAL for name in names)
+
+
 def files_left():
-    left = []
-    for directory in KEPT:
-        for root, _, names in os.walk(directory):
-            left += [os.path.join(root, name) for name in names
-                     if not name.startswith("last_reserved_ip") and name not in ("lock", "host-local")
-                     and "/locks/" not in root + "/" and "host-local" not in root]
-    return sorted(left)
+    """Without those that both suites keep for the next pod of the network."""
+    return [file for file in files_kept()
+            if not os.path.basename(file).startswith("last_reserved_ip")
+            and os.path.basename(file) not in ("lock", "host-local")
+            and "/locks/" not in file and "host-local" not in os.path.dirname(file)]
 
 
 class Place:
@@ -148,7 +153,7 @@ class Place:
 
     def refused(self):
         """After a refused ADD, which may have left something nevertheless."""
-        if self.links != os.listdir("/sys/class/net") or any(os.listdir(directory) for directory in KEPT):
+        if self.links != os.listdir("/sys/class/net") or files_kept():
             self.clear()
         elif self.case.get("rules"):
             flush_rules()
