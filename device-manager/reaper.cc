@@ -72,7 +72,7 @@ ReapPlan plan_reaping(const std::vector<state::Attachment>& attachments, const s
     const Look dead = judge(attachment);
     if (dead.is_yes()) plan.attachments.push_back({attachment, is_ripe(time_of(attachment), now, guard)});
     if (dead.is_unknown())
-      plan.unseen.push_back({fmt::format("attachment {} ({})", attachment.id.text(), attachment.id.plugin),
+      plan.unseen.push_back({fmt::format("attachment {} ({})", attachment.text(), attachment.id.plugin),
                              fmt::format("whether its netns is dead cannot be told: {}", dead.why())});
   }
   // The youngest first: chained plugins were added after the one whose interface they work on.
@@ -130,7 +130,7 @@ std::string device_of(const state::Store& store, const state::AttachmentId& id) 
 }
 
 Reaped reap_attachment(const Node& node, const state::Store& store, const state::Attachment& attachment) {
-  Reaped reaped{.what = fmt::format("attachment {} ({})", attachment.id.text(), attachment.id.plugin)};
+  Reaped reaped{.what = fmt::format("attachment {} ({})", attachment.text(), attachment.id.plugin)};
   const bool is_inside = node.plugins != nullptr && node.plugins->find(attachment.id.plugin) != nullptr;
   try {
     std::optional<state::FileLock> lock(store.lock_attachment(attachment.id));

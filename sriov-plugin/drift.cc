@@ -75,7 +75,7 @@ class Examination {
       add(fmt::format("VF {} does not exist any more", record_.device));
       return false;
     }
-    if (const auto holder = host_.store.holder(record_.device); holder != attachment_.id) {
+    if (const auto holder = host_.store.holding(record_.device); !holder || holder->id != attachment_.id) {
       add(fmt::format("VF {} is held by {}", record_.device, holder ? holder->text() : "nobody"));
       return false;
     }

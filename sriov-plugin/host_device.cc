@@ -51,7 +51,7 @@ struct Work {
   }
 };
 
-[[noreturn]] void refuse_held(const std::string& device, const state::AttachmentId& holder) {
+[[noreturn]] void refuse_held(const std::string& device, const state::Attachment& holder) {
   throw Error(Error::Code::held, fmt::format("{} is held by attachment {}", device, holder.text()),
               "the runtime has to DEL that attachment first");
 }
@@ -68,7 +68,7 @@ bool is_record_of(const DeviceRecord& record, const DeviceQuery& query) {
 void refuse_if_in_a_pod(Work& work) {
   for (const state::Attachment& other : work.host.store.list())
     if (other.id.plugin == kPlugin && other.data.contains("device") && is_record_of(parse_record(other), work.query))
-      refuse_held(work.query.text(), other.id);
+      refuse_held(work.query.text(), other);
 }
 
 /// The device as it is now; a holder whose pod is dead is undone first, since its device may be the one asked for.
@@ -111,7 +111,7 @@ void claim(Work& work, const Device& device) {
   const std::string name = device.claim_name();
   const state::FileLock lock = vf::lock_device(work.host.store, work.host.sysfs, name);
   // Before the record is written: an earlier holder's device must not be captured as it is in use.
-  if (const auto holder = work.host.store.holder(name); holder && *holder != work.attachment.id)
+  if (const auto holder = work.host.store.holding(name); holder && holder->id != work.attachment.id)
     refuse_held(name, *holder);
   // On record before the claim, and the claim before anything changes: killed at any point, DEL finds what to do.
   work.record = capture(work.host, device);

@@ -94,7 +94,7 @@ void clear_leftover(const state::Store& store, const state::AttachmentId& id,
   if (!existing) return;
   const Look leftover = is_leftover(*existing);
   if (!leftover.is_yes())
-    throw Error(Error::Code::held, fmt::format("attachment {} exists since {}", id.text(), existing->since),
+    throw Error(Error::Code::held, fmt::format("attachment {} exists since {}", existing->text(), existing->since),
                 leftover.is_no() ? "DEL it before it is ADDed again"
                                  : fmt::format("DEL it before it is ADDed again; whether its pod is dead cannot be "
                                                "told: {}",

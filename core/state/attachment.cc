@@ -33,6 +33,10 @@ std::string AttachmentId::text() const {
   return fmt::format("{}/{}/{}", network, container_id, ifname);
 }
 
+std::string Attachment::text() const {
+  return pod.name.empty() ? id.text() : fmt::format("{} of pod {}/{}", id.text(), pod.name_space, pod.name);
+}
+
 AttachmentId attachment_id(const cni::Request& request, std::string_view plugin) {
   return {request.conf.name, request.container_id, request.ifname, std::string(plugin)};
 }

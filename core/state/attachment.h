@@ -49,6 +49,8 @@ struct Attachment {
 
   /// The environment to call IPAM's DEL with, as ADD's was.
   cni::Environment del_environment() const;
+  /// Its id and, where the runtime told it, its pod: for messages.
+  std::string text() const;
   /// Whether its link is called so: CNI_IFNAME, or what data's "linkName" says.
   bool has_link(std::string_view name) const;
 };

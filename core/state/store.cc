@@ -147,7 +147,7 @@ std::optional<std::string> Store::find_other(const AttachmentId& id, const kerne
     const bool is_same =
         other.id.network == id.network && other.id.container_id == id.container_id && other.id.ifname == id.ifname;
     if (is_same || !other.netns_id || *other.netns_id != netns) continue;
-    if (link.empty() ? other.id.container_id != id.container_id : other.has_link(link)) return other.id.text();
+    if (link.empty() ? other.id.container_id != id.container_id : other.has_link(link)) return other.text();
   }
   // It may be of this very netns, and "unknown" is never "nobody".
   if (!unreadable.empty()) return "a record that cannot be read: " + unreadable.front().first;
@@ -188,11 +188,16 @@ void Store::release(const std::string& device, const AttachmentId& id) {
 }
 
 std::optional<AttachmentId> Store::holder(const std::string& device) const {
+  if (auto attachment = holding(device)) return std::move(attachment->id);
+  return std::nullopt;
+}
+
+std::optional<Attachment> Store::holding(const std::string& device) const {
   const auto target = read_symlink(fmt::format("{}/devices/{}", root_, file_name(device)));
   if (!target) return std::nullopt;
   const auto bytes = read_file(*target);
   if (!bytes) return std::nullopt;
-  return parse_attachment(*bytes, *target).id;
+  return parse_attachment(*bytes, *target);
 }
 
 std::vector<Claim> Store::claims() const {

@@ -62,6 +62,8 @@ class Store {
   /// Who has claimed `device`; nullopt when nobody has, or its record is gone. Throws Error{state} for a record that
   /// cannot be read.
   std::optional<AttachmentId> holder(const std::string& device) const;
+  /// The same, with all of its record.
+  std::optional<Attachment> holding(const std::string& device) const;
   /// Every claim, sorted by device. Reads no record.
   std::vector<Claim> claims() const;
   /// Removes `claim` if it is still there and still has no record; true when it did.

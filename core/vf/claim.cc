@@ -22,7 +22,7 @@ void refuse_held(const Host& host, const std::string& device) {
   const auto refuse = [](const std::string& what, const std::string& hint) {
     throw cni::LackError(cni::Lack::free_vf, Error(Error::Code::held, what, hint));
   };
-  if (const auto holder = host.store.holder(device))
+  if (const auto holder = host.store.holding(device))
     refuse(fmt::format("VF {} is held by attachment {}", device, holder->text()),
            "the runtime has to DEL that attachment first; `barewire list` shows who holds what");
   if (const auto netns = find_peer_claim(host, device))

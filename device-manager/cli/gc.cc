@@ -20,7 +20,7 @@ struct Options {
 };
 
 std::string name_of(const state::Attachment& attachment) {
-  return printable(fmt::format("attachment {} ({}), whose netns {} is gone", attachment.id.text(), attachment.id.plugin,
+  return printable(fmt::format("attachment {} ({}), whose netns {} is gone", attachment.text(), attachment.id.plugin,
                                attachment.netns));
 }
 

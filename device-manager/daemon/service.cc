@@ -41,7 +41,7 @@ bool report(spdlog::logger& log, const manager::Reaped& reaped) {
 }
 
 std::string name_of(const state::Attachment& attachment) {
-  return fmt::format("attachment {} ({}) of {}", attachment.id.text(), attachment.id.plugin, attachment.netns);
+  return fmt::format("attachment {} ({}) of {}", attachment.text(), attachment.id.plugin, attachment.netns);
 }
 
 /// Whatever is ripe in `plan`; true when nothing failed and everything could be looked at. `stop` may be null.

@@ -15,7 +15,7 @@ void examine_attachments(const Node& node, Findings& findings) {
                         "it is left alone by `barewire gc`; as root, in the host's PID namespace, more may be seen"});
   for (const DeadAttachment& dead : plan.attachments)
     findings.push_back({Verdict::warning, kPart,
-                        fmt::format("{} ({}) since {}: its netns {} is gone", dead.attachment.id.text(),
+                        fmt::format("{} ({}) since {}: its netns {} is gone", dead.attachment.text(),
                                     dead.attachment.id.plugin, dead.attachment.since, dead.attachment.netns),
                         "barewire gc"});
   for (const state::Claim& claim : plan.claims)

@@ -28,7 +28,7 @@ bool is_same_promiser(const state::Allocation& a, const state::Allocation& b) {
 
 /// Whoever has it in a netns, or uses it without any record.
 void require_unused(vf::Host& host, const std::string& device) {
-  if (const auto holder = host.store.holder(device))
+  if (const auto holder = host.store.holding(device))
     refuse(device, fmt::format("attachment {} holds it", holder->text()));
   const auto target = vf::find_vf(host.sysfs, host.socket, device);
   if (!target) return;

@@ -20,7 +20,7 @@ std::string slot_of(const kernel::Sysfs& sysfs, const std::string& address) {
 /// As with VFs: a record that cannot be read still holds what it is of.
 std::optional<std::string> holder_of(const state::Store& store, const std::string& address) {
   try {
-    const auto holder = store.holder(address);
+    const auto holder = store.holding(address);
     return holder ? std::optional(fmt::format("attachment {} holds it", holder->text())) : std::nullopt;
   } catch (const Error& error) {
     if (!error.is(Error::Code::state)) throw;

@@ -107,9 +107,7 @@ std::string holder_of_address(const Work& work, const kernel::Link& link, const 
     if (recorded == nullptr ||
         !has_address_of(cni::Result::parse(JsonView(*recorded, other.id.text()), cni::kLatestVersion), link, result))
       continue;
-    return other.pod.name.empty()
-               ? fmt::format("attachment {}", other.id.text())
-               : fmt::format("pod {}/{} ({})", other.pod.name_space, other.pod.name, other.id.ifname);
+    return "attachment " + other.text();
   }
   return {};
 }

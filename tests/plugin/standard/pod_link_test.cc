@@ -80,7 +80,7 @@ TEST_F(PodLinkKeys, AnAddressThatIsInUseNamesThePodThatHasIt) {
   const PluginResult refused = runner_.add("macvlan", config("macvlan", keys), second);
   EXPECT_FALSE(refused.ok());
   EXPECT_THAT(refused.out, HasSubstr("bringing up eth0 failed"));
-  EXPECT_THAT(refused.out, HasSubstr("pod shop/web (eth0) has this MAC or IP address"));
+  EXPECT_THAT(refused.out, HasSubstr("attachment mynet/pod1/eth0 of pod shop/web has this MAC or IP address"));
   EXPECT_EQ(before, must_run("ip -br link"));
 }
 

@@ -101,6 +101,17 @@ TEST_F(Records, HoldADeviceForOneAttachment) {
   EXPECT_TRUE(store.claim("0000:01:10.0", b));
 }
 
+TEST_F(Records, NameThePodWhereItIsKnown) {
+  Store store(root_);
+  Attachment a = attachment("a");
+  a.pod = {};
+  EXPECT_EQ(a.text(), a.id.text());
+  a.pod = {.name_space = "shop", .name = "web", .uid = {}};
+  store.save(a);
+  store.claim("0000:01:10.0", a.id);
+  EXPECT_EQ(store.holding("0000:01:10.0").value().text(), a.id.text() + " of pod shop/web");
+}
+
 TEST_F(Records, LoseAClaimWhoseRecordIsGone) {
   Store store(root_);
   store.save(attachment("b"));
