@@ -81,10 +81,17 @@ Configuration decode_configure(const std::string& bytes) {
 
 std::string encode_events() {
   // Bit n-1 for event n. Source: pkg/api/api.proto, enum Event; event.go.
-  constexpr int kRunPodSandbox = 1, kStopPodSandbox = 2, kRemovePodSandbox = 3;
   ::nri::ConfigureResponse message;
-  message.set_events(1 << (kRunPodSandbox - 1) | 1 << (kStopPodSandbox - 1) | 1 << (kRemovePodSandbox - 1));
+  int events = 0;
+  for (const Event event : {Event::run_pod, Event::stop_pod, Event::remove_pod})
+    events |= 1 << (static_cast<int>(event) - 1);
+  message.set_events(events);
   return message.SerializeAsString();
+}
+
+StateChange decode_state_change(const std::string& bytes) {
+  const auto message = decode<::nri::StateChangeEvent>(bytes, "change of a pod");
+  return {static_cast<Event>(message.event()), sandbox_of(message.pod())};
 }
 
 Sandbox decode_sandbox(const std::string& bytes) {

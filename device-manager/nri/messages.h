@@ -52,6 +52,14 @@ Configuration decode_configure(const std::string& bytes);
 std::string encode_events();
 /// Of the request of one of these three.
 Sandbox decode_sandbox(const std::string& bytes);
+/// Values as on the wire; of others nothing is asked for.
+enum class Event : int { run_pod = 1, stop_pod = 2, remove_pod = 3 };
+/// How runtimes with an older NRI (containerd 1.7, 2.0) tell of the same.
+struct StateChange {
+  Event event{};
+  Sandbox sandbox{};
+};
+StateChange decode_state_change(const std::string& bytes);
 
 /// A part of what the runtime runs.
 struct Running {

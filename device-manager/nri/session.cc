@@ -107,12 +107,23 @@ bool Session::answer_at_once(const Message& message, const Call& call) {
 }
 
 void Session::hand_over(const Message& message, const Call& call) {
-  const bool is_run = call.method == "RunPodSandbox";
-  if (!is_run && call.method != "StopPodSandbox" && call.method != "RemovePodSandbox")
+  constexpr std::pair<std::string_view, Event> kMethods[] = {
+      {"RunPodSandbox", Event::run_pod}, {"StopPodSandbox", Event::stop_pod}, {"RemovePodSandbox", Event::remove_pod}};
+  for (const auto& [method, event] : kMethods)
+    if (call.method == method) return tell_of(message, event, decode_sandbox(call.payload), call.timeout);
+  if (call.method != "StateChange")
     return answer(message, {StatusCode::unimplemented, "there is no method " + call.method});
-  const Sandbox sandbox = decode_sandbox(call.payload);
+  const StateChange change = decode_state_change(call.payload);
+  const bool is_asked_for =
+      change.event == Event::run_pod || change.event == Event::stop_pod || change.event == Event::remove_pod;
+  // Of what we have not asked to hear: nothing to be done, and no reason to fail a pod.
+  if (!is_asked_for) return answer(message, {});
+  tell_of(message, change.event, change.sandbox, call.timeout);
+}
+
+void Session::tell_of(const Message& message, Event event, const Sandbox& sandbox, std::chrono::nanoseconds timeout) {
   std::chrono::nanoseconds limit = configuration_.request_timeout;
-  if (call.timeout.count() > 0) limit = std::min(limit, call.timeout);
+  if (timeout.count() > 0) limit = std::min(limit, timeout);
   // The copies that the reply holds are all it needs: it may come when this session is no more.
   const Reply reply = [send = send_, connection = message.connection, stream = message.stream](const auto& failure) {
     Answer result;
@@ -122,7 +133,7 @@ void Session::hand_over(const Message& message, const Call& call) {
   };
   const Deadline deadline =
       std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::milliseconds>(limit);
-  (is_run ? hooks_.run : hooks_.stop)(sandbox, deadline, reply);
+  (event == Event::run_pod ? hooks_.run : hooks_.stop)(sandbox, deadline, reply);
 }
 
 }  // namespace barewire::nri

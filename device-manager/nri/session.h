@@ -51,8 +51,9 @@ class Session {
   /// Calls that are answered at once; false when `call` is none of them. Throws Error{decode}.
   bool answer_at_once(const Message& message, const Call& call);
   Answer synchronize(const Call& call);
-  /// Start or end of a pod.
+  /// Start or end of a pod, or a method that is none of ours.
   void hand_over(const Message& message, const Call& call);
+  void tell_of(const Message& message, Event event, const Sandbox& sandbox, std::chrono::nanoseconds timeout);
   void answer(const Message& message, const Answer& answer) const;
   /// Why a message starts no call; empty when it does.
   std::string find_fault(const Message& message) const;

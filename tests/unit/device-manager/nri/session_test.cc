@@ -84,6 +84,21 @@ TEST_F(SessionTest, RegistersThenIsConfiguredThenHearsOfPods) {
   EXPECT_EQ(decode_answer(late[0].body).message, "no VF");
 }
 
+TEST_F(SessionTest, OlderRuntimesTellOfPodsByOneCallForAll) {
+  const auto change = [](char event) {
+    std::string payload = std::string("\x08") + event + pod("a");
+    payload[2] = '\x12';  // field 2
+    return payload;
+  };
+  session_.receive(encode(call_of("StateChange", change(1), 1)));
+  EXPECT_THAT(started_, SizeIs(1));
+  EXPECT_THAT(sent(), SizeIs(0)) << "who attaches answers";
+  EXPECT_EQ(answer_to(call_of("StateChange", change(2), 3)).code, StatusCode::ok);
+  EXPECT_EQ(answer_to(call_of("StateChange", change(7), 5)).code, StatusCode::ok) << "a container's start";
+  EXPECT_EQ(answer_to(call_of("StateChange", "\x12\x7f", 7)).code, StatusCode::invalid_argument);
+  EXPECT_THAT(started_, SizeIs(1));
+}
+
 TEST_F(SessionTest, ARefusedRegistrationEndsIt) {
   session_.start();
   const Message refusal{.connection = kRuntimeConnection,
