@@ -49,6 +49,8 @@ enum class StepKind {
   set_spoofchk,  ///< of VF `vf`, to `number` (0, 1)
   set_min_rate,  ///< of VF `vf`, to `number` Mb/s
   set_max_rate,  ///< of VF `vf`, to `number` Mb/s
+  name_pf,       ///< `text` becomes an alternative name of the PF's netdev
+  name_vf,       ///< and of VF `vf`'s
 };
 struct ProvisionStep {
   StepKind kind{};

@@ -129,6 +129,10 @@ std::string describe_setup(const ProvisionStep& step, const std::string& pf_name
       return fmt::format("set min_tx_rate {} Mb/s on VF {}", step.number, step.vf);
     case StepKind::set_max_rate:
       return fmt::format("set max_tx_rate {} Mb/s on VF {}", step.number, step.vf);
+    case StepKind::name_pf:
+      return fmt::format("name {} {} too", pf_name, step.text);
+    case StepKind::name_vf:
+      return fmt::format("name VF {} of {} {} too", step.vf, pf_name, step.text);
     default:
       return {};
   }

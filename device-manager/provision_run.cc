@@ -150,6 +150,20 @@ void load_module(const std::string& name) {
       WIFEXITED(status) && WEXITSTATUS(status) == 127 ? "there is no modprobe: install kmod" : "modprobe says why");
 }
 
+/// Of who has it already it stays: names are unique, and the kernel says so.
+void add_name(Work& work, const kernel::Link& link, const std::string& name) {
+  const auto& names = link.alt_names;
+  if (link.name == name || std::find(names.begin(), names.end(), name) != names.end()) return;
+  kernel::add_alt_name(work.socket, link, name);
+}
+
+void name_vf(Work& work, const ProvisionStep& step) {
+  const auto vf = vf::find_vf(work.sysfs, work.socket, address_of(work, step.vf));
+  if (vf && vf->vf.link) return add_name(work, *vf->vf.link, step.text);
+  throw Error(Error::Code::device,
+              fmt::format("naming VF {} of {} failed: it has no netdev here", step.vf, work.name()));
+}
+
 void set_eswitch(Work& work, const std::string& mode) {
   kernel::set_eswitch_mode({"pci", work.pf.pci.address},
                            mode == "switchdev" ? kernel::EswitchMode::switchdev : kernel::EswitchMode::legacy);
@@ -226,6 +240,10 @@ void run_step(Work& work, const ProvisionStep& step) {
       return kernel::set_up(work.socket, uplink_of(work));
     case StepKind::set_vf_mac:
       return set_vf_mac(work, step);
+    case StepKind::name_pf:
+      return add_name(work, uplink_of(work), step.text);
+    case StepKind::name_vf:
+      return name_vf(work, step);
     case StepKind::set_trust:
     case StepKind::set_spoofchk:
     case StepKind::set_min_rate:

@@ -32,6 +32,10 @@ void show(const Session& session, const PlanView& view) {
   for (const auto& nic : view.plan.nics)
     for (const auto& step : nic.steps)
       session.print(fmt::format("{}: would {}\n", printable(nic.name), printable(step.describe(nic.name))));
+  for (const auto& bridge : view.bridges)
+    for (const declared::Change& each : bridge.changes)
+      session.print(fmt::format("bridge {}: would change {} from {} to {}\n", printable(bridge.bridge->name),
+                                printable(each.what), printable(each.now), printable(each.wanted)));
   if (view.pools) session.print("would write the pools of the node daemon\n");
   if (view.is_as_declared()) session.print("The node is as declared; nothing to do.\n");
 }
@@ -55,6 +59,9 @@ void tell_rest(Session& session, const PlanView& view) {
                      printable(nic.name)));
     raise(session.exit, Exit::problems);
   }
+  for (const auto& bridge : view.bridges)
+    for (const std::string& each : bridge.refusals)
+      tell(fmt::format("barewire: making bridge {} is refused: {}\n", printable(bridge.bridge->name), printable(each)));
 }
 
 void apply(const Session& session, const declared::NicPlan& nic) {
@@ -72,6 +79,21 @@ void apply(const Session& session, const declared::NicPlan& nic) {
   } catch (const Error&) {
     lines.finish();  // the message gets a line of its own
     throw;
+  }
+}
+
+/// After the NICs: their uplinks are there, in the mode that is declared.
+void apply_bridges(Session& session, const PlanView& view, const Options& options) {
+  for (const declared::BridgePlan& each : view.bridges) {
+    if (!each.refusals.empty()) continue;
+    try {
+      const bool changed = declared::apply_bridge(*each.bridge);
+      session.print(fmt::format("bridge {} is as declared{}\n", printable(each.bridge->name), changed ? " now" : ""));
+    } catch (const Error& error) {
+      if (!options.keep_going) throw;
+      tell(error_text(error));
+      raise(session.exit, exit_of(error) == Exit::refused ? Exit::problems : Exit::failed);
+    }
   }
 }
 
@@ -119,7 +141,10 @@ void run(Session& session, const Options& options) {
   // Of all NICs: those of the one are among them.
   const std::string pools = declared::pools_document(declaration, plan);
   if (!options.nic.empty()) keep_one(plan, options.nic);
-  const PlanView view{declaration, plan, declared::compare_pools(session.node, pools)};
+  // One NIC alone has no bridge.
+  const auto bridges =
+      options.nic.empty() ? declared::try_plan_bridges(declaration) : std::vector<declared::BridgePlan>();
+  const PlanView view{declaration, plan, declared::compare_pools(session.node, pools), bridges};
   if (declaration.is_empty() && !view.pools)
     return session.print(fmt::format("Nothing is declared in {}.\n", options.file));
   tell_rest(session, view);
@@ -129,6 +154,7 @@ void run(Session& session, const Options& options) {
   }
   if (options.dry_run) return show(session, view);
   apply_all(session, view, options);
+  apply_bridges(session, view, options);
   declared::write_pools(session.node, pools);
 }
 

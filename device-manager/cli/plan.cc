@@ -23,7 +23,8 @@ void run(Session& session, const Options& options) {
     plan = declared::plan_node(declaration, declared::read_facts(session.node));
   else
     plan.problems = declaration.problems;
-  PlanView view{declaration, plan, {}};
+  PlanView view{declaration, plan, {}, {}};
+  if (plan.problems.empty()) view.bridges = declared::try_plan_bridges(declaration);
   if (plan.problems.empty())
     view.pools = declared::compare_pools(session.node, declared::pools_document(declaration, plan));
   const bool refused = !plan.problems.empty() || view.is_refused();

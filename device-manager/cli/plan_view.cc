@@ -49,6 +49,26 @@ json::array strings_json(const std::vector<std::string>& strings) {
   return array;
 }
 
+std::string bridge_text(const declared::BridgePlan& bridge, const Terminal& terminal) {
+  const char* verdict = bridge.changes.empty() ? "as declared" : bridge.refusals.empty() ? "differs" : "refused";
+  std::string text = terminal.paint("bridge " + printable(bridge.bridge->name), Style::bold);
+  text += fmt::format(", {}: {}: {}\n", printable(bridge.bridge->file), bridge.bridge->key, verdict);
+  for (const Change& each : bridge.changes) text += change_text(each, terminal);
+  for (const std::string& each : bridge.refusals)
+    text += "  " + terminal.paint("refused: " + printable(each), Style::red) + "\n";
+  return text;
+}
+
+json::object bridge_json(const declared::BridgePlan& bridge) {
+  json::array changes;
+  for (const Change& each : bridge.changes) changes.emplace_back(change_json(each));
+  return {{"name", bridge.bridge->name},
+          {"declaredAt", fmt::format("{}: {}", bridge.bridge->file, bridge.bridge->key)},
+          {"asDeclared", bridge.changes.empty()},
+          {"changes", std::move(changes)},
+          {"refusals", strings_json(bridge.refusals)}};
+}
+
 json::object nic_json(const NicPlan& nic) {
   json::array changes, steps;
   for (const Change& each : nic.changes) changes.emplace_back(change_json(each));
@@ -68,11 +88,13 @@ json::object nic_json(const NicPlan& nic) {
 
 bool PlanView::is_as_declared() const {
   return !pools && plan.absent.empty() && plan.problems.empty() &&
+         std::all_of(bridges.begin(), bridges.end(), [](const auto& each) { return each.changes.empty(); }) &&
          std::all_of(plan.nics.begin(), plan.nics.end(), [](const NicPlan& nic) { return nic.is_as_declared(); });
 }
 
 bool PlanView::is_refused() const {
-  return std::any_of(plan.nics.begin(), plan.nics.end(), [](const NicPlan& nic) { return !nic.refusals.empty(); });
+  return std::any_of(plan.nics.begin(), plan.nics.end(), [](const NicPlan& nic) { return !nic.refusals.empty(); }) ||
+         std::any_of(bridges.begin(), bridges.end(), [](const auto& each) { return !each.refusals.empty(); });
 }
 
 std::string render_plan(const PlanView& view, const Terminal& terminal) {
@@ -80,18 +102,21 @@ std::string render_plan(const PlanView& view, const Terminal& terminal) {
   for (const NicPlan& nic : view.plan.nics) text += nic_text(nic, terminal);
   for (const declared::Nic* nic : view.plan.absent)
     text += terminal.paint(fmt::format("{}: no NIC of this node is like it\n", printable(nic->place())), Style::yellow);
+  for (const declared::BridgePlan& each : view.bridges) text += bridge_text(each, terminal);
   if (view.pools) text += change_text(*view.pools, terminal);
   return text;
 }
 
 json::object plan_json(const PlanView& view) {
-  json::array nics, absent, problems;
+  json::array nics, absent, problems, bridges;
+  for (const declared::BridgePlan& each : view.bridges) bridges.emplace_back(bridge_json(each));
   for (const NicPlan& nic : view.plan.nics) nics.emplace_back(nic_json(nic));
   for (const declared::Nic* nic : view.plan.absent) absent.emplace_back(nic->place());
   for (const auto& each : view.plan.problems)
     problems.emplace_back(json::object{{"text", each.text}, {"hint", each.hint}});
   json::object object{{"format", manager::kSnapshotFormat}, {"files", strings_json(view.declaration.files)}};
   object["nics"] = std::move(nics);
+  object["bridges"] = std::move(bridges);
   object["absent"] = std::move(absent);
   object["problems"] = std::move(problems);
   object["pools"] = view.pools ? json::value(change_json(*view.pools)) : json::value(nullptr);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "device-manager/cli/terminal.h"
+#include "device-manager/state/bridges.h"
 #include "device-manager/state/plan.h"
 
 namespace barewire::cli {
@@ -16,6 +17,7 @@ struct PlanView {
   const declared::Declaration& declaration;
   const declared::NodePlan& plan;
   std::optional<declared::Change> pools{};
+  std::vector<declared::BridgePlan> bridges{};
 
   /// Nothing is wrong, missing or different.
   bool is_as_declared() const;

@@ -5,10 +5,10 @@
 #include <boost/json/object.hpp>
 
 #include "core/cni/life.h"
-#include "core/vf/dpdk_report.h"
 #include "device-manager/cli/list_view.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/cli/show_view.h"
+#include "device-manager/dpdk/ask.h"
 #include "device-manager/dpdk/report_text.h"
 #include "device-manager/drift.h"
 #include "device-manager/snapshot_json.h"

@@ -128,6 +128,10 @@ class Assembly {
     const std::string bytes = text_at(object, {"data", "node.json"});
     declared::Declaration declaration;
     declared::add_file(declaration, origin, bytes);
+    for (const declared::OvsBridge& each : declaration.bridges)
+      declaration.problems.push_back(
+          {fmt::format("{}: {}: Barewire makes no bridges from the cluster", origin, each.key),
+           "declare them on the node, in /etc/barewire/node.d"});
     result_.problems.insert(result_.problems.end(), declaration.problems.begin(), declaration.problems.end());
     if (!declaration.problems.empty()) return;
     result_.whole.files.push_back(origin);

@@ -4,6 +4,7 @@
 
 #include "core/fd.h"
 #include "core/run_directory.h"
+#include "device-manager/state/bridges.h"
 #include "device-manager/state/reader.h"
 
 namespace barewire::declared {
@@ -81,6 +82,10 @@ std::vector<std::string> find_drift(const Node& node, const std::string& file) {
   for (const NicPlan& nic : plan.nics)
     if (!nic.is_as_declared())
       drift.push_back(fmt::format("{} is not as declared ({}): {}", nic.name, nic.nic->place(), text_of(nic.changes)));
+  for (const BridgePlan& each : try_plan_bridges(declaration))
+    if (!each.changes.empty())
+      drift.push_back(fmt::format("bridge {} is not as declared ({}: {}): {}", each.bridge->name, each.bridge->file,
+                                  each.bridge->key, text_of(each.changes)));
   for (const Nic* nic : plan.absent)
     drift.push_back(fmt::format("no NIC of this node is like the one declared at {}", nic->place()));
   return drift;

@@ -57,6 +57,7 @@ struct Nic {
   std::optional<std::uint32_t> vfs{};            ///< absent: as many as there are
   std::optional<kernel::EswitchMode> eswitch{};  ///< absent: as it is
   std::optional<std::uint32_t> mtu{};            ///< bytes; absent: as it is
+  std::string alt_name{};                        ///< of its netdev, VF 3's is this and "v3"; empty: none is declared
   bool externally_managed = false;               ///< compared, never changed
   std::vector<VfGroup> groups{};
 
@@ -64,6 +65,16 @@ struct Nic {
   const VfGroup* group_of(std::uint32_t id) const;
   /// "/etc/barewire/node.json: nics[0]".
   std::string place() const { return file + ": " + key; }
+};
+
+/// A bridge of Open vSwitch; its ports for pods are the ovs plugin's.
+struct OvsBridge {
+  std::string file{};
+  std::string key{};                 ///< "bridges[0]"
+  std::string name{};                ///< also of its own port and netdev
+  std::string datapath{};            ///< "system", "netdev"; empty: "system" for a new one, else as it is
+  std::string uplink{};              ///< netdev; empty: none is declared
+  std::optional<bool> hw_offload{};  ///< of the whole switch, not of the bridge; absent: as it is
 };
 
 /// Something that is wrong, with the file and the key in its text.
@@ -75,6 +86,7 @@ struct Problem {
 struct Declaration {
   std::vector<std::string> files{};  ///< that were read; empty: nothing is declared
   std::vector<Nic> nics{};
+  std::vector<OvsBridge> bridges{};
   boost::json::array resources{};   ///< "resourceList": pools of the node daemon, as the device plugin has them
   std::vector<Problem> problems{};  ///< when there are any, nothing of the rest may be applied
   bool is_empty() const { return files.empty(); }

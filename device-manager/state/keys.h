@@ -25,6 +25,8 @@ void read_keys(std::vector<Problem>& problems, const JsonView& view, const Keys&
 
 /// One entry of "nics".
 Nic parse_nic(std::vector<Problem>& problems, const JsonView& view, const std::string& file);
+/// One entry of "bridges".
+OvsBridge parse_bridge(std::vector<Problem>& problems, const JsonView& view, const std::string& file);
 /// One entry of "groups"; its settings alone, not what the NIC says of them.
 VfGroup parse_group(std::vector<Problem>& problems, const JsonView& view);
 

@@ -103,8 +103,12 @@ void object_to_settings(Objections& objections, const VfGroup& group, const NicF
                    fmt::format("{} has no permanent address to make them of", facts.name()));
 }
 
-/// A list of addresses cannot be for two NICs.
-void require_own_macs(NodePlan& plan, const Nic& nic, const std::string& first, const std::string& second) {
+/// A list of addresses, or a name, cannot be for two NICs.
+void require_one_nic(NodePlan& plan, const Nic& nic, const std::string& first, const std::string& second) {
+  if (!nic.alt_name.empty())
+    plan.problems.push_back({fmt::format("{}: key \"{}.altName\" is one name, and {} chooses both {} and {}", nic.file,
+                                         nic.key, nic.key, first, second),
+                             "an entry for each NIC"});
   for (const VfGroup& group : nic.groups)
     if (!group.macs.empty())
       plan.problems.push_back({fmt::format("{}: key \"{}.macs\" is a list, and {} chooses both {} and {}", nic.file,
@@ -125,7 +129,7 @@ std::vector<const Nic*> assign(NodePlan& plan, const Declaration& declaration, c
         plan.problems.push_back(
             {fmt::format("{}: {} is declared at {} already", nic.place(), facts[i].name(), entries[i]->place()),
              "one entry for each NIC"});
-      if (first) require_own_macs(plan, nic, *first, facts[i].name());
+      if (first) require_one_nic(plan, nic, *first, facts[i].name());
       first = first.value_or(facts[i].name());
       entries[i] = &nic;
     }

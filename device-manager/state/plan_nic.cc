@@ -137,8 +137,27 @@ class Planner {
     }
   }
 
+  static bool has_name(const kernel::Link& link, const std::string& name) {
+    const auto& names = link.alt_names;
+    return link.name == name || std::find(names.begin(), names.end(), name) != names.end();
+  }
+
+  /// Names that depend on no slot and no driver; a netdev that is bound anew is another one, without them.
+  void plan_vf_name(std::uint32_t id, const vf::Vf* vf) {
+    const VfGroup* group = nic_.group_of(id);
+    if (nic_.alt_name.empty() || kernel::is_userspace_driver(group->driver)) return;
+    const std::string name = fmt::format("{}v{}", nic_.alt_name, id);
+    if (vf != nullptr && vf->link && has_name(*vf->link, name)) return;
+    if (vf != nullptr) change(fmt::format("VF {} alternative name", id), "none", name);
+    step(StepKind::name_vf, 0, id, name);
+  }
+
   void plan_pf() {
     if (!pf_.link) return;
+    if (!nic_.alt_name.empty() && !has_name(*pf_.link, nic_.alt_name)) {
+      change("alternative name", "none", nic_.alt_name);
+      step(StepKind::name_pf, 0, 0, nic_.alt_name);
+    }
     if (nic_.mtu && *nic_.mtu != pf_.link->mtu) {
       change("MTU", fmt::format("{}", pf_.link->mtu), fmt::format("{}", *nic_.mtu));
       // Before the VFs': some PFs refuse their VFs an MTU above their own.
@@ -202,6 +221,7 @@ class Planner {
     for (const Attribute each : kOrder) plan_attribute(*group, id, vf, each);
     plan_driver(id, vf);
     plan_mtu(*group, id, vf);
+    plan_vf_name(id, vf);
   }
 
   /// Its holder was given it with settings of their own, and gives them back.

@@ -103,17 +103,45 @@ void add_file(Declaration& declaration, const std::string& path, std::string_vie
                 }},
                {"resourceList", [&](const JsonView& list) { add_resources(declaration, list); }},
                {"$schema", [](const JsonView& schema) { schema.string(); }},
-               {"bridges", not_done("make bridges with ovs-vsctl, and name them in networks of the plugin \"ovs\"")},
+               {"bridges",
+                [&](const JsonView& bridges) {
+                  for (const JsonView& each : bridges.array("a list of bridges of Open vSwitch"))
+                    declaration.bridges.push_back(parse_bridge(declaration.problems, each, path));
+                }},
                {"rdma", not_done("`rdma system set netns exclusive` of iproute2 sets the RDMA mode")}});
   });
 }
 
+namespace {
+
+void check_bridges(Declaration& declaration) {
+  std::map<std::string, std::string> names, uplinks;
+  const OvsBridge* offload = nullptr;
+  for (const OvsBridge& bridge : declaration.bridges) {
+    const std::string place = fmt::format("{}: {}", bridge.file, bridge.key);
+    if (!bridge.name.empty()) require_once(declaration, names, bridge.name, place, "bridge " + bridge.name);
+    if (!bridge.uplink.empty()) require_once(declaration, uplinks, bridge.uplink, place, "uplink " + bridge.uplink);
+    if (!bridge.hw_offload) continue;
+    if (offload != nullptr && *offload->hw_offload != *bridge.hw_offload)
+      declaration.problems.push_back(
+          {fmt::format("{}: hwOffload is another one than at {}: {}, and there is one switch", place, offload->file,
+                       offload->key),
+           {}});
+    offload = &bridge;
+  }
+}
+
+}  // namespace
+
 void check_together(Declaration& declaration) {
-  std::map<std::string, std::string> pools, selectors;
+  check_bridges(declaration);
+  std::map<std::string, std::string> pools, selectors, alt_names;
   std::map<MacAddress, std::string> macs;
   for (const Nic& nic : declaration.nics) {
     for (const Selector& selector : nic.selectors)
       require_once(declaration, selectors, selector.text(), nic.place(), "the NIC with " + selector.text());
+    if (!nic.alt_name.empty())
+      require_once(declaration, alt_names, nic.alt_name, nic.place(), "alternative name " + nic.alt_name);
     for (const VfGroup& group : nic.groups) {
       const std::string place = fmt::format("{}: {}", nic.file, group.key);
       if (!group.pool.empty()) require_once(declaration, pools, group.pool, place, "pool " + group.pool);

@@ -178,7 +178,42 @@ void check_nic(std::vector<Problem>& problems, const JsonView& view, const Nic& 
   }
 }
 
+/// Source: IFNAMSIZ of linux/if.h; a name becomes a path below /sys.
+std::string parse_netdev(const JsonView& view) {
+  constexpr std::size_t kLongest = 15;
+  const std::string name = text_of(view, "the name of a netdev");
+  if (name.size() > kLongest || name.find_first_of("/ \t\n:") != std::string::npos || name == "." || name == "..")
+    view.reject("a name of at most 15 characters without '/', ':' and blanks");
+  return name;
+}
+
+/// Longer than a name may be, but the numbers of VFs have to fit too. Source: ALTIFNAMSIZ of linux/if.h.
+std::string parse_alt_name(const JsonView& view) {
+  constexpr std::size_t kLongest = 120;
+  const std::string name = text_of(view, "a name");
+  if (name.size() > kLongest || name.find_first_of("/ \t\n:") != std::string::npos || name == "." || name == "..")
+    view.reject("a name of at most 120 characters without '/', ':' and blanks");
+  return name;
+}
+
 }  // namespace
+
+OvsBridge parse_bridge(std::vector<Problem>& problems, const JsonView& view, const std::string& file) {
+  OvsBridge bridge;
+  bridge.file = file;
+  bridge.key = view.path();
+  read_keys(problems, view,
+            {{"name", [&](const JsonView& v) { bridge.name = parse_netdev(v); }},
+             {"datapath",
+              [&](const JsonView& v) {
+                bridge.datapath = text_of(v, "\"system\" or \"netdev\"");
+                if (bridge.datapath != "system" && bridge.datapath != "netdev") v.reject("\"system\" or \"netdev\"");
+              }},
+             {"uplink", [&](const JsonView& v) { bridge.uplink = parse_netdev(v); }},
+             {"hwOffload", [&](const JsonView& v) { bridge.hw_offload = v.boolean(); }}});
+  attempt(problems, [&] { view.at("name"); });
+  return bridge;
+}
 
 VfGroup parse_group(std::vector<Problem>& problems, const JsonView& view) {
   VfGroup group;
@@ -211,6 +246,7 @@ Nic parse_nic(std::vector<Problem>& problems, const JsonView& view, const std::s
              {"vfs", [&](const JsonView& v) { nic.vfs = parse_number(v, 0, kMostVfs, "a number of VFs"); }},
              {"eswitch", [&](const JsonView& v) { nic.eswitch = parse_mode(v); }},
              {"mtu", [&](const JsonView& v) { nic.mtu = parse_number(v, kLeastMtu, kMostMtu, "bytes"); }},
+             {"altName", [&](const JsonView& v) { nic.alt_name = parse_alt_name(v); }},
              {"externallyManaged", [&](const JsonView& v) { nic.externally_managed = v.boolean(); }},
              {"groups", [&](const JsonView& v) {
                 for (const JsonView& each : v.array("a list of groups of VFs"))

@@ -19,7 +19,8 @@ using ::testing::HasSubstr;
 constexpr const char* kFile = "/etc/barewire/node.json";
 constexpr const char* kLog = "/tmp/testpmd.log";
 // The last byte of a MAC address is its VF's number.
-constexpr const char* kDeclaration = R"({"nics": [{"select": {"name": "pf0"}, "vfs": 4, "groups": [
+constexpr const char* kDeclaration =
+    R"({"nics": [{"select": {"name": "pf0"}, "vfs": 4, "altName": "fabric0", "groups": [
     {"vfs": "0-1", "driver": "dpdk", "macs": ["02:00:00:00:00:00", "02:00:00:00:00:01"], "pool": "dpdk",
      "verify": "require"},
     {"vfs": "2-3", "macs": ["02:00:00:00:00:02", "02:00:00:00:00:03"], "pool": "net"}]}]})";
@@ -72,6 +73,7 @@ TEST_F(DpdkLab, VfsBoundByApplyAreProbedAndForwardBetweenPods) {
   EXPECT_THAT(barewire({"doctor"}).out, HasSubstr("DPDK drives VF 0"));
   EXPECT_EQ(probe("pf1").exit_status, 3);
 
+  EXPECT_TRUE(run_shell("ip link show fabric0 && ip link show fabric0v3").ok());
   make_host("near", 2, 3, "02:00:00:00:00:00");
   make_host("far", 3, 2, "02:00:00:00:00:01");
   ChildProcess forwarder(command_of("sh", {"-c", testpmd()}));

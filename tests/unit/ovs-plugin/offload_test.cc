@@ -5,6 +5,9 @@
 
 #include <gmock/gmock.h>
 
+#include <boost/json/parse.hpp>
+
+#include "core/vf/dpdk_report.h"
 #include "tests/support/fake_sysfs.h"
 
 namespace barewire::ovs {
@@ -88,6 +91,38 @@ TEST_F(OffloadChoice, VdpaDeviceThatIsMissingOrNotVhostsOrOneOfSeveralIsAnError)
   add_vdpa("vdpa1", "vhost-vdpa-1");
   add_vdpa("vdpa2", "vhost-vdpa-2");
   EXPECT_THAT(vdpa_error(), HasSubstr("has 2 vDPA devices"));
+}
+
+/// What was asked of DPDK before a port of it is tried; what was not asked is the switch's to tell.
+TEST_F(OffloadChoice, APfThatDpdkSaidNoToIsRefusedBeforeAnythingIsTouched) {
+  test::PrivateDirectory run;
+  Node node;
+  node.sysfs = node_.root();
+  node.run_dir = run.path();
+  const auto keep = [&](bool usable, const char* ports) {
+    vf::save_dpdk_report(
+        node, kPf0,
+        boost::json::parse(fmt::format(
+                               R"({{"usable":{},"problem":"no driver of DPDK takes it","ports":{},"device":
+          {{"pci":"{}","id":"8086:10c9","kernelDriver":"mlx5_core","binding":"{}"}}}})",
+                               usable, ports, kPf0, vf::dpdk_binding(sysfs(), kPf0)))
+            .as_object());
+  };
+  const auto refusal = [&]() -> std::string {
+    try {
+      require_drivable(node, kPf0);
+      return "";
+    } catch (const Error& error) {
+      return fmt::format("{} {}", error.code(), error.what());
+    }
+  };
+  EXPECT_EQ(refusal(), "");
+  keep(false, "[]");
+  EXPECT_THAT(refusal(), HasSubstr("101 DPDK cannot drive PF 0000:3b:00.0: no driver of DPDK takes it"));
+  keep(true, R"([{"driver":"mlx5_pci","switch":null}])");
+  EXPECT_THAT(refusal(), HasSubstr("mlx5_pci makes no representors"));
+  keep(true, R"([{"driver":"mlx5_pci","switch":{"domain":0}}])");
+  EXPECT_EQ(refusal(), "");
 }
 
 }  // namespace

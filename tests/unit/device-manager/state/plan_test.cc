@@ -155,6 +155,21 @@ TEST(DeclaredPlan, TheDriverForDpdkIsWhatTheProfileHas) {
   EXPECT_THAT(node.problems[0].text, HasSubstr("not one pool"));
 }
 
+TEST(DeclaredPlan, NamesThatAreMissingAreGivenAgain) {
+  constexpr const char* kNamed =
+      R"("vfs": 2, "altName": "fabric0", "groups": [{"vfs": "0"}, {"vfs": "1", "driver": "vfio-pci"}])";
+  NicFacts facts = igb(2);
+  facts.base.pf.vfs[1].pci.driver = "vfio-pci";
+  EXPECT_THAT(steps_of(plan(kNamed, facts)), ElementsAre("name pf0 fabric0 too", "name VF 0 of pf0 fabric0v0 too"));
+  facts.base.pf.link->alt_names = {"enp1s0", "fabric0"};
+  facts.base.pf.vfs[0].link->alt_names = {"fabric0v0"};
+  EXPECT_TRUE(plan(kNamed, facts).is_as_declared());
+  NicFacts second = igb(0, "0000:02:00.0", "pf1");
+  const Declaration both = declared(R"({"select":{"driver":"igb"},"altName":"fabric0"})");
+  ASSERT_THAT(plan_node(both, {igb(0), second}).problems, SizeIs(1));
+  EXPECT_THAT(plan_node(both, {igb(0), second}).problems[0].text, HasSubstr("altName"));
+}
+
 TEST(DeclaredPlan, ACountChangesAtOnceOnlyWhereTheProfileSaysSo) {
   NicFacts facts = igb(2);
   facts.profile.vf_count_needs_zero.value = false;

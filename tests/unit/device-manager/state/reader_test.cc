@@ -113,8 +113,21 @@ TEST(DeclarationReader, NumbersHaveToAgree) {
               ElementsAre(HasSubstr("at most the NIC's, 1500")));
 }
 
+TEST(DeclarationReader, BridgesAreNamedOnceWithOneUplinkEachAndOneSwitch) {
+  EXPECT_THAT(
+      problems_of(R"({"bridges": [{"name": "br-ex", "uplink": "ens1f0", "datapath": "system", "hwOffload": true},
+                                          {"name": "br-in"}]})"),
+      IsEmpty());
+  EXPECT_THAT(
+      problems_of(R"({"bridges": [{"name": "a", "uplink": "u", "hwOffload": true},
+                                          {"name": "a", "uplink": "u", "hwOffload": false}]})"),
+      ElementsAre(HasSubstr("bridge a is declared"), HasSubstr("uplink u is declared"), HasSubstr("hwOffload")));
+  EXPECT_THAT(problems_of(R"({"bridges": [{"datapath": "dpdk"}, {"name": "a/b"}, {"name": "a", "uplinks": "u"}]})"),
+              ElementsAre(HasSubstr("netdev"), HasSubstr("bridges[0].name"), HasSubstr("15 characters"),
+                          HasSubstr("\"uplink\" meant")));
+}
+
 TEST(DeclarationReader, WhatIsNotDoneIsRefusedAndNotIgnored) {
-  EXPECT_THAT(problems_of(R"({"bridges": [{"name": "br-ex"}]})"), ElementsAre(HasSubstr("\"bridges\"")));
   EXPECT_THAT(problems_of(R"({"nics": {}})"), ElementsAre(HasSubstr("a list of NICs")));
   EXPECT_THAT(problems_of(R"({"nics": [)"), ElementsAre(HasSubstr("node.json is not valid JSON")));
   EXPECT_THAT(problems_of(R"({"nics": [{"select": {}}, 7]})"),
