@@ -103,7 +103,7 @@ TEST_F(ApplyLab, KilledAtEveryStepItEndsAsDeclaredAndThenAHeldVfIsRefusedByName)
   must_run("sed -i 's/4-6/4-5/' " + std::string(kFile));
   const CommandResult held = barewire({"apply"});
   EXPECT_EQ(held.exit_status, 3);
-  EXPECT_THAT(held.err, HasSubstr("VF 0: attachment vlan100/cid-web-0/net1 holds it"));
+  EXPECT_THAT(held.err, HasSubstr("VF 0: attachment vlan100/cid-web-0/net1 of pod default/web-0 holds it"));
   EXPECT_EQ(fact("cat /sys/bus/pci/devices/0000:02:00.0/sriov_numvfs"), "7");  // the other PF neither
   const CommandResult listed = barewire({"list"});
   EXPECT_EQ(listed.exit_status, 1);

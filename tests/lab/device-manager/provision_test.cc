@@ -63,7 +63,7 @@ TEST_F(ProvisionLab, AHeldVfRefusesAChangeOfTheCount) {
   attach("web-0", 1, 100);
   const CommandResult result = barewire({"provision", kPf, "--vfs", "4"});
   EXPECT_EQ(result.exit_status, 3);
-  EXPECT_THAT(result.err, HasSubstr("VF 1: attachment vlan100/cid-web-0/net1 holds it"));
+  EXPECT_THAT(result.err, HasSubstr("VF 1: attachment vlan100/cid-web-0/net1 of pod default/web-0 holds it"));
   EXPECT_EQ(vfs_of_pf0(), "2");
   EXPECT_EQ(barewire({"provision", kPf, "--vfs", "2"}).exit_status, 0);
   ASSERT_TRUE(runner_.del("sriov", config(1, 100), call("web-0")).ok());

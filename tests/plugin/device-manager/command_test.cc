@@ -125,15 +125,16 @@ TEST_F(AdminTest, GcDeletesWhatADeadPodLeftAndNothingElse) {
 
   const CommandResult young = barewire({"gc", "--own-pid-namespace"});
   EXPECT_EQ(young.exit_status, 0) << young.err;
-  EXPECT_THAT(young.out, HasSubstr("left attachment blue/cid-web-0/net1 (host-device)"));
+  EXPECT_THAT(young.out, HasSubstr("left attachment blue/cid-web-0/net1 of pod default/web-0 (host-device)"));
 
   const CommandResult foreseen = barewire({"gc", "--own-pid-namespace", "--dry-run", "--min-age", "0"});
-  EXPECT_THAT(foreseen.out, HasSubstr("would delete attachment blue/cid-web-0/net1 (host-device)"));
+  EXPECT_THAT(foreseen.out,
+              HasSubstr("would delete attachment blue/cid-web-0/net1 of pod default/web-0 (host-device)"));
   EXPECT_EQ(state::Store("/run/barewire").list().size(), 2U);
 
   const CommandResult done = barewire({"gc", "--own-pid-namespace", "--min-age", "0"});
   EXPECT_EQ(done.exit_status, 0) << done.out << done.err;
-  EXPECT_THAT(done.out, HasSubstr("deleted attachment blue/cid-web-0/net1 (host-device)"));
+  EXPECT_THAT(done.out, HasSubstr("deleted attachment blue/cid-web-0/net1 of pod default/web-0 (host-device)"));
   EXPECT_THAT(done.out, Not(HasSubstr("web-1")));
   ASSERT_EQ(state::Store("/run/barewire").list().size(), 1U);
   EXPECT_EQ(state::Store("/run/barewire").list().front().id.container_id, "cid-web-1");

@@ -73,7 +73,7 @@ TEST_F(DaemonTest, DeletesWhatAPodLeftOnceItsNetnsIsGoneForTheGrace) {
   EXPECT_TRUE(systemd.hears("STOPPING=1", kLong));
   const CommandResult result = barewired.wait(kLong);
   EXPECT_EQ(result.exit_status, 0) << result.err;
-  EXPECT_THAT(result.err, HasSubstr("deleted attachment blue/cid-web-0/net1 (host-device)"));
+  EXPECT_THAT(result.err, HasSubstr("deleted attachment blue/cid-web-0/net1 of pod default/web-0 (host-device)"));
 }
 
 /// "net_admin", … of the unit file, as setpriv(1) takes them.

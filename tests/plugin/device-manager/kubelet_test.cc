@@ -230,7 +230,7 @@ TEST_F(KubeletTest, APoolOfANetworkNeverGivesAPromisedVf) {
   const PluginResult refused = runner_.add("sriov", config, call("db-1"));
   EXPECT_EQ(refused.code(), 11) << refused;
   EXPECT_THAT(refused.out, HasSubstr("resource example.com/dpdk promises it"));
-  EXPECT_THAT(refusal({vf(3)}), HasSubstr("lan/cid-db-0/net1 holds it"));
+  EXPECT_THAT(refusal({vf(3)}), HasSubstr("lan/cid-db-0/net1 of pod default/db-0 holds it"));
   EXPECT_TRUE(runner_.del("sriov", config, call("db-0")).ok());
   EXPECT_TRUE(becomes(3, "Healthy"));
 }
