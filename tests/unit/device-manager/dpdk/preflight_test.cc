@@ -10,6 +10,8 @@
 #include "core/vf/dpdk_report.h"
 #include "device-manager/doctor/doctor.h"
 #include "device-manager/dpdk/report_text.h"
+#include "device-manager/state/reader.h"
+#include "device-manager/state/verify.h"
 #include "hw-profiles/loader.h"
 #include "tests/support/fake_sysfs.h"
 
@@ -140,6 +142,34 @@ TEST_F(DpdkNode, TheDoctorTellsWhatDpdkSaidAndWhatItWasNotAsked) {
   const auto findings = examine();
   ASSERT_THAT(findings, says("DPDK cannot drive VF 0: no driver of DPDK takes it"));
   EXPECT_EQ(findings.back().verdict, manager::Verdict::broken);
+}
+
+/// What `apply` makes of DPDK's answer, by the declaration; an answer that is not known is no "no".
+TEST_F(DpdkNode, ANoOfDpdkIsAWarningOrAFailureAsDeclared) {
+  const auto doubts_with = [&](const char* verify) {
+    declared::Declaration declaration;
+    declared::add_file(declaration, "node.json",
+                       fmt::format(R"({{"nics":[{{"select":{{"driver":"igb"}},"vfs":1,
+                                     "groups":[{{"vfs":"0","driver":"dpdk","verify":"{}"}}]}}]}})",
+                                   verify));
+    EXPECT_THAT(declaration.problems, IsEmpty());
+    return declared::verify_groups(node_, declaration.nics.at(0), kPf);
+  };
+  vf::save_dpdk_report(node_, kVf, report("false"));
+  EXPECT_THAT(doubts_with("off"), IsEmpty());
+  for (const auto& [verify, is_required] : {std::pair{"warn", false}, {"require", true}}) {
+    const auto doubts = doubts_with(verify);
+    ASSERT_EQ(doubts.size(), 1U);
+    EXPECT_THAT(doubts[0].text, HasSubstr("(0000:01:10.0): DPDK cannot drive it: no driver of DPDK takes it"));
+    EXPECT_EQ(doubts[0].is_required, is_required);
+  }
+  vf::save_dpdk_report(node_, kVf, report("true"));
+  EXPECT_THAT(doubts_with("require"), IsEmpty());
+  run_.write("dpdk/" + std::string(kVf) + ".json", "");
+  const auto unknown = doubts_with("require");  // no probe is installed beside this test
+  ASSERT_EQ(unknown.size(), 1U);
+  EXPECT_THAT(unknown[0].text, HasSubstr("whether DPDK can drive it is not known: "));
+  EXPECT_FALSE(unknown[0].is_required);
 }
 
 TEST_F(DpdkNode, AReportReadsAsText) {
