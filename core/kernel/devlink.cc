@@ -117,4 +117,21 @@ std::vector<DevlinkPort> list_devlink_ports(const DevlinkHandle& handle) {
   return ports;
 }
 
+std::vector<DevlinkFault> list_devlink_faults() {
+  constexpr std::uint8_t kError = 1;  // DEVLINK_HEALTH_REPORTER_STATE_ERROR, which is the kernel's alone
+  std::vector<DevlinkFault> faults;
+  auto devlink = Devlink::find();
+  if (!devlink) return faults;
+  NlMessage message(devlink->family, 0);
+  message.header(genlmsghdr{.cmd = DEVLINK_CMD_HEALTH_REPORTER_GET, .version = DEVLINK_GENL_VERSION, .reserved = 0});
+  devlink->socket.dump(std::move(message), "listing the health reporters of devlink", [&](const nlmsghdr& answer) {
+    const NlAttributes attributes(answer, sizeof(genlmsghdr));
+    const NlAttributes reporter = attributes.nest(DEVLINK_ATTR_HEALTH_REPORTER);
+    if (reporter.value_or<std::uint8_t>(DEVLINK_ATTR_HEALTH_REPORTER_STATE, 0) != kError) return;
+    faults.push_back({{attributes.text(DEVLINK_ATTR_BUS_NAME), attributes.text(DEVLINK_ATTR_DEV_NAME)},
+                      reporter.text(DEVLINK_ATTR_HEALTH_REPORTER_NAME)});
+  });
+  return faults;
+}
+
 }  // namespace barewire::kernel

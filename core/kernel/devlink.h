@@ -41,6 +41,15 @@ struct DevlinkPort {
 /// Empty where the kernel has no devlink or the device is gone. Throws KernelError.
 std::vector<DevlinkPort> list_devlink_ports(const DevlinkHandle& handle);
 
+/// A health reporter of a driver that is in error: it has found a fault that it has not recovered from.
+struct DevlinkFault {
+  DevlinkHandle handle{};
+  std::string reporter{};  ///< "fw_fatal", "tx"
+};
+/// Those of every device of this netns; empty where the kernel has no devlink. Throws KernelError.
+/// Source: Documentation/networking/devlink/devlink-health.rst.
+std::vector<DevlinkFault> list_devlink_faults();
+
 /// ethtool feature bits by name, e.g. "hw-tc-offload"; nullopt when unknown to the device.
 std::optional<bool> find_feature(const std::string& netdev, const std::string& feature);
 

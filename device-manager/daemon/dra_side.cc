@@ -48,7 +48,7 @@ struct DraSide::Claims {
 
   kubernetes::ApiClient client;
   dra::Driver driver;
-  inventory::CarrierWatch carrier;
+  inventory::Watches watches;
   std::unique_ptr<dra::Endpoint> endpoint;
 };
 
@@ -128,7 +128,7 @@ bool DraSide::look() {
   try {
     if (claims_->endpoint->serve()) log_->info("claims of {} are served", options_.dra.driver);
     log_once("endpoint", "");
-    return claims_->carrier.is_waiting();
+    return claims_->watches.carrier.is_waiting();
   } catch (const Error& error) {
     log_once("endpoint", fmt::format("claims are not served yet: {}", manager::describe(error)));
     return true;
@@ -206,7 +206,7 @@ void DraSide::relist() {
 void DraSide::scan_node() {
   const auto& pools = pool_file_.config().pools;
   const auto records = claims_->driver.records();
-  dra::Scan found = dra::scan(node_, pools, records, claims_->carrier, std::chrono::steady_clock::now());
+  dra::Scan found = dra::scan(node_, pools, records, claims_->watches, std::chrono::steady_clock::now());
   claims_->driver.know(found.offers, pools);
   if (claims_->endpoint) tell_health(found.offers);
   std::vector<dra::ClaimStatus> statuses;

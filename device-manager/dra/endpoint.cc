@@ -8,6 +8,7 @@
 #include "core/directory.h"
 #include "core/fd.h"
 #include "device-manager/kubelet/registration.h"
+#include "device-manager/kubelet/stale_sockets.h"
 
 namespace barewire::dra {
 
@@ -50,7 +51,14 @@ bool Endpoint::another_has_gone() {
   return gone;
 }
 
+void Endpoint::remove_stale() const {
+  const auto directory_of = [](const std::string& path) { return path.substr(0, path.rfind('/')); };
+  kubelet::remove_stale_sockets(directory_of(paths_.registration), driver_, "-reg.sock", paths_.registration);
+  kubelet::remove_stale_sockets(directory_of(paths_.service), "dra", ".sock", paths_.service);
+}
+
 bool Endpoint::serve() {
+  remove_stale();
   const bool one_went = another_has_gone();
   const bool service = service_ && service_->is_reachable();
   const bool registration = registration_ && registration_->is_reachable() && !one_went;

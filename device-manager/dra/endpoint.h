@@ -51,6 +51,8 @@ class Endpoint {
   kubelet::RpcMethods registration_methods();
   /// DRAPlugin and DRAResourceHealth, each under the names of both its versions.
   kubelet::RpcMethods service_methods();
+  /// Sockets of other instances that were killed.
+  void remove_stale() const;
   /// Another instance's registration socket was there at the last call, and is not now.
   bool another_has_gone();
   void add_stream(const std::shared_ptr<kubelet::RpcStream>& stream);

@@ -35,10 +35,11 @@ std::optional<Trouble> find_trouble(const std::string& mode, bool has_carrier, c
 }  // namespace
 
 Scan scan(const Node& node, const std::vector<inventory::Pool>& pools, const std::vector<state::ClaimRecord>& claims,
-          inventory::CarrierWatch& carrier, inventory::CarrierWatch::Time now) {
+          inventory::Watches& watches, inventory::CarrierWatch::Time now) {
   vf::Host host(node);
   const auto use = inventory::Use::look(host, kernel::list_links(host.socket));
   const auto devices = inventory::list_devices(host.sysfs, use.links());
+  inventory::look_for_faults(watches.faults, host.sysfs, devices, use, now);
   auto promised = use.promised_resources();
   // A VF in a pod has no netdev here, so selectors would not find it again: its slice must not lose it for that.
   for (const state::ClaimRecord& claim : claims)
@@ -51,8 +52,11 @@ Scan scan(const Node& node, const std::vector<inventory::Pool>& pools, const std
     for (const inventory::Member& member : membership.members[i]) {
       const inventory::Device& device = *member.device;
       const bool has_carrier =
-          !pools[i].follow_carrier || !carrier.is_lost(device.pf_name(), use.has_carrier(device), now);
-      result.offers.push_back({device, pools[i].resource(), find_trouble(mode, has_carrier, device, use)});
+          !pools[i].follow_carrier || !watches.carrier.is_lost(device.pf_name(), use.has_carrier(device), now);
+      auto trouble = find_trouble(mode, has_carrier, device, use);
+      // What is broken says more than who has it.
+      if (auto fault = watches.faults.find(device)) trouble = Trouble{Trouble::Kind::unhealthy, *std::move(fault)};
+      result.offers.push_back({device, pools[i].resource(), std::move(trouble)});
       const std::string& parent = parent_of(device);
       if (!result.facts.contains(parent)) result.facts[parent] = find_facts(node, host, parent, use.links());
     }

@@ -10,7 +10,7 @@
 #include "core/node.h"
 #include "core/state/claim_record.h"
 #include "device-manager/dra/offer.h"
-#include "device-manager/inventory/carrier.h"
+#include "device-manager/inventory/faults.h"
 #include "device-manager/inventory/pool.h"
 
 namespace barewire::dra {
@@ -20,9 +20,9 @@ struct Scan {
   std::vector<Offer> offers{};
   std::map<std::string, NicFacts> facts{};  ///< by PF
 };
-/// `claims`: devices that claims have stay in their pools, whatever they look like from here. `carrier` remembers
+/// `claims`: devices that claims have stay in their pools, whatever they look like from here. `watches` remember
 /// between looks. Throws Error when the node cannot be looked at.
 Scan scan(const Node& node, const std::vector<inventory::Pool>& pools, const std::vector<state::ClaimRecord>& claims,
-          inventory::CarrierWatch& carrier, inventory::CarrierWatch::Time now);
+          inventory::Watches& watches, inventory::CarrierWatch::Time now);
 
 }  // namespace barewire::dra

@@ -15,6 +15,7 @@
 #include "device-manager/inventory/preferred.h"
 #include "device-manager/kubelet/bridge_ports.h"
 #include "device-manager/kubelet/promises.h"
+#include "device-manager/kubelet/stale_sockets.h"
 #include "device-manager/plugin_call.h"
 
 namespace barewire::kubelet {
@@ -104,7 +105,7 @@ bool DevicePlugins::update() {
   if (served_.empty()) return true;
   scan();
   notice_new_kubelet();
-  bool all = !carrier_.is_waiting();
+  bool all = !watches_.carrier.is_waiting();
   for (const auto& served : served_) all = serve(*served) && all;
   return all;
 }
@@ -154,6 +155,7 @@ void DevicePlugins::scan() {
   // One look for all pools: each would cost the same again.
   const auto use = inventory::Use::look(host, kernel::list_links(host.socket));
   devices_ = inventory::list_devices(host.sysfs, use.links());
+  inventory::look_for_faults(watches_.faults, host.sysfs, devices_, use, now_);
   std::vector<Pool> pools;
   for (const auto& served : served_) pools.push_back(served->pool);
   const auto membership = inventory::assign(pools, devices_, use.promised_resources());
@@ -166,8 +168,9 @@ std::optional<std::string> DevicePlugins::obstacle(const Served& served, const D
   if (auto why = use.find_obstacle(device, served.pool.resource())) return why;
   const std::string mode = inventory::driver_mode_of(device);
   if (mode != served.mode) return fmt::format("it is bound to {}, the pool is for {}", device.driver, served.mode);
+  if (auto fault = watches_.faults.find(device)) return fault;
   // The PF's: a VF that nobody has is down, and has none of its own.
-  if (served.pool.follow_carrier && carrier_.is_lost(device.pf_name(), use.has_carrier(device), now_))
+  if (served.pool.follow_carrier && watches_.carrier.is_lost(device.pf_name(), use.has_carrier(device), now_))
     return "its PF has no carrier";
   return std::nullopt;
 }
@@ -237,6 +240,12 @@ bool DevicePlugins::serve(Served& served) {
   if (!served.resource) return true;
   const std::string key = "serve " + served.pool.resource();
   try {
+    if (served.resource->endpoint().by == Registration::watcher) {
+      const std::string stem = served.pool.prefix + "_" + served.pool.name;
+      const std::string gone =
+          remove_stale_sockets(settings_.registry(), stem, ".sock", served.resource->endpoint().path);
+      if (!gone.empty()) log_->info("removed sockets of daemons that were killed: {}", gone);
+    }
     if (served.resource->serve()) {
       served.announced = false;
       log_->info("{} is served at {}", served.pool.resource(), served.resource->endpoint().path);

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "device-manager/inventory/carrier.h"
+#include "device-manager/inventory/faults.h"
 #include "device-manager/inventory/use.h"
 #include "device-manager/kubelet/pool_file.h"
 #include "device-manager/kubelet/reconcile.h"
@@ -90,7 +90,7 @@ class DevicePlugins {
   std::vector<std::unique_ptr<Served>> served_;  ///< in the order of the pools
   std::optional<ino_t> kubelet_;                 ///< its socket: made anew, everything is to be told again
   std::vector<inventory::Device> devices_;       ///< as of the last scan
-  inventory::CarrierWatch carrier_;
+  inventory::Watches watches_;
   inventory::CarrierWatch::Time now_{};  ///< of the last scan
   Reconciler reconciler_;
   std::map<std::string, std::string> said_;  ///< what was logged last, by what it was about

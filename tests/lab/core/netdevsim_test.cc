@@ -194,6 +194,20 @@ TEST_F(Netdevsim, WhatHasNoDevlinkHasNoModeAndNoPorts) {
   }
 }
 
+TEST_F(Netdevsim, AHealthReporterInErrorIsToldUntilItHasRecovered) {
+  make(1, 1);
+  EXPECT_TRUE(list_devlink_faults().empty());
+  // Without recovery by itself the reporter stays in error. Source: drivers/net/netdevsim/health.c.
+  must_run("devlink health set netdevsim/netdevsim10 reporter dummy auto_recover false");
+  run_shell("echo broken > /sys/kernel/debug/netdevsim/netdevsim10/health/break_health");
+  const auto faults = list_devlink_faults();
+  ASSERT_EQ(1U, faults.size());
+  EXPECT_EQ("netdevsim10", faults[0].handle.device);
+  EXPECT_EQ("dummy", faults[0].reporter);
+  must_run("devlink health recover netdevsim/netdevsim10 reporter dummy");
+  EXPECT_TRUE(list_devlink_faults().empty());
+}
+
 TEST_F(Netdevsim, FeaturesDriverAndSpeedAreToldOrAbsent) {
   make(1, 1);
   EXPECT_EQ(false, find_feature(pf_, "hw-tc-offload"));

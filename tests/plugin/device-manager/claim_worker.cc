@@ -17,8 +17,8 @@ int main(int argc, char** argv) try {
   kubernetes::ApiClient api({.url = argv[2]});
   dra::Driver driver(node, api, {.node = "n1"}, [](const std::string&) {});
   const auto pools = inventory::parse_pools(*read_file("/run/pools.json"), "/run/pools.json", "").pools;
-  inventory::CarrierWatch carrier;
-  driver.know(dra::scan(node, pools, driver.records(), carrier, {}).offers, pools);
+  inventory::Watches watches;
+  driver.know(dra::scan(node, pools, driver.records(), watches, {}).offers, pools);
   const dra::ClaimRef claim{"default", argv[3], argv[4]};
   const std::string error =
       argv[1] == std::string_view("prepare") ? driver.prepare(claim).error : driver.unprepare(claim);

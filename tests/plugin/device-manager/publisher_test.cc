@@ -189,8 +189,8 @@ TEST_F(PublisherTest, FiveHundredVfsOfANodeLieInValidSlicesAndOneThatIsBoundAnew
       R"({"pools":{"dpdk":{"vfs":["0000:01:00.0","0000:02:00.0","0000:03:00.0","0000:04:00.0"],
                            "driver":"vfio-pci","offer":"claims"}}})",
       "pools", "example.com");
-  inventory::CarrierWatch carrier;
-  offers_ = scan(node, pools.pools, {}, carrier, now_).offers;
+  inventory::Watches watches;
+  offers_ = scan(node, pools.pools, {}, watches, now_).offers;
   ASSERT_THAT(offers_, SizeIs(508));
   ASSERT_TRUE(sync());
   std::size_t count = 0;
@@ -198,7 +198,7 @@ TEST_F(PublisherTest, FiveHundredVfsOfANodeLieInValidSlicesAndOneThatIsBoundAnew
   EXPECT_EQ(count, 508U);
   server_->take_log();
   sysfs.tree().link("bus/pci/devices/" + address(3, 77) + "/driver", "../../../../bus/pci/drivers/mlx5_core");
-  offers_ = scan(node, pools.pools, {}, carrier, now_).offers;
+  offers_ = scan(node, pools.pools, {}, watches, now_).offers;
   ASSERT_TRUE(sync());
   EXPECT_THAT(server_->take_log(), ElementsAre(fmt::format("PUT {}/n1-barewire.io-0000-03-00.0-1", kSlices)));
 }
