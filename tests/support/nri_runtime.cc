@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -163,7 +164,9 @@ bool TestRuntime::take(std::string& bytes, std::size_t size) {
   std::array<char, 4096> buffer{};
   while (inbox_.size() < size) {
     pollfd readable{.fd = connection_.get(), .events = POLLIN, .revents = 0};
-    if (::poll(&readable, 1, std::chrono::milliseconds(kPatience).count()) <= 0) return false;
+    // An answer may take what the plugin was given.
+    const auto patience = std::max<std::chrono::milliseconds>(kPatience, timeout_ + std::chrono::seconds(5));
+    if (::poll(&readable, 1, static_cast<int>(patience.count())) <= 0) return false;
     const ssize_t got = ::recv(connection_.get(), buffer.data(), buffer.size(), 0);
     if (got <= 0) return false;
     inbox_.append(buffer.data(), static_cast<std::size_t>(got));

@@ -11,6 +11,7 @@
 
 #include "tests/plugin/device-manager/claim_fixture.h"
 #include "tests/support/dra_kubelet.h"
+#include "tests/support/fault.h"
 #include "tests/support/kubelet.h"
 
 namespace barewire::test {
@@ -354,8 +355,7 @@ TEST_F(DraTest, KilledAtAnyMomentOfPrepareNothingIsPromisedTwiceOrForEver) {
     });
     try {
       prepare(claim);
-    } catch (const Error&) {
-      // It died before the answer.
+    } catch (const Error&) {  // it died before the answer
     }
     killer.join();
     daemon_->wait(kLong);
@@ -364,6 +364,34 @@ TEST_F(DraTest, KilledAtAnyMomentOfPrepareNothingIsPromisedTwiceOrForEver) {
     EXPECT_EQ(prepare(claim), "") << delay;
     EXPECT_EQ(unprepare(claim), "") << delay;
     EXPECT_FALSE(promise(0) || promise(1)) << delay;
+    kill_daemon();
+  }
+}
+
+TEST_F(DraTest, KilledAtAnyMomentOfUnprepareTheClaimIsTakenBackByTheNext) {
+  const std::vector<int> delays = {0, 2, 5, 10};
+  for (const int delay : sampled(delays)) {
+    start_daemon();
+    ASSERT_TRUE(is_served());
+    const TestClaim claim{.uid = fmt::format("{}", delay), .devices = {{"main", device(0)}, {"main", device(1)}}};
+    put(claim);
+    ASSERT_EQ(prepare(claim), "");
+    std::thread killer([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(delay));
+      daemon_->signal(SIGKILL);
+    });
+    try {
+      unprepare(claim);
+    } catch (const Error&) {  // it died before the answer
+    }
+    killer.join();
+    daemon_->wait(kLong);
+    start_daemon();
+    ASSERT_TRUE(is_served());
+    EXPECT_EQ(unprepare(claim), "") << delay;
+    EXPECT_FALSE(promise(0) || promise(1)) << delay;
+    EXPECT_FALSE(read_file(cdi_path(claim)) || read_file(device_info(0)) || read_file(device_info(1))) << delay;
+    EXPECT_THAT(records(), IsEmpty()) << delay;
     kill_daemon();
   }
 }
