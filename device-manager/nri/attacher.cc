@@ -179,8 +179,10 @@ void Attacher::attach(const Sandbox& sandbox, Deadline deadline) {
   const std::vector<state::ClaimRecord> claims = claims_of(sandbox);
   if (claims.empty()) return;
   if (sandbox.netns.empty())
-    return log_(fmt::format("pod {}/{} is on the host's network: the VFs of its claims stay where they are",
-                            sandbox.name_space, sandbox.name));
+    return log_(
+        fmt::format("sandbox {} of pod {}/{} has no netns (it is on the host's network, or has ended): the VFs of "
+                    "its claims stay where they are",
+                    sandbox.id, sandbox.name_space, sandbox.name));
   std::set<std::string> made;
   try {
     for (const Wanted& each : missing(claims, sandbox)) {
