@@ -58,10 +58,11 @@ void describe_holder(VfEntry& entry, const state::Store& store, const std::optio
   if (!entry.drift.empty()) entry.state = VfState::drifted;
 }
 
-VfEntry describe_vf(const Node& node, kernel::NlSocket& socket, vf::Vf vf, const DriftFinder& find_drift) {
+VfEntry describe_vf(const Node& node, kernel::NlSocket& socket, vf::Vf vf, const vf::ForeignState& foreign,
+                    const DriftFinder& find_drift) {
   const state::Store store(node.run_dir);
   VfEntry entry;
-  auto finding = vf::find_use(vf, store, socket, vf::foreign_state(node));
+  auto finding = vf::find_use(vf, store, socket, foreign);
   entry.vf = std::move(vf);
   entry.why = std::move(finding.why);
   entry.allocation = find_allocation(node, entry.vf.pci.address);
@@ -139,9 +140,12 @@ PfEntry describe_pf(const Node& node, kernel::NlSocket& socket, vf::Pf pf, const
     entry.model = profile.vendor.empty() ? profile.model : profile.vendor + " " + profile.model;
   entry.eswitch = kernel::find_eswitch_mode({"pci", pf.pci.address});
   if (pf.link) entry.speed_mbps = kernel::find_speed(pf.link->name);
+  vf::ForeignState foreign = vf::foreign_state(node);
+  const auto links = kernel::list_links(socket);
+  foreign.links = &links;
   // Moved, not copied: a large NIC has hundreds of them.
   for (vf::Vf& vf : std::exchange(pf.vfs, {})) {
-    entry.vfs.push_back(describe_vf(node, socket, std::move(vf), find_drift));
+    entry.vfs.push_back(describe_vf(node, socket, std::move(vf), foreign, find_drift));
   }
   entry.enabled_vfs = entry.vfs.size();
   entry.free_vfs = static_cast<std::size_t>(

@@ -36,10 +36,11 @@ std::optional<VfState> parse_vf_state(std::string_view key);
 struct VfEntry {
   vf::Vf vf;
   VfState state = VfState::free;
-  std::string why;                                ///< of allocated and used_elsewhere: how one can tell
-  std::optional<state::Attachment> holder;        ///< of in_pod and drifted; absent when its record is damaged
-  std::vector<std::string> drift;                 ///< of drifted: one sentence per difference
-  std::optional<state::Allocation> allocation{};  ///< to whom it is promised, attached or not
+  std::string why;                                      ///< of allocated and used_elsewhere: how one can tell
+  std::optional<state::Attachment> holder;              ///< of in_pod and drifted; absent when its record is damaged
+  std::vector<std::string> drift;                       ///< of drifted: one sentence per difference
+  std::optional<state::Allocation> allocation{};        ///< to whom it is promised, attached or not
+  std::optional<std::uint64_t> rx_bytes{}, tx_bytes{};  ///< what the VF received and sent, once traffic.h was asked
 };
 
 struct PfEntry {

@@ -155,6 +155,8 @@ json::object to_json(const VfEntry& entry) {
   object["holder"] = entry.holder ? json::value(holder_json(*entry.holder)) : json::value(nullptr);
   object["drift"] = strings(entry.drift);
   object["allocation"] = allocation_json(entry.allocation);
+  object["rxBytes"] = or_null(entry.rx_bytes);
+  object["txBytes"] = or_null(entry.tx_bytes);
   return object;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counters are of the PF: they count on while the VF is in a pod, where its netdev cannot be seen.
+// Counters are of the PF where its driver has them: they count on, whoever has the VF.
 #include "device-manager/traffic.h"
 
-#include "core/kernel/vf_stats.h"
+#include "device-manager/vf_counters.h"
 
 namespace barewire::manager {
 namespace {
@@ -15,8 +15,12 @@ std::optional<std::uint64_t> rate(std::optional<std::uint64_t> before, std::opti
 
 void read_pf(kernel::NlSocket& socket, const PfEntry& pf, Traffic& traffic) {
   std::map<std::uint32_t, const std::string*> addresses;
-  for (const VfEntry& vf : pf.vfs) addresses[vf.vf.id] = &vf.vf.pci.address;
-  for (const kernel::VfStats& stats : kernel::list_vf_stats(socket, pf.pf.link->index))
+  std::vector<CountedVf> vfs;
+  for (const VfEntry& vf : pf.vfs) {
+    addresses[vf.vf.id] = &vf.vf.pci.address;
+    vfs.push_back({vf.vf.id, vf.vf.pci.address, vf.holder ? &*vf.holder : nullptr});
+  }
+  for (const kernel::VfStats& stats : count_vfs(socket, pf.pf.link->index, vfs))
     if (const auto found = addresses.find(stats.id); found != addresses.end())
       traffic[*found->second] = {stats.rx_bytes, stats.tx_bytes, {}, {}};
 }
@@ -36,6 +40,18 @@ Traffic read_traffic(const std::vector<PfEntry>& pfs, std::vector<std::string>& 
     }
   }
   return traffic;
+}
+
+void add_traffic(Snapshot& snapshot) {
+  const Traffic traffic = read_traffic(snapshot.pfs, snapshot.problems);
+  for (PfEntry& pf : snapshot.pfs) {
+    for (VfEntry& vf : pf.vfs) {
+      const auto found = traffic.find(vf.vf.pci.address);
+      if (found == traffic.end()) continue;
+      vf.rx_bytes = found->second.rx_bytes;
+      vf.tx_bytes = found->second.tx_bytes;
+    }
+  }
 }
 
 Traffic TrafficMeter::measure(Traffic now, Time time) {

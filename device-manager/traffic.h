@@ -26,6 +26,9 @@ using Traffic = std::map<std::string, VfTraffic>;
 /// Counters of all VFs of `pfs`: one netlink request per PF. A PF that cannot be asked is named in `problems`.
 Traffic read_traffic(const std::vector<PfEntry>& pfs, std::vector<std::string>& problems);
 
+/// read_traffic, into the VFs of `snapshot`; a PF that cannot be asked is one of its problems.
+void add_traffic(Snapshot& snapshot);
+
 /// Makes rates of one count after another. Of one thread; the clock is the caller's.
 class TrafficMeter {
  public:

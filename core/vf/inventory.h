@@ -61,6 +61,8 @@ struct ForeignState {
       "/var/lib/cni/sriov";            ///< sriov-cni's: pci/<address> names a netns; counts while it lives
   std::string vfio_dir = "/dev/vfio";  ///< a group that is open answers EBUSY to a second open
   std::string allocation_dir = "/var/lib/cni/barewire/allocations";
+  /// All of this netns, borrowed: who asks for many VFs lists them once. nullptr: they are asked for.
+  const std::vector<kernel::Link>* links = nullptr;
 };
 
 /// What a VF is used for, and how one can tell: `why` is a clause such as "it is enslaved to br0"; empty when free.

@@ -56,8 +56,7 @@ std::optional<std::string> has_address(kernel::NlSocket& socket, const kernel::L
 }
 
 /// Is another link (a VLAN, a macvlan) stacked on this one? A veth names its peer in the same attribute.
-std::optional<std::string> carries_links(kernel::NlSocket& socket, const kernel::Link& link) {
-  const auto links = kernel::list_links(socket);
+std::optional<std::string> carries_links(const std::vector<kernel::Link>& links, const kernel::Link& link) {
   const auto found = std::find_if(links.begin(), links.end(), [&](const kernel::Link& each) {
     return each.parent == link.index && each.kind != "veth" && each.index != link.index;
   });
@@ -65,20 +64,21 @@ std::optional<std::string> carries_links(kernel::NlSocket& socket, const kernel:
   return fmt::format("{} is stacked on {}", found->name, link.name);
 }
 
-std::optional<std::string> used_in_this_netns(kernel::NlSocket& socket, const kernel::Link& link) {
+std::optional<std::string> used_in_this_netns(kernel::NlSocket& socket, const kernel::Link& link,
+                                              const std::vector<kernel::Link>* links) {
   if (link.master != 0) {
     const auto master = kernel::find_link(socket, link.master);
     return fmt::format("{} is enslaved to {}", link.name,
                        master ? master->name : fmt::format("interface {}", link.master));
   }
   if (auto why = has_address(socket, link)) return why;
-  return carries_links(socket, link);
+  return links != nullptr ? carries_links(*links, link) : carries_links(kernel::list_links(socket), link);
 }
 
 std::optional<std::string> used_elsewhere(const Vf& vf, kernel::NlSocket& socket, const ForeignState& foreign) {
   if (auto why = held_by_peer(vf.pci.address, foreign.peer_state_dir)) return why;
   if (kernel::is_userspace_driver(vf.pci.driver)) return find_vfio_user(vf.pci, foreign.vfio_dir);
-  if (vf.link) return used_in_this_netns(socket, *vf.link);
+  if (vf.link) return used_in_this_netns(socket, *vf.link, foreign.links);
   if (vf.pci.driver.empty()) return std::nullopt;
   return fmt::format("driver {} is bound, and its netdev is in another netns or there is none", vf.pci.driver);
 }

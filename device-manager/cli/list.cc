@@ -16,6 +16,7 @@
 #include "device-manager/snapshot_json.h"
 #include "device-manager/state/apply.h"
 #include "device-manager/state/reader.h"
+#include "device-manager/traffic.h"
 
 namespace barewire::cli {
 namespace {
@@ -59,12 +60,19 @@ std::string render(const manager::Snapshot& snapshot, const Options& options, co
   return text.empty() ? nothing_text(options) : text;
 }
 
+/// What changes all the time would have a table that is followed drawn all the time.
+bool shows_traffic(const Options& options) {
+  return !options.watch && (options.output == "wide" || options.output == "json" || !options.columns.empty());
+}
+
 manager::Snapshot look(const Session& session, const Options& options) {
   const auto finders = options.all ? manager::drift_finders(session.node) : manager::drift_finders_of_vfs(session.node);
   manager::Snapshot snapshot = manager::take_snapshot(session.node, finders);
   for (std::string& each : declared::find_drift(session.node, declared::kDeclarationFile))
     snapshot.problems.push_back(std::move(each));
-  return manager::apply(options.filter, std::move(snapshot));
+  snapshot = manager::apply(options.filter, std::move(snapshot));
+  if (shows_traffic(options)) manager::add_traffic(snapshot);
+  return snapshot;
 }
 
 /// On a terminal the screen is drawn anew; elsewhere each state follows the one before, only when it differs.

@@ -64,31 +64,12 @@ Cell of_holder(const VfEntry& entry, Member member) {
   return entry.holder ? Cell(std::string(member(*entry.holder))) : Cell();
 }
 
-/// Expendable in the order in which an admin can do without: what the VF is set to goes before who has it.
-/// The number behind the alignment says how early a column gives way on a narrow terminal: 0 never, the highest first.
-std::vector<VfColumn> vf_columns() {
-  constexpr auto kRight = Align::right;
+std::string bytes_text(const std::optional<std::uint64_t>& count) {
+  return count ? fmt::format("{}", *count) : "";
+}
+
+std::vector<VfColumn> holder_columns() {
   return {
-      {{"VF", kRight, 0}, false, [](const VfEntry& e) { return Cell(fmt::format("{}", e.vf.id)); }},
-      {{"PCI", Align::left, 0}, false, [](const VfEntry& e) { return Cell(e.vf.pci.address); }},
-      {{"DRIVER", Align::left, 6}, false, [](const VfEntry& e) { return Cell(e.vf.pci.driver); }},
-      {{"NETDEV", Align::left, 1}, false, [](const VfEntry& e) { return Cell(interface_text(e.vf)); }},
-      {{"MAC", Align::left, 3}, false, [](const VfEntry& e) { return Cell(mac_text(e.vf)); }},
-      {{"VLAN", kRight, 2}, false, [](const VfEntry& e) { return Cell(e.vf.info ? vlan_text(*e.vf.info) : ""); }},
-      {{"TRUST", Align::left, 7},
-       false,
-       [](const VfEntry& e) { return Cell(e.vf.info ? on_off(e.vf.info->trust) : ""); }},
-      {{"SPOOF", Align::left, 8},
-       false,
-       [](const VfEntry& e) { return Cell(e.vf.info ? on_off(e.vf.info->spoof_check) : ""); }},
-      {{"Mb/s", kRight, 5}, false, [](const VfEntry& e) { return Cell(e.vf.info ? rate_text(*e.vf.info) : ""); }},
-      {{"LINK", Align::left, 9},
-       true,
-       [](const VfEntry& e) { return Cell(e.vf.info ? link_state_text(e.vf.info->link_state) : ""); }},
-      {{"STATE", Align::left, 0},
-       false,
-       [](const VfEntry& e) { return Cell(std::string(text_of(e.state)), style_of(e.state)); }},
-      {{"HELD BY", Align::left, 0}, false, held_by},
       {{"NETWORK", Align::left, 2},
        false,
        [](const VfEntry& e) { return of_holder(e, [](const auto& holder) { return holder.id.network; }); }},
@@ -105,6 +86,39 @@ std::vector<VfColumn> vf_columns() {
        true,
        [](const VfEntry& e) { return of_holder(e, [](const auto& holder) { return holder.since; }); }},
   };
+}
+
+/// Expendable in the order in which an admin can do without: what the VF is set to goes before who has it.
+/// The number behind the alignment says how early a column gives way on a narrow terminal: 0 never, the highest first.
+std::vector<VfColumn> vf_columns() {
+  constexpr auto kRight = Align::right;
+  std::vector<VfColumn> columns = {
+      {{"VF", kRight, 0}, false, [](const VfEntry& e) { return Cell(fmt::format("{}", e.vf.id)); }},
+      {{"PCI", Align::left, 0}, false, [](const VfEntry& e) { return Cell(e.vf.pci.address); }},
+      {{"DRIVER", Align::left, 6}, false, [](const VfEntry& e) { return Cell(e.vf.pci.driver); }},
+      {{"NETDEV", Align::left, 1}, false, [](const VfEntry& e) { return Cell(interface_text(e.vf)); }},
+      {{"MAC", Align::left, 3}, false, [](const VfEntry& e) { return Cell(mac_text(e.vf)); }},
+      {{"VLAN", kRight, 2}, false, [](const VfEntry& e) { return Cell(e.vf.info ? vlan_text(*e.vf.info) : ""); }},
+      {{"TRUST", Align::left, 7},
+       false,
+       [](const VfEntry& e) { return Cell(e.vf.info ? on_off(e.vf.info->trust) : ""); }},
+      {{"SPOOF", Align::left, 8},
+       false,
+       [](const VfEntry& e) { return Cell(e.vf.info ? on_off(e.vf.info->spoof_check) : ""); }},
+      {{"Mb/s", kRight, 5}, false, [](const VfEntry& e) { return Cell(e.vf.info ? rate_text(*e.vf.info) : ""); }},
+      {{"LINK", Align::left, 9},
+       true,
+       [](const VfEntry& e) { return Cell(e.vf.info ? link_state_text(e.vf.info->link_state) : ""); }},
+      {{"RX BYTES", kRight, 8}, true, [](const VfEntry& e) { return Cell(bytes_text(e.rx_bytes)); }},
+      {{"TX BYTES", kRight, 8}, true, [](const VfEntry& e) { return Cell(bytes_text(e.tx_bytes)); }},
+      {{"STATE", Align::left, 0},
+       false,
+       [](const VfEntry& e) { return Cell(std::string(text_of(e.state)), style_of(e.state)); }},
+      {{"HELD BY", Align::left, 0}, false, held_by},
+  };
+  const auto of_holders = holder_columns();
+  columns.insert(columns.end(), of_holders.begin(), of_holders.end());
+  return columns;
 }
 
 std::string model_text(const PfEntry& pf) {

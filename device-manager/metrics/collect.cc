@@ -8,7 +8,6 @@
 
 #include "core/build_info.h"
 #include "core/journal.h"
-#include "core/kernel/vf_stats.h"
 #include "core/state/allocation.h"
 #include "core/state/claimed_name.h"
 #include "core/vf/inventory.h"
@@ -16,6 +15,7 @@
 #include "device-manager/metrics/exposition.h"
 #include "device-manager/metrics/switch.h"
 #include "device-manager/metrics/totals.h"
+#include "device-manager/vf_counters.h"
 
 namespace barewire::metrics {
 namespace {
@@ -64,14 +64,45 @@ struct VfSample {
   kernel::VfStats stats;
 };
 
+void read_records(Look& look) {
+  const state::Store store(look.node.run_dir);
+  state::Store::Unreadable unreadable;
+  look.attachments = store.list(&unreadable);
+  look.claims = store.claims();
+  look.unreadable = unreadable.size();
+  for (const auto& each : unreadable) look.problems.push_back(each.second);
+}
+
+/// By PCI address: the attachment that claimed it.
+std::map<std::string, const state::Attachment*> holders_of(const Look& look) {
+  const state::Store store(look.node.run_dir);
+  std::map<std::string, const state::Attachment*> by_record, by_device;
+  for (const state::Attachment& attachment : look.attachments) by_record[store.path_of(attachment.id)] = &attachment;
+  for (const state::Claim& claim : look.claims)
+    if (const auto found = by_record.find(claim.record); found != by_record.end())
+      by_device[claim.device] = found->second;
+  return by_device;
+}
+
+std::vector<manager::CountedVf> counted_vfs(const vf::Pf& pf,
+                                            const std::map<std::string, const state::Attachment*>& holders) {
+  std::vector<manager::CountedVf> vfs;
+  for (const vf::Vf& vf : pf.vfs) {
+    const auto holder = holders.find(vf.pci.address);
+    vfs.push_back({vf.id, vf.pci.address, holder == holders.end() ? nullptr : holder->second});
+  }
+  return vfs;
+}
+
 std::vector<VfSample> sample_vfs(Look& look) {
   std::vector<VfSample> samples;
   kernel::NlSocket socket;
+  const auto holders = holders_of(look);
   for (const vf::Pf& pf : look.pfs) {
     // The PF's netdev answers for its VFs: without either there is nobody to ask.
     if (!pf.link || pf.vfs.empty()) continue;
     try {
-      for (const kernel::VfStats& stats : kernel::list_vf_stats(socket, pf.link->index)) {
+      for (const kernel::VfStats& stats : manager::count_vfs(socket, pf.link->index, counted_vfs(pf, holders))) {
         const auto vf =
             std::find_if(pf.vfs.begin(), pf.vfs.end(), [&](const vf::Vf& each) { return each.id == stats.id; });
         // It has come since the VFs were listed: its address is known the next time.
@@ -108,29 +139,28 @@ void write_pfs(Exposition& page, Look& look) {
   }
 }
 
+bool is_network_pf(const kernel::Sysfs& sysfs, const std::string& device) {
+  constexpr std::int64_t kNetworkClass = 2;
+  // What is no PF has no such file, and is left alone.
+  return sysfs.exists(device + "/sriov_totalvfs") &&
+         sysfs.read_integer(device + "/class").value_or(0) >> 16 == kNetworkClass;
+}
+
+/// Of VFs their number and address alone: to read all of hundreds would be most of a scrape.
 void read_pfs(Look& look) {
   kernel::NlSocket socket;
-  look.pfs = vf::list_pfs(kernel::Sysfs(look.node.sysfs), socket);
-}
-
-void read_records(Look& look) {
-  const state::Store store(look.node.run_dir);
-  state::Store::Unreadable unreadable;
-  look.attachments = store.list(&unreadable);
-  look.claims = store.claims();
-  look.unreadable = unreadable.size();
-  for (const auto& each : unreadable) look.problems.push_back(each.second);
-}
-
-/// By PCI address: the attachment that claimed it.
-std::map<std::string, const state::Attachment*> holders_of(const Look& look) {
-  const state::Store store(look.node.run_dir);
-  std::map<std::string, const state::Attachment*> by_record, by_device;
-  for (const state::Attachment& attachment : look.attachments) by_record[store.path_of(attachment.id)] = &attachment;
-  for (const state::Claim& claim : look.claims)
-    if (const auto found = by_record.find(claim.record); found != by_record.end())
-      by_device[claim.device] = found->second;
-  return by_device;
+  const kernel::Sysfs sysfs(look.node.sysfs);
+  for (const std::string& address : sysfs.list("bus/pci/devices")) {
+    if (!is_network_pf(sysfs, "bus/pci/devices/" + address)) continue;
+    auto pf = vf::find_pf_alone(sysfs, socket, address);
+    if (!pf) continue;
+    for (const auto& [id, vf_address] : kernel::list_vf_addresses(sysfs, address)) {
+      vf::Vf& vf = pf->vfs.emplace_back();
+      vf.id = id;
+      vf.pci.address = vf_address;
+    }
+    look.pfs.push_back(*std::move(pf));
+  }
 }
 
 void write_records(Exposition& page, Look& look) {
@@ -203,6 +233,7 @@ struct Collector {
   void (*write)(Exposition&, Look&);
 };
 constexpr Collector kCollectors[] = {
+    {"records", write_records},  // first: who has a VF may have to be asked for its counters
     {"vfs",
      [](Exposition& page, Look& look) {
        read_pfs(look);
@@ -210,7 +241,6 @@ constexpr Collector kCollectors[] = {
      }},
     {"representors", [](Exposition& page, Look& look) { write_representors(page, look.node, look.pfs); }},
     {"switch", [](Exposition& page, Look&) { write_switch(page); }},
-    {"records", write_records},
     {"allocations", write_pod_devices},
     {"pools", write_pools},
     {"journal", write_journal},
