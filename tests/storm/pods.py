@@ -123,6 +123,8 @@ class Outcome:
     seconds: float
     stroke: list
     hung: str = ""
+    pod: str = ""
+    at: float = 0             # seconds since the epoch when it began
 
     @property
     def killed(self):
@@ -146,7 +148,8 @@ class Runtime:
         environment = {"PATH": os.environ["PATH"], "CNI_PATH": self.plugins, "CNI_COMMAND": verb,
                        "STORM_IPTABLES": str(iptables)}
         if pod:
-            environment.update(CNI_CONTAINERID=pod.name, CNI_NETNS=pod.netns, CNI_IFNAME="eth0")
+            environment.update(CNI_CONTAINERID=pod.name, CNI_NETNS=pod.netns, CNI_IFNAME="eth0",
+                               CNI_ARGS=f"IgnoreUnknown=1;K8S_POD_NAMESPACE=storm;K8S_POD_NAME={pod.name}")
         return self.bounded(verb, plugin, [os.path.join(self.plugins, plugin)], environment, config, list(stroke), pod)
 
     def program(self, verb, words, stroke=(), iptables=0):
@@ -156,7 +159,7 @@ class Runtime:
     def bounded(self, verb, plugin, words, environment, config, stroke, pod):
         if stroke and stroke[0] != "at":
             words = [self.strike, *map(str, stroke), "--", *words]
-        started = time.monotonic()
+        started, at = time.monotonic(), time.time()
         process = subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, start_new_session=True)
         if stroke and stroke[0] == "at":
@@ -169,7 +172,7 @@ class Runtime:
             kill(process, True)
             out, err = process.communicate()
         outcome = Outcome(verb, plugin, process.returncode, out.decode(errors="replace"), err.decode(errors="replace"),
-                          time.monotonic() - started, stroke, hung)
+                          time.monotonic() - started, stroke, hung, pod.name if pod else "", at)
         self.write(outcome, pod)
         return outcome
 
