@@ -7,12 +7,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/boot_id.h"
 #include "core/error.h"
 #include "core/fd.h"
 #include "core/journal.h"
+#include "core/journal_search.h"
 #include "core/log.h"
 #include "core/regular_file.h"
 #include "core/temporary_file.h"
@@ -111,11 +113,20 @@ std::chrono::microseconds now_of(clockid_t clock) {
   return std::chrono::seconds(now.tv_sec) + std::chrono::microseconds(now.tv_nsec / 1000);
 }
 
-/// Whole lines of `text` into `history`. Returns how far they go: what follows may still be written.
-std::size_t take_lines(std::string_view text, History& history) {
+/// By its shape alone, without its checksum.
+bool is_torn(std::string_view line) {
+  return !line.starts_with(kMark) || !line.ends_with('}') || line.find(kMark, 1) != std::string_view::npos;
+}
+
+/// Whole lines of `text` that hold `word` into `history`. Returns how far they go: what follows may still be written.
+std::size_t take_lines(std::string_view text, std::string_view word, History& history) {
   std::size_t begin = 0;
   for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string_view::npos; begin = end + 1) {
     std::string_view line = text.substr(begin, end - begin);
+    if (!word.empty() && line.find(word) == std::string_view::npos) {
+      history.damaged += is_torn(line) ? 1 : 0;
+      continue;
+    }
     auto event = parse_line(line);
     if (!event) ++history.damaged;
     // After a torn line the next one follows without an end between them.
@@ -126,12 +137,12 @@ std::size_t take_lines(std::string_view text, History& history) {
   return begin;
 }
 
-void take_file(const Opened& opened, const std::string& path, std::size_t offset, History& history,
-               Position* position) {
+void take_file(const Opened& opened, const std::string& path, std::size_t offset, std::string_view word,
+               History& history, Position* position) {
   if (::lseek(opened.fd.get(), static_cast<off_t>(offset), SEEK_SET) < 0) throw sys_error("reading {}", path);
   // Room for lines that come while it is read.
   const std::string text = read_all(opened.fd.get(), path, kLargestSize + (1 << 20));
-  const std::size_t taken = take_lines(text, history);
+  const std::size_t taken = take_lines(text, word, history);
   if (position != nullptr)
     *position = {opened.status.st_ino, offset + taken};
   else if (taken < text.size())
@@ -148,7 +159,7 @@ Opened open_for_reading(const std::string& path, History& history) {
   }
 }
 
-void read_files(const std::string& directory, History& history, Position* position) {
+void read_files(const std::string& directory, std::string_view word, History& history, Position* position) {
   // The newer first: should the files be turned over in between, the older is then this very file.
   const Opened now = open_for_reading(current(directory), history);
   const Opened before = open_for_reading(previous(directory), history);
@@ -157,7 +168,7 @@ void read_files(const std::string& directory, History& history, Position* positi
     const bool is_known = from.inode != 0 && opened.status.st_ino == from.inode &&
                           static_cast<std::uint64_t>(opened.status.st_size) >= from.offset;
     try {
-      take_file(opened, path, is_known ? from.offset : 0, history, reached);
+      take_file(opened, path, is_known ? from.offset : 0, word, history, reached);
     } catch (const Error& error) {
       history.problems.emplace_back(error.what());
     }
@@ -230,13 +241,22 @@ bool is_collecting() noexcept {
 
 History read(const std::string& directory) {
   History history;
-  read_files(directory, history, nullptr);
+  read_files(directory, {}, history, nullptr);
+  return history;
+}
+
+History read_about(const std::string& directory, std::string_view word) {
+  const bool is_written_as_it_is = std::all_of(word.begin(), word.end(), [](char each) {
+    return each > ' ' && each <= '~' && each != '"' && each != '\\' && each != '/';
+  });
+  History history;
+  read_files(directory, is_written_as_it_is ? word : std::string_view(), history, nullptr);
   return history;
 }
 
 History read_on(const std::string& directory, Position& position) {
   History history;
-  read_files(directory, history, &position);
+  read_files(directory, {}, history, &position);
   return history;
 }
 

@@ -6,7 +6,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "core/journal.h"
+#include "core/journal_search.h"
 #include "core/utf8.h"
 #include "device-manager/daemon/page_files.h"
 #include "device-manager/drift.h"
@@ -178,7 +178,9 @@ std::string PageSide::node_text() {
 }
 
 std::string PageSide::history_text(const std::string& subject) const {
-  const journal::History history = journal::read(node_.cni_state_dir + journal::kBelow);
+  // Of "default/web-0" the name alone: the journal has its parts apart.
+  const std::string_view word = std::string_view(subject).substr(subject.rfind('/') + 1);
+  const journal::History history = journal::read_about(node_.cni_state_dir + journal::kBelow, word);
   auto chosen = manager::select(history.events, subject, std::nullopt);
   // The newest: what a page has room for.
   if (chosen.size() > kMostEvents) chosen.erase(chosen.begin(), chosen.end() - kMostEvents);

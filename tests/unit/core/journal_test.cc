@@ -11,6 +11,7 @@
 #include <fstream>
 #include <thread>
 
+#include "core/journal_search.h"
 #include "tests/support/fake_sysfs.h"
 
 namespace barewire::journal {
@@ -241,6 +242,17 @@ TEST_F(JournalFile, ParallelWritersThatAreKilledLoseNoOthersLine) {
     if (!event.container.empty()) EXPECT_EQ(event.pod, std::to_string(next[event.container]++));
   EXPECT_THAT(next, SizeIs(kWriters));
   for (const auto& [writer, count] : next) EXPECT_EQ(count, kLines + 1) << writer;
+}
+
+TEST_F(JournalFile, IsAskedAboutOnePodWithoutReadingTheRest) {
+  for (const char* pod : {"web-0", "web-1", "web-10", "a\"b"}) record_pod(pod);
+  append(to_line({.pod = "web-1"}).substr(0, 20));  // torn, and nobody can tell of whom
+  const History about = read_about(directory(), "web-1");
+  EXPECT_THAT(about.events, ElementsAre(Field(&Event::pod, "web-1"), Field(&Event::pod, "web-10")));
+  EXPECT_EQ(read_about(directory(), "").events.size(), 4U);
+  // JSON writes it otherwise, so all is read.
+  EXPECT_EQ(read_about(directory(), "a\"b").events.size(), 4U);
+  EXPECT_EQ(read_about(directory(), "n\xc3\xa4").events.size(), 4U);
 }
 
 TEST_F(JournalFile, AReaderGoesOnWhereItWas) {
