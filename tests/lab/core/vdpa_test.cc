@@ -89,7 +89,8 @@ TEST_F(VdpaLab, ItsNetdevGoesIntoAPodByAddAndComesBackByDel) {
            "ipam":{{"type":"static","addresses":[{{"address":"192.0.2.7/24"}}]}}}})",
       device);
   const PluginRunner runner;
-  const CniCall call{.container_id = "cid", .netns = "/run/netns/pod1", .ifname = "net1"};
+  const CniCall call{
+      .container_id = "cid", .netns = "/run/netns/pod1", .ifname = "net1", .args = {}, .netns_override = {}};
   const PluginResult added = runner.add("host-device", config, call);
   ASSERT_TRUE(added.ok()) << added;
   EXPECT_THAT(must_run("ip -n pod1 -o address show net1"), HasSubstr("192.0.2.7/24"));

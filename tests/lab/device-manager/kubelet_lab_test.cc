@@ -133,9 +133,9 @@ TEST_F(KubeletLab, ARuntimeHasTheVfsOfAClaimPutIntoItsPodAndTakenBack) {
 /// What each way of asking has got in one round.
 struct Round {
   int number = 0;
-  std::mutex mutex;
-  std::map<std::string, int> got;  ///< how many have each VF
-  std::vector<std::string> pods, claims, attached;
+  std::mutex mutex{};
+  std::map<std::string, int> got{};  ///< how many have each VF
+  std::vector<std::string> pods{}, claims{}, attached{};
   void add(const std::string& vf, std::vector<std::string>& by, const std::string& name) {
     const std::lock_guard lock(mutex);
     ++got[vf];
