@@ -18,9 +18,9 @@ namespace {
 /// A record that cannot be read still holds its VF: damage must never make it free.
 std::optional<UseFinding> held_by_us(const std::string& address, const state::Store& store) {
   try {
-    auto holder = store.holder(address);
+    auto holder = store.holding(address);
     if (!holder) return std::nullopt;
-    return UseFinding{UseOfVf::held, fmt::format("attachment {} holds it", holder->text()), std::move(holder)};
+    return UseFinding{UseOfVf::held, fmt::format("attachment {} holds it", holder->text()), std::move(holder->id)};
   } catch (const Error& error) {
     if (!error.is(Error::Code::state)) throw;
     return UseFinding{UseOfVf::held, error.what(), {}};
