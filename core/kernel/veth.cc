@@ -27,11 +27,14 @@ void put_pod_end(NlMessage& data, const NetNs& pod, const VethPair& pair) {
   NlSocket inside = NlSocket::in(pod);
   const bool in_pod = find_link(inside, pair.pod.name).has_value();
   if (!in_pod && !find_link(host, pair.host.name)) throw error;  // it went meanwhile
-  throw KernelError(
-      EEXIST,
-      fmt::format("creating the veth pair of {} failed: there is an interface {} {} already", pair.pod.name,
-                  in_pod ? pair.pod.name : pair.host.name, in_pod ? "in " + pod.path() : "on the node"),
-      in_pod ? "every network of a pod needs an interface name of its own" : "");
+  const std::string doing = fmt::format("creating the veth pair of {} failed: ", pair.pod.name);
+  // In the reference plugins' words.
+  if (in_pod)
+    throw KernelError(
+        EEXIST,
+        doing + fmt::format("container veth name provided ({}) already exists in {}", pair.pod.name, pod.path()),
+        "every network of a pod needs an interface name of its own");
+  throw KernelError(EEXIST, doing + fmt::format("the node has an interface {} already", pair.host.name), "");
 }
 
 }  // namespace

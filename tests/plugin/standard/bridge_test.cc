@@ -223,7 +223,7 @@ TEST_F(Bridge, RefusesASecondAddAndAnInterfaceThatExists) {
   const NodeSnapshot before = NodeSnapshot::take();
   const PluginResult result = runner_.add("bridge", config(kIpam));
   EXPECT_FALSE(result.ok());
-  EXPECT_THAT(result.msg(), HasSubstr("File exists"));
+  EXPECT_THAT(result.msg(), HasSubstr("container veth name provided (eth0) already exists"));
   EXPECT_NODE_UNCHANGED(before);
   EXPECT_TRUE(run_in(pod_, "ip link show eth0").ok()) << "the interface was there before and is not the plugin's";
 }

@@ -115,7 +115,7 @@ TEST_F(Flannel, UndoesTheDelegateThatFails) {
   const NodeSnapshot before = NodeSnapshot::take();
   const PluginResult result = runner_.add("flannel", config());
   EXPECT_EQ(100, result.code()) << "the code is the delegate's" << result;
-  EXPECT_THAT(result.msg(), HasSubstr("File exists"));
+  EXPECT_THAT(result.msg(), HasSubstr("container veth name provided (eth0) already exists"));
   must_run("! ip link show cni0 || ip link del cni0");
   EXPECT_NODE_UNCHANGED(before);
   EXPECT_EQ(106, runner_.add("flannel", config(R"("delegate":{"type":"absent"},)")).code());

@@ -128,8 +128,8 @@ TEST_F(NewLinks, AVethPairIsNotMadeInPart) {
     }
     return "made";
   };
-  EXPECT_THAT(refusal("left", "eth0"), HasSubstr("there is an interface left on the node"));
-  EXPECT_THAT(refusal("vnew", "lo"), HasSubstr("there is an interface lo in " + pod().path()));
+  EXPECT_THAT(refusal("left", "eth0"), HasSubstr("the node has an interface left already"));
+  EXPECT_THAT(refusal("vnew", "lo"), HasSubstr("(lo) already exists in " + pod().path()));
   EXPECT_EQ(before, must_run("ip -br link") + in_pod("ip -br link"));
 }
 
