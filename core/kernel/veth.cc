@@ -22,11 +22,12 @@ void put_pod_end(NlMessage& data, const NetNs& pod, const VethPair& pair) {
   });
 }
 
-/// The kernel says EEXIST of either end's name, in words that tell neither which nor where.
-[[noreturn]] void explain_taken(NlSocket& host, const NetNs& pod, const VethPair& pair, const KernelError& error) {
+/// The kernel says EEXIST of either end's name, in words that tell neither which nor where. Throws where it can be
+/// told.
+void explain_taken(NlSocket& host, const NetNs& pod, const VethPair& pair) {
   NlSocket inside = NlSocket::in(pod);
   const bool in_pod = find_link(inside, pair.pod.name).has_value();
-  if (!in_pod && !find_link(host, pair.host.name)) throw error;  // it went meanwhile
+  if (!in_pod && !find_link(host, pair.host.name)) return;  // it went meanwhile
   const std::string doing = fmt::format("creating the veth pair of {} failed: ", pair.pod.name);
   // In the reference plugins' words.
   if (in_pod)
@@ -51,8 +52,8 @@ Link create_veth(NlSocket& host, const NetNs& pod, const VethPair& pair) {
   try {
     create_link(host, "veth", link, [&](NlMessage& data) { put_pod_end(data, pod, pair); });
   } catch (const KernelError& error) {
-    if (error.err() != EEXIST) throw;
-    explain_taken(host, pod, pair, error);
+    if (error.err() == EEXIST) explain_taken(host, pod, pair);
+    throw;
   }
   if (!told || told->name != pair.host.name) return get_link(host, pair.host.name);
   told->master = pair.master;  // told before it was attached, which the kernel has acknowledged since

@@ -55,7 +55,8 @@ void require_unused(const Node& node, vf::Host& host, const kernel::PciFunction&
                   "bind it to vfio-pci, as `barewire provision … --driver vfio-pci` does");
     if (finding.use != vf::UseOfVf::free) refuse(finding.why);
   }
-  if (const auto holder = host.store.holding(pci.address)) refuse(fmt::format("attachment {} holds it", holder->text()));
+  if (const auto holder = host.store.holding(pci.address))
+    refuse(fmt::format("attachment {} holds it", holder->text()));
   if (const auto user = vf::find_vfio_user(pci, foreign.vfio_dir)) refuse(*user);
 }
 

@@ -67,7 +67,8 @@ class Memory:
                 ended = [call for call in calls if call.verb == verb and not call.killed and call.ok == ok]
                 certain = [call for call in ended if not call.stroke]
                 perhaps = [call for call in calls if call.verb == verb and call.killed]
-                for plugin in {call.plugin for call in calls} | {event["plugin"] for event in lines}:
+                # An IPAM plugin that a plugin called by itself has a line too, and is no call of the runtime.
+                for plugin in {call.plugin for call in calls}:
                     def count(of):
                         return sum(each.plugin == plugin for each in of)
                     told = sum(event["plugin"] == plugin for event in lines)
