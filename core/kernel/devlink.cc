@@ -8,39 +8,23 @@
 #include <array>
 
 #include "core/kernel/attributes.h"
-#include "core/kernel/netlink.h"
+#include "core/kernel/generic_netlink.h"
 
 namespace barewire::kernel {
 
 namespace {
 
-/// A generic netlink socket and devlink's family number in it; nullopt where the kernel has no devlink.
-struct Devlink {
-  NlSocket socket{NETLINK_GENERIC};
-  int family = 0;
+/// nullopt where the kernel has no devlink.
+std::optional<GenericFamily> find_family() {
+  return GenericFamily::find(DEVLINK_GENL_NAME, DEVLINK_GENL_VERSION);
+}
 
-  // A generic netlink family gets its number as it is registered, so it is asked for by name. Source:
-  // include/uapi/linux/genetlink.h, CTRL_CMD_GETFAMILY.
-  static std::optional<Devlink> find() {
-    Devlink devlink;
-    NlMessage message(GENL_ID_CTRL, 0);
-    message.header(genlmsghdr{.cmd = CTRL_CMD_GETFAMILY, .version = 1, .reserved = 0});
-    message.put_string(CTRL_ATTR_FAMILY_NAME, DEVLINK_GENL_NAME);
-    const bool found = devlink.socket.get(std::move(message), "looking up devlink", [&](const nlmsghdr& answer) {
-      devlink.family = NlAttributes(answer, sizeof(genlmsghdr)).value_or<std::uint16_t>(CTRL_ATTR_FAMILY_ID, 0);
-    });
-    if (!found || devlink.family == 0) return std::nullopt;
-    return devlink;
-  }
-
-  NlMessage message(std::uint8_t command, const DevlinkHandle& handle) const {
-    NlMessage message(family, 0);
-    message.header(genlmsghdr{.cmd = command, .version = DEVLINK_GENL_VERSION, .reserved = 0});
-    message.put_string(DEVLINK_ATTR_BUS_NAME, handle.bus);
-    message.put_string(DEVLINK_ATTR_DEV_NAME, handle.device);
-    return message;
-  }
-};
+NlMessage message_of(const GenericFamily& devlink, std::uint8_t command, const DevlinkHandle& handle) {
+  NlMessage message = devlink.message(command);
+  message.put_string(DEVLINK_ATTR_BUS_NAME, handle.bus);
+  message.put_string(DEVLINK_ATTR_DEV_NAME, handle.device);
+  return message;
+}
 
 std::string text_of(const DevlinkHandle& handle) {
   return fmt::format("{}/{}", handle.bus, handle.device);
@@ -74,12 +58,12 @@ bool is_about(const NlAttributes& attributes, const DevlinkHandle& handle) {
 }  // namespace
 
 std::optional<EswitchMode> find_eswitch_mode(const DevlinkHandle& handle) {
-  auto devlink = Devlink::find();
+  auto devlink = find_family();
   if (!devlink) return std::nullopt;
   std::optional<EswitchMode> mode;
   try {
     devlink->socket.get(
-        devlink->message(DEVLINK_CMD_ESWITCH_GET, handle), "reading the eswitch mode of " + text_of(handle),
+        message_of(*devlink, DEVLINK_CMD_ESWITCH_GET, handle), "reading the eswitch mode of " + text_of(handle),
         [&](const nlmsghdr& answer) {
           const auto value = NlAttributes(answer, sizeof(genlmsghdr)).value<std::uint16_t>(DEVLINK_ATTR_ESWITCH_MODE);
           if (value) mode = *value == DEVLINK_ESWITCH_MODE_SWITCHDEV ? EswitchMode::switchdev : EswitchMode::legacy;
@@ -94,19 +78,19 @@ void set_eswitch_mode(const DevlinkHandle& handle, EswitchMode mode) {
   const bool switchdev = mode == EswitchMode::switchdev;
   const std::string doing =
       fmt::format("setting the eswitch mode of {} to {}", text_of(handle), switchdev ? "switchdev" : "legacy");
-  auto devlink = Devlink::find();
+  auto devlink = find_family();
   // A change that cannot be asked for is an error, unlike a question, which has "none" for an answer.
   if (!devlink) throw KernelError(EOPNOTSUPP, doing + " failed: this kernel has no devlink", "");
-  NlMessage message = devlink->message(DEVLINK_CMD_ESWITCH_SET, handle);
+  NlMessage message = message_of(*devlink, DEVLINK_CMD_ESWITCH_SET, handle);
   message.put_u16(DEVLINK_ATTR_ESWITCH_MODE, switchdev ? DEVLINK_ESWITCH_MODE_SWITCHDEV : DEVLINK_ESWITCH_MODE_LEGACY);
   devlink->socket.request(std::move(message), doing);
 }
 
 std::vector<DevlinkPort> list_devlink_ports(const DevlinkHandle& handle) {
   std::vector<DevlinkPort> ports;
-  auto devlink = Devlink::find();
+  auto devlink = find_family();
   if (!devlink) return ports;
-  devlink->socket.dump(devlink->message(DEVLINK_CMD_PORT_GET, handle),
+  devlink->socket.dump(message_of(*devlink, DEVLINK_CMD_PORT_GET, handle),
                        "listing the devlink ports of " + text_of(handle),
                        [&](const nlmsghdr& answer) {
                          const NlAttributes attributes(answer, sizeof(genlmsghdr));
@@ -120,17 +104,17 @@ std::vector<DevlinkPort> list_devlink_ports(const DevlinkHandle& handle) {
 std::vector<DevlinkFault> list_devlink_faults() {
   constexpr std::uint8_t kError = 1;  // DEVLINK_HEALTH_REPORTER_STATE_ERROR, which is the kernel's alone
   std::vector<DevlinkFault> faults;
-  auto devlink = Devlink::find();
+  auto devlink = find_family();
   if (!devlink) return faults;
-  NlMessage message(devlink->family, 0);
-  message.header(genlmsghdr{.cmd = DEVLINK_CMD_HEALTH_REPORTER_GET, .version = DEVLINK_GENL_VERSION, .reserved = 0});
-  devlink->socket.dump(std::move(message), "listing the health reporters of devlink", [&](const nlmsghdr& answer) {
-    const NlAttributes attributes(answer, sizeof(genlmsghdr));
-    const NlAttributes reporter = attributes.nest(DEVLINK_ATTR_HEALTH_REPORTER);
-    if (reporter.value_or<std::uint8_t>(DEVLINK_ATTR_HEALTH_REPORTER_STATE, 0) != kError) return;
-    faults.push_back({{attributes.text(DEVLINK_ATTR_BUS_NAME), attributes.text(DEVLINK_ATTR_DEV_NAME)},
-                      reporter.text(DEVLINK_ATTR_HEALTH_REPORTER_NAME)});
-  });
+  devlink->socket.dump(
+      devlink->message(DEVLINK_CMD_HEALTH_REPORTER_GET), "listing the health reporters of devlink",
+      [&](const nlmsghdr& answer) {
+        const NlAttributes attributes(answer, sizeof(genlmsghdr));
+        const NlAttributes reporter = attributes.nest(DEVLINK_ATTR_HEALTH_REPORTER);
+        if (reporter.value_or<std::uint8_t>(DEVLINK_ATTR_HEALTH_REPORTER_STATE, 0) != kError) return;
+        faults.push_back({{attributes.text(DEVLINK_ATTR_BUS_NAME), attributes.text(DEVLINK_ATTR_DEV_NAME)},
+                          reporter.text(DEVLINK_ATTR_HEALTH_REPORTER_NAME)});
+      });
   return faults;
 }
 

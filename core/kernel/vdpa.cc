@@ -6,38 +6,19 @@
 #include <linux/vdpa.h>
 
 #include "core/kernel/attributes.h"
-#include "core/kernel/netlink.h"
+#include "core/kernel/generic_netlink.h"
 
 namespace barewire::kernel {
 
 namespace {
 
-/// As of devlink: the family's number is asked for by its name. nullopt where the kernel has no vDPA.
-struct Family {
-  NlSocket socket{NETLINK_GENERIC};
-  int number = 0;
+/// nullopt where the kernel has no vDPA.
+std::optional<GenericFamily> find_family() {
+  return GenericFamily::find(VDPA_GENL_NAME, VDPA_GENL_VERSION);
+}
 
-  static std::optional<Family> find() {
-    Family family;
-    NlMessage message(GENL_ID_CTRL, 0);
-    message.header(genlmsghdr{.cmd = CTRL_CMD_GETFAMILY, .version = 1, .reserved = 0});
-    message.put_string(CTRL_ATTR_FAMILY_NAME, VDPA_GENL_NAME);
-    const bool found = family.socket.get(std::move(message), "looking up vDPA", [&](const nlmsghdr& answer) {
-      family.number = NlAttributes(answer, sizeof(genlmsghdr)).value_or<std::uint16_t>(CTRL_ATTR_FAMILY_ID, 0);
-    });
-    if (!found || family.number == 0) return std::nullopt;
-    return family;
-  }
-
-  NlMessage message(std::uint8_t command, int flags = 0) const {
-    NlMessage message(number, flags);
-    message.header(genlmsghdr{.cmd = command, .version = VDPA_GENL_VERSION, .reserved = 0});
-    return message;
-  }
-};
-
-Family require_family(const std::string& doing) {
-  if (auto family = Family::find()) return *std::move(family);
+GenericFamily require_family(const std::string& doing) {
+  if (auto family = find_family()) return *std::move(family);
   throw KernelError(EOPNOTSUPP, doing + " failed: this kernel has no vDPA", "modprobe vdpa");
 }
 
@@ -48,7 +29,7 @@ VdpaManager read_manager(const NlAttributes& attributes) {
 template <typename Read>
 auto dump(std::uint8_t command, std::string_view doing, Read read) {
   std::vector<decltype(read(std::declval<NlAttributes>()))> found;
-  auto family = Family::find();
+  auto family = find_family();
   if (!family) return found;
   family->socket.dump(family->message(command, NLM_F_DUMP), doing,
                       [&](const nlmsghdr& answer) { found.push_back(read(NlAttributes(answer, sizeof(genlmsghdr)))); });
@@ -70,7 +51,7 @@ std::vector<VdpaDevice> list_vdpa_devices() {
 
 void add_vdpa_device(const VdpaDevice& device, const VdpaSettings& settings) {
   const std::string doing = fmt::format("making vDPA device {} of {}", device.name, device.manager.text());
-  Family family = require_family(doing);
+  GenericFamily family = require_family(doing);
   NlMessage message = family.message(VDPA_CMD_DEV_NEW);
   message.put_string(VDPA_ATTR_DEV_NAME, device.name);
   if (!device.manager.bus.empty()) message.put_string(VDPA_ATTR_MGMTDEV_BUS_NAME, device.manager.bus);
@@ -84,7 +65,7 @@ void add_vdpa_device(const VdpaDevice& device, const VdpaSettings& settings) {
 
 void remove_vdpa_device(const std::string& name) {
   const std::string doing = fmt::format("removing vDPA device {}", name);
-  Family family = require_family(doing);
+  GenericFamily family = require_family(doing);
   NlMessage message = family.message(VDPA_CMD_DEV_DEL);
   message.put_string(VDPA_ATTR_DEV_NAME, name);
   family.socket.request_unless(std::move(message), doing, {ENODEV});
