@@ -89,27 +89,32 @@ kernel::Link make_link(Work& work, const PodLinkKind& kind, const CreateLink& cr
   return link;
 }
 
+/// What the kernel holds to be unique on one parent: an ipvlan's IP addresses, any other link's MAC.
 bool has_address_of(const cni::Result& theirs, const kernel::Link& link, const cni::Result& ours) {
-  const bool same_mac = std::any_of(theirs.interfaces.begin(), theirs.interfaces.end(), [&](const auto& interface) {
-    return !interface.sandbox.empty() && interface.mac == link.hardware_address;
+  if (link.kind != "ipvlan")
+    return std::any_of(theirs.interfaces.begin(), theirs.interfaces.end(), [&](const cni::Interface& interface) {
+      return !interface.sandbox.empty() && interface.mac == link.hardware_address;
+    });
+  return std::any_of(theirs.ips.begin(), theirs.ips.end(), [&](const cni::IpConfig& their) {
+    return std::any_of(ours.ips.begin(), ours.ips.end(),
+                       [&](const cni::IpConfig& our) { return their.address.address == our.address.address; });
   });
-  return same_mac || std::any_of(theirs.ips.begin(), theirs.ips.end(), [&](const cni::IpConfig& their) {
-           return std::any_of(ours.ips.begin(), ours.ips.end(),
-                              [&](const cni::IpConfig& our) { return their.address.address == our.address.address; });
-         });
 }
 
-/// Whose the address is that the kernel says is in use, as far as records tell; it may be of a link in any netns.
-std::string holder_of_address(const Work& work, const kernel::Link& link, const cni::Result& result) {
+/// Whose the address is that the kernel says is in use, as far as records of links of that kind tell; it may be of a
+/// link in any netns.
+std::string holder_of_address(const Work& work, const kernel::Link& link, const cni::Result& result) try {
   for (const state::Attachment& other : store_of(work.node).list()) {
-    if (other.id == work.attachment.id) continue;
+    const boost::json::value* kind = other.data.if_contains(kKindKey);
     const boost::json::value* recorded = other.data.if_contains("result");
-    if (recorded == nullptr ||
-        !has_address_of(cni::Result::parse(JsonView(*recorded, other.id.text()), cni::kLatestVersion), link, result))
-      continue;
-    return "attachment " + other.text();
+    if (other.id == work.attachment.id || recorded == nullptr || kind == nullptr) continue;
+    if (!kind->is_string() || kind->get_string() != std::string_view(link.kind)) continue;
+    const auto theirs = cni::Result::parse(JsonView(*recorded, other.id.text()), cni::kLatestVersion);
+    if (has_address_of(theirs, link, result)) return "attachment " + other.text();
   }
   return {};
+} catch (const Error&) {
+  return {};  // the kernel's own answer must not be lost over a record that cannot be read
 }
 
 /// Links on one parent share its port: the kernel refuses the second MAC or IP address of a value there. Source:
