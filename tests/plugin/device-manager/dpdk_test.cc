@@ -86,12 +86,15 @@ TEST_F(DpdkProbe, WhatDpdkDoesNotKnowIsAFailureInItsWords) {
   EXPECT_THAT(none.err, HasSubstr("there is no PCI function"));
 }
 
-/// The process that has the EAL: the probe's only child.
+/// The process that has the EAL: the probe's only child, once it is a program of its own. One that is stopped before
+/// would hold the probe in posix_spawn, which waits for the exec.
 pid_t worker_of(pid_t probe) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (std::chrono::steady_clock::now() < end) {
     pid_t child = 0;
-    if (std::ifstream(fmt::format("/proc/{0}/task/{0}/children", probe)) >> child && child > 0) return child;
+    if (std::ifstream(fmt::format("/proc/{0}/task/{0}/children", probe)) >> child && child > 0)
+      if (read_file(fmt::format("/proc/{}/cmdline", child)).value_or("").find("--worker") != std::string::npos)
+        return child;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return 0;
