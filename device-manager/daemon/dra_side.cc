@@ -49,6 +49,7 @@ struct DraSide::Claims {
   kubernetes::ApiClient client;
   dra::Driver driver;
   inventory::Watches watches;
+  dra::OffloadWatch offload;
   std::unique_ptr<dra::Endpoint> endpoint;
 };
 
@@ -212,8 +213,9 @@ void DraSide::scan_node() {
   std::vector<dra::ClaimStatus> statuses;
   statuses.reserve(records.size());
   const auto attachments = dra::attachments_of(node_, records);
+  claims_->offload.look({}, attachments, found, std::chrono::steady_clock::now());
   for (const state::ClaimRecord& each : records)
-    statuses.push_back(dra::status_of(each, attachments, options_.dra.driver));
+    statuses.push_back(dra::status_of(each, attachments, options_.dra.driver, claims_->offload.conditions()));
   auto troubles = dra::troubles_of(found.offers, records);
   api_worker_.post([this, found = std::move(found), statuses = std::move(statuses), troubles = std::move(troubles)] {
     if (!publisher_) return;

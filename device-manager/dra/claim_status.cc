@@ -62,18 +62,27 @@ json::object condition(const state::ClaimRecord& record, const state::Attachment
           {"lastTransitionTime", attached ? attachment->since : record.since}};
 }
 
+json::object condition(const OffloadCondition& offload) {
+  return {{"type", "Offloaded"},
+          {"status", offload.verdict.status},
+          {"reason", offload.verdict.reason},
+          {"message", offload.verdict.message},
+          {"lastTransitionTime", offload.since}};
+}
+
 }  // namespace
 
 ClaimStatus status_of(const state::ClaimRecord& record, const std::map<std::string, state::Attachment>& attachments,
-                      const std::string& driver) {
+                      const std::string& driver, const std::map<std::string, OffloadCondition>& offload) {
   ClaimStatus status{.uid = record.uid, .name_space = record.name_space, .name = record.name};
   for (const state::ClaimedDevice& each : record.devices) {
     const auto found = attachments.find(each.id);
     const state::Attachment* attachment = found == attachments.end() ? nullptr : &found->second;
-    json::object device{{"driver", driver},
-                        {"pool", each.pool},
-                        {"device", each.device},
-                        {"conditions", json::array{condition(record, attachment)}}};
+    json::array conditions{condition(record, attachment)};
+    if (const auto known = offload.find(each.id); attachment != nullptr && known != offload.end())
+      conditions.push_back(condition(known->second));
+    json::object device{
+        {"driver", driver}, {"pool", each.pool}, {"device", each.device}, {"conditions", std::move(conditions)}};
     if (!each.share_id.empty()) device["shareID"] = each.share_id;
     if (attachment != nullptr) device["networkData"] = network_data(*attachment);
     status.devices.push_back(std::move(device));

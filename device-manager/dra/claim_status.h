@@ -13,6 +13,7 @@
 #include "core/node.h"
 #include "core/state/attachment.h"
 #include "core/state/claim_record.h"
+#include "device-manager/dra/claim_offload.h"
 #include "device-manager/dra/offer.h"
 #include "device-manager/kubernetes/api.h"
 #include "device-manager/kubernetes/backoff.h"
@@ -24,9 +25,9 @@ struct ClaimStatus {
   std::string uid{}, name_space{}, name{};
   boost::json::array devices{};
 };
-/// `attachments` by device. Pure logic.
+/// `attachments` and `offload` by device. Pure logic.
 ClaimStatus status_of(const state::ClaimRecord& record, const std::map<std::string, state::Attachment>& attachments,
-                      const std::string& driver);
+                      const std::string& driver, const std::map<std::string, OffloadCondition>& offload = {});
 
 /// By device. What cannot be read is left out: the status is for people.
 std::map<std::string, state::Attachment> attachments_of(const Node& node,
