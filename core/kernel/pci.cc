@@ -57,6 +57,32 @@ std::optional<std::uint32_t> parse_virtfn(std::string_view name) {
   return parse_number(name.substr(kPrefix.size()), 10);
 }
 
+/// The 16 bits by which a function is addressed on its domain: bus, device and function number.
+std::optional<std::int64_t> routing_id(std::string_view address) {
+  // "dddd:bb:dd.f", the domain may have more digits.
+  if (address.size() < 12) return std::nullopt;
+  const auto tail = address.substr(address.size() - 7);
+  const auto bus = parse_hex_field(tail.substr(0, 2), 2, 0xff);
+  const auto device = parse_hex_field(tail.substr(3, 2), 2, 0x1f);
+  const auto function = parse_hex_field(tail.substr(6), 1, 7);
+  if (!bus || !device || !function) return std::nullopt;
+  return *bus << 8 | *device << 3 | *function;
+}
+
+/// Which VF a function must be, by the offset and stride of its PF; still to be confirmed by the link. nullopt where
+/// they do not say: kernels before 4.14, or a hypervisor that numbers functions anew. Source: PCIe SR-IOV, 3.3.9 and
+/// 3.3.10; drivers/pci/iov.c, pci_iov_virtfn_devfn.
+std::optional<std::uint32_t> computed_vf_number(const Sysfs& sysfs, const std::string& pf, const std::string& vf) {
+  const auto base = routing_id(pf), own = routing_id(vf);
+  const auto offset = sysfs.read_integer(device_path(pf, "sriov_offset"));
+  if (!base || !own || !offset) return std::nullopt;
+  const std::int64_t beyond = *own - *base - *offset;
+  if (beyond == 0) return 0;
+  const auto stride = sysfs.read_integer(device_path(pf, "sriov_stride"));
+  if (beyond < 0 || !stride || *stride <= 0 || beyond % *stride != 0) return std::nullopt;
+  return static_cast<std::uint32_t>(beyond / *stride);
+}
+
 /// "p0", "p1": the name a driver gives to a physical port; representors are "pf0vf3", "c1pf0".
 bool is_uplink_port_name(std::string_view name) {
   return name.starts_with('p') && parse_number(name.substr(1), 10).has_value();
@@ -135,6 +161,10 @@ std::vector<std::pair<std::uint32_t, std::string>> list_vf_addresses(const Sysfs
 std::optional<VfPlace> find_vf_place(const Sysfs& sysfs, const std::string& address) {
   const auto pf_address = sysfs.link_name(device_path(address, "physfn"));
   if (!pf_address) return std::nullopt;
+  // One link to look at in place of one for each VF of the PF, which may have 256.
+  if (const auto id = computed_vf_number(sysfs, *pf_address, address))
+    if (sysfs.link_name(device_path(*pf_address, fmt::format("virtfn{}", *id))) == address)
+      return VfPlace{*pf_address, *id};
   for (const auto& [id, vf_address] : list_vf_addresses(sysfs, *pf_address))
     if (vf_address == address) return VfPlace{*pf_address, id};
   return std::nullopt;

@@ -11,9 +11,9 @@ namespace {
 
 /// VFs are claimed under their PF's lock; core/vf/settings.h takes it with the runtime's patience, not the daemon's.
 state::FileLock lock_device(const vf::Host& host, const std::string& device, std::chrono::milliseconds patience) {
-  const auto place = kernel::find_vf_place(host.sysfs, device);
-  const std::string& address = place ? place->pf_address : device;
-  return host.store.lock(state::lock_name::device(address), place ? "PF " + address : device, patience);
+  // Which of the PF's VFs it is does not matter here.
+  const auto pf = host.sysfs.link_name(fmt::format("bus/pci/devices/{}/physfn", device));
+  return host.store.lock(state::lock_name::device(pf.value_or(device)), pf ? "PF " + *pf : device, patience);
 }
 
 bool is_same_promiser(const state::Allocation& a, const state::Allocation& b) {

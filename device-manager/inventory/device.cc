@@ -28,10 +28,14 @@ struct PfFacts {
   std::unordered_map<std::string, int> numbers;  ///< of its VFs, by PCI address
 };
 
+/// Whether to read the numbers of all VFs of a PF at once: for one VF its own is found faster by itself.
+enum class Wanted { one, all };
+
 /// What several devices share, read once.
 class Reader {
  public:
-  Reader(const kernel::Sysfs& sysfs, const std::vector<kernel::Link>& links) : sysfs_(sysfs) {
+  Reader(const kernel::Sysfs& sysfs, const std::vector<kernel::Link>& links, Wanted wanted)
+      : sysfs_(sysfs), wanted_(wanted) {
     for (const kernel::Link& link : links) links_.emplace(link.name, &link);
     read_vdpa();
   }
@@ -56,6 +60,7 @@ class Reader {
   std::string partition_key(const Device& device) const;
 
   const kernel::Sysfs& sysfs_;
+  Wanted wanted_;
   std::unordered_map<std::string, const kernel::Link*> links_;
   std::unordered_map<std::string, Vdpa> vdpa_;  ///< by the parent's PCI address
   // Filled as PFs are met, which changes nothing of what is told.
@@ -118,8 +123,9 @@ const PfFacts& Reader::facts_of(const std::string& pf) const {
   const auto [found, is_new] = pfs_.try_emplace(pf);
   PfFacts& facts = found->second;
   if (!is_new) return facts;
-  for (const auto& [id, address] : kernel::list_vf_addresses(sysfs_, pf))
-    facts.numbers.emplace(address, static_cast<int>(id));
+  if (wanted_ == Wanted::all)
+    for (const auto& [id, address] : kernel::list_vf_addresses(sysfs_, pf))
+      facts.numbers.emplace(address, static_cast<int>(id));
   const auto name = kernel::find_uplink(sysfs_, pf);
   if (!name) return facts;
   facts.names = {*name};
@@ -153,7 +159,11 @@ void Reader::read_pf(Device& device) const {
   device.pf = *pf;
   const PfFacts& facts = facts_of(*pf);
   device.pf_names = facts.names;
-  if (const auto number = facts.numbers.find(device.id); number != facts.numbers.end()) device.number = number->second;
+  if (wanted_ == Wanted::one) {
+    if (const auto place = kernel::find_vf_place(sysfs_, device.id)) device.number = static_cast<int>(place->id);
+  } else if (const auto number = facts.numbers.find(device.id); number != facts.numbers.end()) {
+    device.number = number->second;
+  }
 }
 
 void Reader::read_userspace(Device& device) const {
@@ -228,7 +238,7 @@ std::optional<Device> Reader::read_auxiliary(const std::string& name) const {
 }  // namespace
 
 std::vector<Device> list_devices(const kernel::Sysfs& sysfs, const std::vector<kernel::Link>& links) {
-  const Reader reader(sysfs, links);
+  const Reader reader(sysfs, links, Wanted::all);
   std::vector<Device> devices;
   for (const std::string& address : sysfs.list(kPci))
     if (auto device = reader.read_pci(address)) devices.push_back(*std::move(device));
@@ -239,7 +249,7 @@ std::vector<Device> list_devices(const kernel::Sysfs& sysfs, const std::vector<k
 
 std::optional<Device> find_device(const kernel::Sysfs& sysfs, const std::vector<kernel::Link>& links,
                                   const std::string& id) {
-  const Reader reader(sysfs, links);
+  const Reader reader(sysfs, links, Wanted::one);
   return kernel::normalise_pci_address(id) ? reader.read_pci(id) : reader.read_auxiliary(id);
 }
 

@@ -57,6 +57,9 @@ class NodeAgent : public AdminTest {
     std::string pools;
     for (int p = 0; p < kPfs; ++p) {
       sysfs_.add({.address = pf(p), .driver = "mlx5_core", .netdev = "", .total_vfs = kVfs, .numa_node = p / 2});
+      // 01.0 is 8 functions behind 00.0.
+      sysfs_.tree().write("bus/pci/devices/" + pf(p) + "/sriov_offset", "8\n");
+      sysfs_.tree().write("bus/pci/devices/" + pf(p) + "/sriov_stride", "1\n");
       for (int v = 0; v < kVfs; ++v) {
         sysfs_.add(
             {.address = vf(p, v), .driver = "vfio-pci", .netdev = "", .iommu_group = fmt::format("{}", 200 * p + v)});

@@ -35,6 +35,11 @@ class Inventory : public ::testing::Test {
     }
   }
 
+  void place(const std::string& offset, const std::string& stride) {
+    fake_.tree().write("bus/pci/devices/0000:01:00.0/sriov_offset", offset);
+    fake_.tree().write("bus/pci/devices/0000:01:00.0/sriov_stride", stride);
+  }
+
   kernel::Sysfs sysfs() const { return kernel::Sysfs(fake_.root()); }
 
   test::FakeSysfs fake_;
@@ -97,6 +102,34 @@ TEST_F(Inventory, FindsOneVfAndItsPfWithoutTheOtherVfs) {
   EXPECT_EQ(found->vf.pci.address, "0000:01:10.3");
   EXPECT_EQ(found->pf.pci.address, "0000:01:00.0");
   EXPECT_THAT(ids(found->pf), ElementsAre(3));
+}
+
+TEST_F(Inventory, ComputesTheNumberOfAVfWhereThePfSaysHow) {
+  add_vfs(12);
+  place("128\n", "1\n");
+  for (const std::uint32_t id : {0U, 1U, 9U, 11U}) {
+    const auto place = kernel::find_vf_place(sysfs(), fmt::format("0000:01:{:02x}.{}", 0x10 + id / 8, id % 8));
+    ASSERT_TRUE(place) << id;
+    EXPECT_EQ(place->id, id);
+    EXPECT_EQ(place->pf_address, "0000:01:00.0");
+  }
+  // Two links to one VF are in no kernel: here the second tells that no other link was looked at.
+  fake_.join("0000:01:00.0", 1, "0000:01:11.1");
+  EXPECT_EQ(kernel::find_vf_place(sysfs(), "0000:01:11.1")->id, 9U);
+}
+
+TEST_F(Inventory, SearchesTheLinksWhereTheComputedNumberIsAnothers) {
+  add_vfs(12);
+  const std::pair<const char*, const char*> wrong[] = {{"127\n", "1\n"}, {"128\n", "2\n"}, {"128\n", "0\n"},
+                                                       {"500\n", "1\n"}, {"-1\n", "1\n"},  {"128\n", "\n"}};
+  for (const auto& [offset, stride] : wrong) {
+    place(offset, stride);
+    const auto found = kernel::find_vf_place(sysfs(), "0000:01:11.1");
+    ASSERT_TRUE(found) << offset << stride;
+    EXPECT_EQ(found->id, 9U) << offset << stride;
+  }
+  place("128\n", "0\n");  // of a PF that can have one VF only
+  EXPECT_EQ(kernel::find_vf_place(sysfs(), "0000:01:10.0")->id, 0U);
 }
 
 TEST_F(Inventory, FindsNoVfAtAPfOrAtNothing) {
