@@ -22,15 +22,19 @@ constexpr int kFormat = 1;  ///< of the record; a reader takes any, and leaves a
 constexpr std::string_view kEnd = ".json";
 
 json::object to_json(const ClaimedDevice& device) {
-  return {{"request", device.request},  {"pool", device.pool}, {"device", device.device},
-          {"shareID", device.share_id}, {"id", device.id},     {"resource", device.resource},
-          {"settings", device.settings}};
+  json::object result{{"request", device.request},  {"pool", device.pool}, {"device", device.device},
+                      {"shareID", device.share_id}, {"id", device.id},     {"resource", device.resource},
+                      {"settings", device.settings}};
+  if (device.is_port) result["port"] = true;
+  if (!device.subrequest.empty()) result["subrequest"] = device.subrequest;
+  if (!device.attributes.empty()) result["attributes"] = device.attributes;
+  return result;
 }
 
 json::object to_json(const ClaimRecord& record) {
   json::array devices;
   for (const ClaimedDevice& each : record.devices) devices.push_back(to_json(each));
-  return {
+  json::object result{
       {"format", kFormat},
       {"uid", record.uid},
       {"namespace", record.name_space},
@@ -38,6 +42,8 @@ json::object to_json(const ClaimRecord& record) {
       {"pod", json::object{{"namespace", record.pod.name_space}, {"name", record.pod.name}, {"uid", record.pod.uid}}},
       {"devices", std::move(devices)},
       {"since", record.since}};
+  if (!record.pod_claim.empty()) result["podClaim"] = record.pod_claim;
+  return result;
 }
 
 ClaimedDevice parse_device(const JsonView& view) {
@@ -48,6 +54,10 @@ ClaimedDevice parse_device(const JsonView& view) {
   device.share_id = view.string_or("shareID", "");
   device.id = view.at("id").string();
   device.resource = view.string_or("resource", "");
+  device.is_port = view.boolean_or("port", false);
+  device.subrequest = view.string_or("subrequest", "");
+  if (const auto attributes = view.find("attributes"); attributes && attributes->is_object())
+    device.attributes = attributes->value().get_object();
   if (const auto settings = view.find("settings"); settings && settings->is_object())
     device.settings = settings->value().get_object();
   return device;
@@ -64,6 +74,7 @@ ClaimRecord parse(std::string_view bytes, const std::string& path) try {
     record.pod = {pod->string_or("namespace", ""), pod->string_or("name", ""), pod->string_or("uid", "")};
   for (const JsonView& each : view.at("devices").array()) record.devices.push_back(parse_device(each));
   record.since = view.string_or("since", "");
+  record.pod_claim = view.string_or("podClaim", "");
   return record;
 } catch (const Error& error) {
   throw Error(Error::Code::state, error.what(),

@@ -21,7 +21,11 @@ struct ClaimedDevice {
   std::string share_id{};          ///< of a device that several claims share
   std::string id{};                ///< PCI address; of a bridge its name
   std::string resource{};          ///< "example.com/fast"
+  bool is_port = false;            ///< of an OVS bridge, which others have ports of too: nothing is promised
   boost::json::object settings{};  ///< keys of a network configuration; docs/kubernetes.md
+  std::string subrequest{};        ///< of `request`, where the scheduler chose among several
+  /// In the API's form; kept where containers are told of them.
+  boost::json::object attributes{};
   friend bool operator==(const ClaimedDevice&, const ClaimedDevice&) = default;
 };
 
@@ -29,7 +33,8 @@ struct ClaimRecord {
   std::string uid{}, name_space{}, name{};
   Pod pod{};  ///< the one that the claim is reserved for
   std::vector<ClaimedDevice> devices{};
-  std::string since{};  ///< RFC 3339, UTC
+  std::string since{};      ///< RFC 3339, UTC
+  std::string pod_claim{};  ///< by which name the pod has a claim made from a template; empty: by the claim's own
 
   /// By ClaimedDevice::id; nullptr when the claim has no such device. Lives as long as the record.
   const ClaimedDevice* find(const std::string& id) const;

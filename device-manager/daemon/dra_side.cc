@@ -25,7 +25,10 @@ dra::DriverSettings settings_of(const Options& options, const std::string& node)
           .node = node,
           .cdi_dir = options.kubelet.cdi_dir,
           .device_info_dir = options.kubelet.device_info_dir,
-          .grace = std::min<std::chrono::milliseconds>(options.kubelet.grace, std::chrono::seconds(options.grace))};
+          .grace = std::min<std::chrono::milliseconds>(options.kubelet.grace, std::chrono::seconds(options.grace)),
+          .metadata_dir = options.dra.metadata ? fmt::format("{}/plugins/{}/dra-device-metadata",
+                                                             options.kubelet.directory, options.dra.driver)
+                                               : ""};
 }
 
 }  // namespace
@@ -208,14 +211,15 @@ void DraSide::scan_node() {
   const auto& pools = pool_file_.config().pools;
   const auto records = claims_->driver.records();
   dra::Scan found = dra::scan(node_, pools, records, claims_->watches, std::chrono::steady_clock::now());
-  claims_->driver.know(found.offers, pools);
-  if (claims_->endpoint) tell_health(found.offers);
+  claims_->driver.know(found.offers, pools, found.facts);
+  if (claims_->endpoint) tell_health(found.offers, records);
   std::vector<dra::ClaimStatus> statuses;
   statuses.reserve(records.size());
   const auto attachments = dra::attachments_of(node_, records);
   claims_->offload.look({}, attachments, found, std::chrono::steady_clock::now());
   for (const state::ClaimRecord& each : records)
     statuses.push_back(dra::status_of(each, attachments, options_.dra.driver, claims_->offload.conditions()));
+  claims_->driver.tell_network(records, statuses);
   auto troubles = dra::troubles_of(found.offers, records);
   api_worker_.post([this, found = std::move(found), statuses = std::move(statuses), troubles = std::move(troubles)] {
     if (!publisher_) return;
@@ -232,15 +236,21 @@ void DraSide::scan_node() {
   });
 }
 
-void DraSide::tell_health(const std::vector<dra::Offer>& offers) {
+void DraSide::tell_health(const std::vector<dra::Offer>& offers, const std::vector<state::ClaimRecord>& records) {
   std::vector<dra::DeviceHealth> health;
   for (const dra::Offer& each : offers) {
     const bool unhealthy = each.trouble && each.trouble->kind == dra::Trouble::Kind::unhealthy;
     const std::string line =
         unhealthy ? fmt::format("{} of {} is unhealthy: {}", each.device.id, each.resource, each.trouble->why) : "";
     log_once("health " + each.device.id, line);
-    health.push_back({dra::pool_name(node_name_, dra::parent_of(each.device)), dra::label_of(each.device.id),
-                      !unhealthy, unhealthy ? each.trouble->why : ""});
+    const dra::ApiPlace place = dra::place_of(each, node_name_);
+    health.push_back({place.pool, place.device, !unhealthy, unhealthy ? each.trouble->why : ""});
+    if (each.ports == 0) continue;
+    // Where ports are devices of their own, kubelet knows the bridge by those that claims have.
+    for (const state::ClaimRecord& record : records)
+      for (const state::ClaimedDevice& claimed : record.devices)
+        if (claimed.pool == place.pool && claimed.device != place.device)
+          health.push_back({place.pool, claimed.device, !unhealthy, unhealthy ? each.trouble->why : ""});
   }
   // Told again at every interval, so it is good for three of them.
   claims_->endpoint->tell_health(dra::encode_health(health, std::time(nullptr), 3 * options_.interval));

@@ -36,6 +36,8 @@ void add_dra_options(CLI::App& app, DraOptions& dra, std::string& nri) {
       ->type_name("NAME");
   app.add_option("--kubeconfig", dra.kubeconfig, "How to reach the API server (the pod's service account)")
       ->type_name("FILE");
+  app.add_flag("--device-metadata", dra.metadata,
+               "Mount files that tell of claimed devices into containers (KEP-5304)");
   app.add_option("--nri", nri,
                  "Attach the VFs of claims as a plugin of the runtime at this socket, such as "
                  "/var/run/nri/nri.sock")

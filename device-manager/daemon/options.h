@@ -17,6 +17,7 @@ struct DraOptions {
   std::string driver = "barewire.io";
   std::string node{};        ///< its name in the cluster; empty: $NODE_NAME, else the host's name
   std::string kubeconfig{};  ///< empty: the pod's service account
+  bool metadata = false;     ///< containers are told of their devices by files
 };
 
 /// Of what the cluster declares: device-manager/cluster.

@@ -93,6 +93,7 @@ std::vector<ChosenDevice> read_devices(const JsonView& devices, const std::strin
                         .pool = result.at("pool").string(),
                         .device = result.at("device").string(),
                         .share_id = result.string_or("shareID", "")};
+    if (request.size() > device.request.size()) device.subrequest = request.substr(device.request.size() + 1);
     // What the claim says of a key goes above what its class says, in whichever order the API server lists them.
     for (const auto* configs : {&of_class, &of_claim})
       for (const Config& config : *configs)
@@ -115,6 +116,9 @@ ClaimView parse_claim(const json::value& claim, const ClaimRef& wanted, const st
   if (result.uid != wanted.uid)
     throw Error(Error::Code::try_again, fmt::format("{} is another one by now", subject),
                 fmt::format("kubelet means UID {}, the API server has {}", wanted.uid, result.uid));
+  // Source: Kubernetes, resource/v1, PodResourceClaimAnnotation.
+  if (const auto annotations = view.at("metadata").find("annotations"))
+    result.pod_claim = annotations->string_or("resource.kubernetes.io/pod-claim-name", "");
   const auto status = view.find("status");
   const auto allocation = status ? status->find("allocation") : std::nullopt;
   if (!allocation)

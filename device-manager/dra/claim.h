@@ -18,6 +18,7 @@ struct ChosenDevice {
   /// As the ResourceSlice names them, no PCI address; `share_id` is empty where the device is this claim's alone.
   std::string pool{}, device{}, share_id{};
   boost::json::object settings{};  ///< of the class, then of the claim
+  std::string subrequest{};        ///< "sub" of "main/sub"
 };
 
 /// What of a claim concerns this driver. Without `devices` it is about other drivers only, which is no error.
@@ -25,6 +26,7 @@ struct ClaimView {
   std::string uid{};
   std::vector<state::Pod> pods{};       ///< whom it is reserved for
   std::vector<ChosenDevice> devices{};  ///< of our driver
+  std::string pod_claim{};              ///< of a claim made from a template, by which name its pod has it
 };
 
 /// `claim` is what the API server has under the name that kubelet gave. Throws Error{try_again} when it is not the

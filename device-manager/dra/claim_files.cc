@@ -11,6 +11,7 @@
 #include <map>
 
 #include "core/fd.h"
+#include "device-manager/kubelet/bridge_ports.h"
 
 namespace barewire::dra {
 
@@ -52,11 +53,13 @@ json::array nodes_json(const std::vector<inventory::DeviceNode>& nodes) {
 
 }  // namespace
 
-ClaimFiles::ClaimFiles(std::string driver, std::string cdi_dir, std::string device_info_dir, inventory::DevRoots roots)
+ClaimFiles::ClaimFiles(std::string driver, std::string cdi_dir, std::string device_info_dir, inventory::DevRoots roots,
+                       MetadataFiles metadata)
     : driver_(std::move(driver)),
       cdi_dir_(std::move(cdi_dir)),
       device_info_dir_(std::move(device_info_dir)),
-      roots_(std::move(roots)) {}
+      roots_(std::move(roots)),
+      metadata_(std::move(metadata)) {}
 
 std::string ClaimFiles::cdi_path(const state::ClaimRecord& record) const {
   return fmt::format("{}/{}-claim_{}.json", cdi_dir_, driver_, record.uid);
@@ -73,8 +76,14 @@ std::string ClaimFiles::cdi_kind(const state::ClaimRecord& record) const {
   return fmt::format("{}/claim-{}", driver_, record.uid);
 }
 
-std::string ClaimFiles::cdi_id(const state::ClaimRecord& record, const state::ClaimedDevice& device) const {
-  return fmt::format("{}={}", cdi_kind(record), device.id);
+/// Within the claim's kind.
+static std::string cdi_name(const state::ClaimRecord& record, std::size_t device) {
+  const state::ClaimedDevice& claimed = record.devices[device];
+  return claimed.is_port ? fmt::format("port-{}", device) : claimed.id;
+}
+
+std::string ClaimFiles::cdi_id(const state::ClaimRecord& record, std::size_t device) const {
+  return fmt::format("{}={}", cdi_kind(record), cdi_name(record, device));
 }
 
 std::string ClaimFiles::specification(const state::ClaimRecord& record,
@@ -86,12 +95,16 @@ std::string ClaimFiles::specification(const state::ClaimRecord& record,
     const state::ClaimedDevice& claimed = record.devices[i];
     // Every device has the variable: CDI refuses a device whose edits are empty, and a VF on a kernel driver has no
     // nodes.
-    json::object edits{
-        {"env", json::array{fmt::format("{}={}", variable_of(claimed.request, ++count[claimed.request]), claimed.id)}}};
+    json::array environment{fmt::format("{}={}", variable_of(claimed.request, ++count[claimed.request]), claimed.id)};
+    if (claimed.is_port)  // as the device plugin gives it
+      environment.push_back(json::value(fmt::format(
+          "{}={}", kubelet::bridge_variable(claimed.resource.substr(claimed.resource.find('/') + 1)), claimed.id)));
+    json::object edits{{"env", std::move(environment)}};
     const auto nodes = inventory::nodes_of(members[i], roots_);
     for (const auto& node : nodes) has_host_path |= node.host_path != node.container_path;
     if (!nodes.empty()) edits["deviceNodes"] = nodes_json(nodes);
-    devices.push_back(json::object{{"name", claimed.id}, {"containerEdits", std::move(edits)}});
+    if (auto mount = metadata_.mount_of(record, i)) edits["mounts"] = json::array{*std::move(mount)};
+    devices.push_back(json::object{{"name", cdi_name(record, i)}, {"containerEdits", std::move(edits)}});
   }
   // hostPath came with 0.5.0. The lowest version that will do is told, as an older runtime refuses one it does not
   // know.
@@ -103,11 +116,13 @@ void ClaimFiles::write(const state::ClaimRecord& record, const std::vector<inven
   for (std::size_t i = 0; i < members.size(); ++i)
     if (const std::string info = inventory::device_info(members[i]); !info.empty())
       write_public(device_info_path(record.devices[i]), info, 0444);
+  metadata_.make(record);  // before what has it mounted
   write_public(cdi_path(record), specification(record, members), 0644);
 }
 
 void ClaimFiles::remove_cdi(const state::ClaimRecord& record) const {
   remove_file(cdi_path(record));
+  metadata_.remove(record);
 }
 
 void ClaimFiles::remove_device_info(const state::ClaimedDevice& device) const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/state/claim_record.h"
+#include "device-manager/dra/metadata_files.h"
 #include "device-manager/inventory/grant.h"
 
 namespace barewire::dra {
@@ -18,7 +19,10 @@ class ClaimFiles {
  public:
   /// `driver` is the vendor of the CDI names. The directories need not be there yet; a container runtime must read
   /// `cdi_dir`. `roots` is where device nodes are looked for.
-  ClaimFiles(std::string driver, std::string cdi_dir, std::string device_info_dir, inventory::DevRoots roots);
+  /// `metadata`: files for the containers, whose mounts are the CDI file's.
+  ClaimFiles(std::string driver, std::string cdi_dir, std::string device_info_dir, inventory::DevRoots roots,
+             MetadataFiles metadata);
+  const MetadataFiles& metadata() const noexcept { return metadata_; }
 
   /// `members` are the devices of `record`, in its order. Each file is there as a whole or not at all. Throws
   /// Error{io}.
@@ -31,7 +35,8 @@ class ClaimFiles {
   void remove_device_info(const state::ClaimedDevice& device) const;
   /// "barewire.io/claim-<uid>=0000:01:10.1": names of one claim are of no other, since runtimes remember them. Multus
   /// to 4.3 hands what stands behind the '=' to the plugin as deviceID. Source: its pkg/kubeletclient, getDRAResources.
-  std::string cdi_id(const state::ClaimRecord& record, const state::ClaimedDevice& device) const;
+  /// Of a port "…=port-1": a claim may have several of one bridge. `device` is a place in the record.
+  std::string cdi_id(const state::ClaimRecord& record, std::size_t device) const;
 
   /// What write() puts into the CDI file, as JSON. Each device has a variable with its PCI address, and its nodes if it
   /// has any.
@@ -47,6 +52,7 @@ class ClaimFiles {
 
   std::string driver_, cdi_dir_, device_info_dir_;
   inventory::DevRoots roots_;
+  MetadataFiles metadata_;
 };
 
 }  // namespace barewire::dra

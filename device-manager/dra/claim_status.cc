@@ -4,7 +4,9 @@
 #include "device-manager/dra/claim_status.h"
 
 #include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <set>
 
 #include "core/state/store.h"
 
@@ -72,14 +74,21 @@ json::object condition(const OffloadCondition& offload) {
 
 }  // namespace
 
+std::string attachment_key(const state::ClaimRecord& record, std::size_t device) {
+  const state::ClaimedDevice& claimed = record.devices[device];
+  return claimed.is_port ? fmt::format("{} {}", record.uid, device) : claimed.id;
+}
+
 ClaimStatus status_of(const state::ClaimRecord& record, const std::map<std::string, state::Attachment>& attachments,
                       const std::string& driver, const std::map<std::string, OffloadCondition>& offload) {
   ClaimStatus status{.uid = record.uid, .name_space = record.name_space, .name = record.name};
-  for (const state::ClaimedDevice& each : record.devices) {
-    const auto found = attachments.find(each.id);
+  for (std::size_t i = 0; i < record.devices.size(); ++i) {
+    const state::ClaimedDevice& each = record.devices[i];
+    const std::string key = attachment_key(record, i);
+    const auto found = attachments.find(key);
     const state::Attachment* attachment = found == attachments.end() ? nullptr : &found->second;
     json::array conditions{condition(record, attachment)};
-    if (const auto known = offload.find(each.id); attachment != nullptr && known != offload.end())
+    if (const auto known = offload.find(key); attachment != nullptr && known != offload.end())
       conditions.push_back(condition(known->second));
     json::object device{
         {"driver", driver}, {"pool", each.pool}, {"device", each.device}, {"conditions", std::move(conditions)}};
@@ -90,13 +99,51 @@ ClaimStatus status_of(const state::ClaimRecord& record, const std::map<std::stri
   return status;
 }
 
+namespace {
+
+bool is_port_of(const state::Attachment& attachment, const std::string& bridge) {
+  if (attachment.id.plugin != "ovs") return false;
+  json::error_code failure;
+  const json::value config = json::parse(attachment.config, failure);
+  return !failure && text(config, "bridge") == bridge;
+}
+
+/// Ports have no holder, since anybody may make more of them: the pod's, on the claim's bridge, are taken for the
+/// claim's, each for one.
+class PortAttachments {
+ public:
+  explicit PortAttachments(const state::Store& store) : store_(store) {}
+  const state::Attachment* take(const state::ClaimRecord& record, const state::ClaimedDevice& port) {
+    if (!all_) all_ = store_.list();
+    for (const state::Attachment& each : *all_)
+      if (!record.pod.uid.empty() && each.pod.uid == record.pod.uid && is_port_of(each, port.id) &&
+          taken_.insert(each.id.text()).second)
+        return &each;
+    return nullptr;
+  }
+
+ private:
+  const state::Store& store_;
+  std::optional<std::vector<state::Attachment>> all_;
+  std::set<std::string> taken_;
+};
+
+}  // namespace
+
 std::map<std::string, state::Attachment> attachments_of(const Node& node,
                                                         const std::vector<state::ClaimRecord>& records) {
   const state::Store store(node.run_dir);
+  PortAttachments ports(store);
   std::map<std::string, state::Attachment> result;
   for (const state::ClaimRecord& record : records) {
-    for (const state::ClaimedDevice& each : record.devices) {
+    for (std::size_t i = 0; i < record.devices.size(); ++i) {
+      const state::ClaimedDevice& each = record.devices[i];
       try {
+        if (each.is_port) {
+          const state::Attachment* port = ports.take(record, each);
+          if (port != nullptr) result.insert_or_assign(attachment_key(record, i), *port);
+          continue;
+        }
         const auto holder = store.holder(each.id);
         auto attachment = holder ? store.find(*holder) : std::nullopt;
         if (attachment) result.insert_or_assign(each.id, *std::move(attachment));
@@ -116,7 +163,9 @@ std::map<std::string, PodTrouble> troubles_of(const std::vector<Offer>& offers,
     for (const state::ClaimRecord& record : records)
       // Without a pod there is nobody whose events could tell it.
       if (!record.pod.name.empty() && record.find(offer.device.id) != nullptr)
-        result.insert_or_assign(offer.device.id, PodTrouble{record.pod, offer.device.id, offer.trouble->why});
+        // A bridge is of several pods, and each is told.
+        result.insert_or_assign(offer.ports > 0 ? offer.device.id + " " + record.pod.uid : offer.device.id,
+                                PodTrouble{record.pod, offer.device.id, offer.trouble->why});
   }
   return result;
 }
@@ -204,7 +253,7 @@ void ClaimReporter::tell_pods(const std::map<std::string, PodTrouble>& troubles,
       post_event(trouble, time);
   }
   for (const auto& [device, trouble] : before)
-    if (!troubles.contains(device)) post_event({trouble.pod, device, ""}, time);
+    if (!troubles.contains(device)) post_event({trouble.pod, trouble.device, ""}, time);
 }
 
 }  // namespace barewire::dra

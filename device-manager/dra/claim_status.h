@@ -29,7 +29,10 @@ struct ClaimStatus {
 ClaimStatus status_of(const state::ClaimRecord& record, const std::map<std::string, state::Attachment>& attachments,
                       const std::string& driver, const std::map<std::string, OffloadCondition>& offload = {});
 
-/// By device. What cannot be read is left out: the status is for people.
+/// By what attachments_of has the device at that place of the record: its id; of a port, which has none of its own, the
+/// claim's UID and the place.
+std::string attachment_key(const state::ClaimRecord& record, std::size_t device);
+/// By attachment_key. What cannot be read is left out: the status is for people.
 std::map<std::string, state::Attachment> attachments_of(const Node& node,
                                                         const std::vector<state::ClaimRecord>& records);
 

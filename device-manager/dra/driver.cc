@@ -42,6 +42,30 @@ inventory::Member member_of(const inventory::Pool& pool, const inventory::Device
   return {&device, pool.selectors.empty() ? nullptr : &pool.selectors.front()};
 }
 
+/// Parameters are a VF's: what a port is like its network says, which the daemon does not see.
+void require_no_settings(const ChosenDevice& chosen, const inventory::Pool& pool, const std::string& claim) {
+  if (chosen.settings.empty()) return;
+  throw Error(
+      Error::Code::config,
+      fmt::format("claim {}: key \"{}\" is for VFs, and \"{}\" is a port of bridge {}", claim,
+                  std::string_view(chosen.settings.begin()->key()), chosen.request, pool.bridge),
+      "give the parameters to the requests for VFs by \"requests\"; the network of the pod says what its port is "
+      "like");
+}
+
+state::ClaimedDevice claimed_of(const ChosenDevice& chosen, const inventory::Device& device,
+                                const inventory::Pool& pool) {
+  return {.request = chosen.request,
+          .pool = chosen.pool,
+          .device = chosen.device,
+          .share_id = chosen.share_id,
+          .id = device.id,
+          .resource = pool.resource(),
+          .is_port = !pool.bridge.empty(),
+          .settings = chosen.settings,
+          .subrequest = chosen.subrequest};
+}
+
 }  // namespace
 
 Driver::Driver(const Node& node, kubernetes::Api& api, DriverSettings settings,
@@ -51,16 +75,19 @@ Driver::Driver(const Node& node, kubernetes::Api& api, DriverSettings settings,
       settings_(std::move(settings)),
       log_(std::move(log)),
       records_(node.cni_state_dir + state::ClaimRecords::kBelow),
-      files_(settings_.name, settings_.cdi_dir, settings_.device_info_dir, {kernel::Sysfs(node.sysfs), "/dev"}) {}
+      files_(settings_.name, settings_.cdi_dir, settings_.device_info_dir, {kernel::Sysfs(node.sysfs), "/dev"},
+             {settings_.name, settings_.metadata_dir}) {}
 
-void Driver::know(const std::vector<Offer>& offers, const std::vector<inventory::Pool>& pools) {
+void Driver::know(const std::vector<Offer>& offers, const std::vector<inventory::Pool>& pools,
+                  const std::map<std::string, NicFacts>& facts) {
   targets_.clear();
+  facts_ = facts;
   for (const Offer& offer : offers) {
     const auto pool = std::find_if(pools.begin(), pools.end(),
                                    [&](const inventory::Pool& each) { return each.resource() == offer.resource; });
     if (pool == pools.end()) continue;
-    targets_.insert_or_assign({pool_name(settings_.node, parent_of(offer.device)), label_of(offer.device.id)},
-                              Target{offer.device, *pool});
+    const ApiPlace place = place_of(offer, settings_.node);
+    targets_.insert_or_assign({place.pool, place.device}, Target{offer.device, *pool});
   }
 }
 
@@ -77,7 +104,12 @@ boost::json::value Driver::fetch(const ClaimRef& claim) {
 }
 
 const Driver::Target& Driver::find_target(const std::string& pool, const std::string& device) const {
-  const auto found = targets_.find({pool, device});
+  auto found = targets_.find({pool, device});
+  // Where the API server knows no shared devices, a port is a device: which of them matters to nobody.
+  if (const auto port = parse_port_name(device); found == targets_.end() && port) {
+    found = targets_.find({pool, port->first});
+    if (found != targets_.end() && port->second >= found->second.pool.ports) found = targets_.end();
+  }
   if (found == targets_.end())
     throw Error(Error::Code::device, fmt::format("there is no device {} of {} on this node", device, pool),
                 "it is gone, or in no pool any more; `barewire list` shows the VFs there are");
@@ -86,6 +118,12 @@ const Driver::Target& Driver::find_target(const std::string& pool, const std::st
 
 /// As it is at this moment: what a look saw may have changed since.
 Driver::Target Driver::present(const state::ClaimedDevice& claimed) const {
+  if (claimed.is_port) {
+    Target port;
+    port.device.type = inventory::DeviceType::bridge;
+    port.device.id = port.pool.bridge = claimed.id;
+    return port;
+  }
   const auto known = targets_.find({claimed.pool, claimed.device});
   Target target = known == targets_.end() ? Target() : known->second;  // its pool may be declared no more
   auto device = inventory::find_device(kernel::Sysfs(node_.sysfs), {}, claimed.id);
@@ -96,6 +134,11 @@ Driver::Target Driver::present(const state::ClaimedDevice& claimed) const {
 }
 
 void Driver::require_fit(const state::ClaimedDevice& claimed, const Target& target) const {
+  if (claimed.is_port) {
+    if (const auto why = kubelet::find_bridge_obstacle(target.pool, settings_.switch_socket))
+      throw Error(Error::Code::device, fmt::format("{} has no ports to give: {}", claimed.resource, *why));
+    return;
+  }
   const std::string mode = inventory::driver_mode_of(target.device);
   std::string wanted = target.pool.driver_mode;
   std::string whose = target.pool.resource() + " is for";
@@ -111,24 +154,51 @@ void Driver::require_fit(const state::ClaimedDevice& claimed, const Target& targ
               "`barewire provision` binds VFs to another driver");
 }
 
+/// As the ResourceSlice has them.
+boost::json::object Driver::attributes_of(const Target& target) const {
+  const Offer offer{.device = target.device, .resource = target.pool.resource()};
+  const auto facts = facts_.find(parent_of(target.device));
+  const boost::json::object device =
+      target.pool.bridge.empty()
+          ? device_json(offer, facts == facts_.end() ? NicFacts() : facts->second, settings_.name, false)
+          : port_json(offer, "");
+  return device.at("attributes").get_object();
+}
+
+void Driver::tell_network(const std::vector<state::ClaimRecord>& records, const std::vector<ClaimStatus>& statuses) {
+  if (!files_.metadata().are_wanted()) return;
+  for (std::size_t i = 0; i < records.size() && i < statuses.size(); ++i) {
+    std::vector<boost::json::object> network;
+    for (const boost::json::value& device : statuses[i].devices) {
+      const auto* data = device.get_object().if_contains("networkData");
+      network.push_back(data != nullptr ? data->get_object() : boost::json::object());
+    }
+    try {
+      files_.metadata().tell(records[i], network);
+    } catch (const Error& error) {
+      log_(fmt::format("telling the containers of claim {}/{} of their network failed, ignoring: {}",
+                       records[i].name_space, records[i].name, manager::describe(error)));
+    }
+  }
+}
+
 state::ClaimRecord Driver::plan(const ClaimRef& claim, const ClaimView& view) const {
   if (view.pods.size() > 1)
-    throw Error(Error::Code::config,
-                fmt::format("claim {} is shared by {} pods, which a VF cannot be", claim.text(), view.pods.size()),
-                "give each pod a claim of its own, by a ResourceClaimTemplate");
+    throw Error(
+        Error::Code::config,
+        fmt::format("claim {} is shared by {} pods, which a VF or port cannot be", claim.text(), view.pods.size()),
+        "give each pod a claim of its own, by a ResourceClaimTemplate");
   state::ClaimRecord record{.uid = claim.uid, .name_space = claim.name_space, .name = claim.name};
+  record.pod_claim = view.pod_claim;
   if (!view.pods.empty()) record.pod = view.pods.front();
   record.since = state::now_text();
   for (const ChosenDevice& chosen : view.devices) {
     // By the scheduler's names, from the last look: the claim does not say which PCI address or resource it is.
     const Target& target = find_target(chosen.pool, chosen.device);
-    record.devices.push_back({.request = chosen.request,
-                              .pool = chosen.pool,
-                              .device = chosen.device,
-                              .share_id = chosen.share_id,
-                              .id = target.device.id,
-                              .resource = target.pool.resource(),
-                              .settings = chosen.settings});
+    if (!target.pool.bridge.empty()) require_no_settings(chosen, target.pool, claim.text());
+    record.devices.push_back(claimed_of(chosen, target.device, target.pool));
+    // Only where they are told: each CNI call reads the record.
+    if (files_.metadata().are_wanted()) record.devices.back().attributes = attributes_of(target);
   }
   return record;
 }
@@ -141,17 +211,22 @@ void Driver::carry_out(const state::ClaimRecord& record, bool anew) {
     if (anew) require_fit(each, targets.back());
     // Before the files: what leads containers to a device must not be there while another may still get it. A promise
     // that this claim has already is only written anew.
-    inventory::allocate(host, promise_of(record, each), kPatience);
+    if (!each.is_port) inventory::allocate(host, promise_of(record, each), kPatience);
   }
   std::vector<inventory::Member> members;
-  for (const Target& target : targets) members.push_back(member_of(target.pool, target.device));
+  members.reserve(targets.size());
+  for (const Target& target : targets)
+    members.push_back(target.pool.bridge.empty() ? member_of(target.pool, target.device)
+                                                 : inventory::Member{&target.device, nullptr});
   files_.write(record, members);
 }
 
 Prepared Driver::answer(const state::ClaimRecord& record) const {
   Prepared prepared;
-  for (const state::ClaimedDevice& each : record.devices)
-    prepared.devices.push_back({each.request, each.pool, each.device, each.share_id, {files_.cdi_id(record, each)}});
+  for (std::size_t i = 0; i < record.devices.size(); ++i) {
+    const state::ClaimedDevice& each = record.devices[i];
+    prepared.devices.push_back({each.request, each.pool, each.device, each.share_id, {files_.cdi_id(record, i)}});
+  }
   return prepared;
 }
 
@@ -207,6 +282,7 @@ void Driver::take_back(const state::ClaimRecord& record) {
   files_.remove_cdi(record);
   for (const state::ClaimedDevice& each : record.devices) {
     // Another's promise may be what the claim was refused for; its device-info file has the same name.
+    if (each.is_port) continue;  // by nothing but the record
     const auto promise = host.allocations.find(each.id);
     if (!promise || promise->by != state::Allocation::kClaim || promise->owner != record.uid) continue;
     files_.remove_device_info(each);
@@ -246,7 +322,7 @@ bool Driver::is_attached(const state::ClaimRecord& record) const {
   const state::Store store(node_.run_dir);
   return std::any_of(record.devices.begin(), record.devices.end(), [&](const state::ClaimedDevice& each) {
     try {
-      return store.holder(each.id).has_value();
+      return !each.is_port && store.holder(each.id).has_value();
     } catch (const Error&) {
       return true;  // a record that cannot be read holds its device too
     }

@@ -16,8 +16,10 @@
 #include "core/state/claim_record.h"
 #include "device-manager/dra/claim.h"
 #include "device-manager/dra/claim_files.h"
+#include "device-manager/dra/claim_status.h"
 #include "device-manager/dra/messages.h"
 #include "device-manager/dra/offer.h"
+#include "device-manager/kubelet/bridge_ports.h"
 #include "device-manager/kubernetes/api.h"
 
 namespace barewire::dra {
@@ -30,6 +32,8 @@ struct DriverSettings {
   std::string cdi_dir = "/var/run/cdi";
   std::string device_info_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
   std::chrono::milliseconds grace{30'000};  ///< for which a claim must not have been there
+  std::string switch_socket = kubelet::kSwitchSocket;
+  std::string metadata_dir{};  ///< for containers to read of their devices; empty: they cannot
 };
 
 class Driver {
@@ -39,7 +43,8 @@ class Driver {
   Driver(const Node& node, kubernetes::Api& api, DriverSettings settings, std::function<void(const std::string&)> log);
 
   /// The devices that are offered, with their pools, as a look at the node found them.
-  void know(const std::vector<Offer>& offers, const std::vector<inventory::Pool>& pools);
+  void know(const std::vector<Offer>& offers, const std::vector<inventory::Pool>& pools,
+            const std::map<std::string, NicFacts>& facts = {});
   /// "v1" or "v1beta1", of the API server; before it is known it is asked for.
   void set_api_version(std::string version) { api_version_ = std::move(version); }
 
@@ -50,6 +55,10 @@ class Driver {
   /// Empty when it is done, also for a claim that is not known; else why not. Works without the API server, where the
   /// claim may be gone already.
   std::string unprepare(const ClaimRef& claim);
+
+  /// What the pods' networks made of the devices, for the containers that read it: `statuses` of the records. Failures
+  /// are logged.
+  void tell_network(const std::vector<state::ClaimRecord>& records, const std::vector<ClaimStatus>& statuses);
 
   /// Makes the files of every recorded claim anew: they are gone after a reboot, the pods are not.
   void rebuild();
@@ -70,10 +79,12 @@ class Driver {
   /// Error{decode}.
   boost::json::value fetch(const ClaimRef& claim);
   /// The record that the claim is to have. Throws Error{config} when several pods share it, Error{device} for a device
-  /// that is not offered here.
+  /// that is not offered here, Error{config} for parameters of a VF that are given to a bridge.
   state::ClaimRecord plan(const ClaimRef& claim, const ClaimView& view) const;
-  /// Throws Error{held} when the device is bound to another kind of driver than claim or pool asks for.
+  /// Throws Error{held} when the device is bound to another kind of driver than claim or pool asks for, Error{device}
+  /// for a bridge that has no ports to give.
   void require_fit(const state::ClaimedDevice& claimed, const Target& target) const;
+  boost::json::object attributes_of(const Target& target) const;
   /// Throws Error{device} when no look found it.
   const Target& find_target(const std::string& pool, const std::string& device) const;
   /// The device as sysfs shows it now. Throws Error{device} when it has left the node.
@@ -99,6 +110,7 @@ class Driver {
   state::ClaimRecords records_;
   ClaimFiles files_;
   std::map<std::pair<std::string, std::string>, Target> targets_;  ///< by pool and device of the API
+  std::map<std::string, NicFacts> facts_;                          ///< by PF
   std::map<std::string, Time> missing_since_;                      ///< claims, by UID
 };
 

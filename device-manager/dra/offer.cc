@@ -144,6 +144,24 @@ json::object device_json(const Offer& offer, const NicFacts& facts, const std::s
   return result;
 }
 
+json::object port_json(const Offer& offer, const std::string& name) {
+  // Without those of k8s.cni.cncf.io: Multus would hand the bridge's name to the plugin as the address of a VF.
+  json::object attributes;
+  put(attributes, "bridge", offer.device.id);
+  put(attributes, "resource", offer.resource);
+  return {{"name", name}, {"attributes", std::move(attributes)}};
+}
+
+json::object bridge_json(const Offer& offer, const std::string& name) {
+  json::object result = port_json(offer, name);
+  result["allowMultipleAllocations"] = true;
+  // One for each request, neither more nor less: the policy makes it so for those that do not name the capacity.
+  json::object policy{{"default", "1"}, {"validValues", json::array{"1"}}};
+  result["capacity"] = json::object{
+      {"ports", json::object{{"value", std::to_string(offer.ports)}, {"requestPolicy", std::move(policy)}}}};
+  return result;
+}
+
 std::string quantity_of_mbps(std::uint64_t mbps) {
   // The API server stores quantities in their shortest form; "25000M" would come back as "25G" and look changed.
   if (mbps != 0 && mbps % 1000 == 0) return fmt::format("{}G", mbps / 1000);

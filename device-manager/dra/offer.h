@@ -40,9 +40,10 @@ struct Trouble {
 
 /// A device that claims may ask for, whether or not one can have it at this moment.
 struct Offer {
-  inventory::Device device{};
-  std::string resource{};  ///< of its pool, "example.com/fast"
+  inventory::Device device{};  ///< of a bridge type and id, its name, alone
+  std::string resource{};      ///< of its pool, "example.com/fast"
   std::optional<Trouble> trouble{};
+  int ports = 0;  ///< above 0: of an OVS bridge, the claims that may have a port of it at a time
 };
 
 /// "0000:01:10.0" → "0000-01-10-0", a DNS label; the same for a pool's part of a name.
@@ -52,6 +53,12 @@ const std::string& parent_of(const inventory::Device& device);
 
 /// {"name", "attributes", "capacity", "taints"?}, as in v1. `driver` is the domain of the taints.
 boost::json::object device_json(const Offer& offer, const NicFacts& facts, const std::string& driver, bool with_taint);
+
+/// An OVS bridge as one device that many claims share, a port each, under the name `name`. Source: KEP-5075,
+/// allowMultipleAllocations and the capacity "ports".
+boost::json::object bridge_json(const Offer& offer, const std::string& name);
+/// One port of it, for one claim: where the API server knows no shared devices.
+boost::json::object port_json(const Offer& offer, const std::string& name);
 
 /// "25G" for 25000: what the API server makes of it, so that a slice read back is the one that was written.
 std::string quantity_of_mbps(std::uint64_t mbps);

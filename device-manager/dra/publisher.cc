@@ -17,9 +17,9 @@ using kubernetes::ApiRequest;
 
 namespace {
 
-bool has_taint(const json::array& devices) {
+bool has(const json::array& devices, std::string_view field) {
   for (const json::value& each : devices)
-    if (each.get_object().contains("taints")) return true;
+    if (each.get_object().contains(field)) return true;
   return false;
 }
 
@@ -100,8 +100,10 @@ void Publisher::write(const SliceWrite& write) {
       {.method = create ? "POST" : "PUT", .path = path(create ? "" : write.name), .body = json::serialize(write.body)});
   PublishedSlice slice = parse_slice(answer, identity_);
   const json::array wanted = parse_slice(write.body, identity_).devices;
-  // A server with DRADeviceTaints switched off drops the field without a word; a sick device has to be left out there.
-  if (has_taint(wanted) && !has_taint(slice.devices)) knows_taints_ = false;
+  // A server drops what belongs to a feature that is switched off (DRADeviceTaints, DRAConsumableCapacity).
+  if (has(wanted, "taints") && !has(slice.devices, "taints")) abilities_.taints = false;
+  if (has(wanted, "allowMultipleAllocations") && !has(slice.devices, "allowMultipleAllocations"))
+    abilities_.sharing = false;
   if (slice.resource_version.empty())
     throw Error(Error::Code::io, fmt::format("the API server gave ResourceSlice {} no resourceVersion", write.name));
   // Compared with what was asked for: a field that this server drops would else be written for ever.
@@ -111,12 +113,12 @@ void Publisher::write(const SliceWrite& write) {
 
 void Publisher::sync_once() {
   if (!listed_) list();
-  const bool with_taints = knows_taints_;
-  const auto pools = lay_out(offers_, facts_, identity_, with_taints);
+  const Abilities before = abilities_;
+  const auto pools = lay_out(offers_, facts_, identity_, before);
   for (const SliceWrite& each : plan_writes(pools, published_, identity_)) {
     write(each);
-    // Laid out anew without them; once at most, since what is known of the server does not go back.
-    if (with_taints && !knows_taints_) return sync_once();
+    // Laid out anew without them; once each at most, since what is known of the server does not go back.
+    if (abilities_ != before) return sync_once();
   }
 }
 

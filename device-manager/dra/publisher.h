@@ -55,7 +55,7 @@ class Publisher {
   /// Before the first look at the node: no offers are not the same as nothing to offer
   bool offered_ = false;
   bool listed_ = false;
-  bool knows_taints_ = true;  ///< until the API server drops one
+  Abilities abilities_;  ///< until the API server drops a field
   std::map<std::string, PublishedSlice> published_;
   kubernetes::Backoff backoff_;
 };

@@ -32,10 +32,20 @@ std::optional<Trouble> find_trouble(const std::string& mode, bool has_carrier, c
   return std::nullopt;
 }
 
+/// All of its ports are as good as the bridge: it is there for everybody, or for nobody.
+Offer offer_bridge(const inventory::Pool& pool, const std::string& switch_socket) {
+  Offer offer{.resource = pool.resource(), .ports = pool.ports};
+  offer.device.type = inventory::DeviceType::bridge;
+  offer.device.id = pool.bridge;
+  if (auto why = kubelet::find_bridge_obstacle(pool, switch_socket))
+    offer.trouble = Trouble{Trouble::Kind::unhealthy, *std::move(why)};
+  return offer;
+}
+
 }  // namespace
 
 Scan scan(const Node& node, const std::vector<inventory::Pool>& pools, const std::vector<state::ClaimRecord>& claims,
-          inventory::Watches& watches, inventory::CarrierWatch::Time now) {
+          inventory::Watches& watches, inventory::CarrierWatch::Time now, const std::string& switch_socket) {
   vf::Host host(node);
   const auto use = inventory::Use::look(host, kernel::list_links(host.socket));
   const auto devices = inventory::list_devices(host.sysfs, use.links());
@@ -43,11 +53,16 @@ Scan scan(const Node& node, const std::vector<inventory::Pool>& pools, const std
   auto promised = use.promised_resources();
   // A VF in a pod has no netdev here, so selectors would not find it again: its slice must not lose it for that.
   for (const state::ClaimRecord& claim : claims)
-    for (const state::ClaimedDevice& each : claim.devices) promised.insert_or_assign(each.id, each.resource);
+    for (const state::ClaimedDevice& each : claim.devices)
+      if (!each.is_port) promised.insert_or_assign(each.id, each.resource);
   const auto membership = inventory::assign(pools, devices, promised);
   Scan result;
   for (std::size_t i = 0; i < pools.size(); ++i) {
     if (!pools[i].to_claims) continue;
+    if (!pools[i].bridge.empty()) {
+      result.offers.push_back(offer_bridge(pools[i], switch_socket));
+      continue;
+    }
     const std::string mode = inventory::mode_of_pool(pools[i], membership.members[i]);
     for (const inventory::Member& member : membership.members[i]) {
       const inventory::Device& device = *member.device;

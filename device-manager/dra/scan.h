@@ -12,6 +12,7 @@
 #include "device-manager/dra/offer.h"
 #include "device-manager/inventory/faults.h"
 #include "device-manager/inventory/pool.h"
+#include "device-manager/kubelet/bridge_ports.h"
 
 namespace barewire::dra {
 
@@ -20,9 +21,11 @@ struct Scan {
   std::vector<Offer> offers{};
   std::map<std::string, NicFacts> facts{};  ///< by PF
 };
-/// `claims`: devices that claims have stay in their pools, whatever they look like from here. `watches` remember
-/// between looks. Throws Error when the node cannot be looked at.
+/// `switch_socket`: where the database of Open vSwitch is, for pools of bridges. `claims`: devices that claims have
+/// stay in their pools, whatever they look like from here. `watches` remember between looks. Throws Error when the node
+/// cannot be looked at.
 Scan scan(const Node& node, const std::vector<inventory::Pool>& pools, const std::vector<state::ClaimRecord>& claims,
-          inventory::Watches& watches, inventory::CarrierWatch::Time now);
+          inventory::Watches& watches, inventory::CarrierWatch::Time now,
+          const std::string& switch_socket = kubelet::kSwitchSocket);
 
 }  // namespace barewire::dra

@@ -5,6 +5,7 @@
 #include "device-manager/dra/slices.h"
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "core/json_view.h"
@@ -72,8 +73,13 @@ json::object plain_device(const json::value& device) {
   const json::object inner = outer.contains("basic") ? member(outer, "basic") : outer;
   json::object result{{"name", text(outer, "name")}, {"attributes", member(inner, "attributes")}};
   json::object capacity;
-  for (const auto& [id, value] : member(inner, "capacity"))
-    if (value.is_object()) capacity[id] = json::object{{"value", text(value.get_object(), "value")}};
+  for (const auto& [id, value] : member(inner, "capacity")) {
+    if (!value.is_object()) continue;
+    json::object plain{{"value", text(value.get_object(), "value")}};
+    if (json::object policy = member(value.get_object(), "requestPolicy"); !policy.empty())
+      plain["requestPolicy"] = std::move(policy);
+    capacity[id] = std::move(plain);
+  }
   if (!capacity.empty()) result["capacity"] = std::move(capacity);
   if (inner.if_contains("allowMultipleAllocations") != nullptr)
     result["allowMultipleAllocations"] = inner.at("allowMultipleAllocations");
@@ -86,6 +92,17 @@ std::vector<std::string> names_of(const json::array& devices) {
   std::vector<std::string> names;
   for (const json::value& each : devices) names.push_back(text(each.get_object(), "name"));
   return names;
+}
+
+/// Of a bridge's pool: any that a resource may have, made a DNS label. Two that become the same by that differ in
+/// their hash.
+std::string bridge_label(const std::string& resource) {
+  constexpr std::size_t kLongest = 40;  // what a port's number, and "ovs-", are put to
+  const std::string name = resource.substr(resource.find('/') + 1);
+  const std::string label = label_of(name);
+  return label == name && name.size() <= kLongest
+             ? name
+             : fmt::format("{}-{}", label.substr(0, kLongest), hash_of(name).substr(0, 8));
 }
 
 /// One pool before and after.
@@ -168,27 +185,62 @@ std::string pool_name(const std::string& node, const std::string& parent) {
   return fmt::format("{}/{}", node, name);
 }
 
+ApiPlace place_of(const Offer& offer, const std::string& node) {
+  if (offer.ports == 0) return {pool_name(node, parent_of(offer.device)), label_of(offer.device.id)};
+  const std::string label = bridge_label(offer.resource);
+  return {fmt::format("{}/ovs-{}", node, label), label};
+}
+
+std::string port_name(const std::string& bridge, int number) {
+  return fmt::format("{}-{}", bridge, number);
+}
+
+std::optional<std::pair<std::string, int>> parse_port_name(const std::string& name) {
+  const auto dash = name.rfind('-');
+  if (dash == std::string::npos) return std::nullopt;
+  int number = -1;
+  const char* end = name.data() + name.size();
+  const auto [stop, failure] = std::from_chars(name.data() + dash + 1, end, number);
+  if (failure != std::errc() || stop != end || number < 0) return std::nullopt;
+  return std::pair(name.substr(0, dash), number);
+}
+
+/// The devices by which the API has an offer.
+static std::vector<json::object> devices_of(const Offer& offer, const NicFacts& facts, const Identity& identity,
+                                            Abilities abilities) {
+  if (offer.ports == 0) return {device_json(offer, facts, identity.driver, abilities.taints)};
+  const std::string name = place_of(offer, identity.node).device;
+  if (abilities.sharing) return {bridge_json(offer, name)};
+  std::vector<json::object> ports;
+  ports.reserve(static_cast<std::size_t>(offer.ports));
+  for (int i = 0; i < offer.ports; ++i) ports.push_back(port_json(offer, port_name(name, i)));
+  return ports;
+}
+
 std::vector<DesiredPool> lay_out(std::vector<Offer> offers, const std::map<std::string, NicFacts>& facts,
-                                 const Identity& identity, bool with_taints) {
+                                 const Identity& identity, Abilities abilities) {
   // The scheduler takes the first that fits: an order that changed would change which device a pod gets, and all
   // slices.
   std::sort(offers.begin(), offers.end(), [](const Offer& a, const Offer& b) {
-    return std::tie(parent_of(a.device), a.device.number, a.device.id) <
-           std::tie(parent_of(b.device), b.device.number, b.device.id);
+    // Two pools may be of one bridge.
+    return std::tie(parent_of(a.device), a.device.number, a.device.id, a.resource) <
+           std::tie(parent_of(b.device), b.device.number, b.device.id, b.resource);
   });
   // Always the smaller where taints are possible: a layout that followed each device's health would move devices about.
-  const std::size_t most = with_taints ? kMostTaintedDevices : kMostDevices;
+  const std::size_t most = abilities.taints ? kMostTaintedDevices : kMostDevices;
   std::vector<DesiredPool> pools;
   for (const Offer& offer : offers) {
-    if (offer.trouble && !with_taints) continue;
-    const std::string& parent = parent_of(offer.device);
-    const std::string name = pool_name(identity.node, parent);
+    // Of a bridge that is not there nothing is left to be tainted.
+    if (offer.trouble && (!abilities.taints || offer.ports > 0)) continue;
+    const std::string name = place_of(offer, identity.node).pool;
     if (pools.empty() || pools.back().name != name) pools.push_back({.name = name});
     auto& slices = pools.back().slices;
-    if (slices.empty() || slices.back().size() == most) slices.emplace_back();
-    const auto known = facts.find(parent);
-    slices.back().push_back(
-        device_json(offer, known == facts.end() ? NicFacts() : known->second, identity.driver, with_taints));
+    const auto known = facts.find(parent_of(offer.device));
+    for (json::object& device :
+         devices_of(offer, known == facts.end() ? NicFacts() : known->second, identity, abilities)) {
+      if (slices.empty() || slices.back().size() == most) slices.emplace_back();
+      slices.back().push_back(std::move(device));
+    }
   }
   return pools;
 }

@@ -9,7 +9,9 @@
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "device-manager/dra/offer.h"
@@ -33,10 +35,23 @@ struct DesiredPool {
   std::string name{};                        ///< "n1/0000-01-00.0"
   std::vector<boost::json::array> slices{};  ///< devices, in the form of v1
 };
-/// Devices in a stable order: by PF, by number. `with_taints`: a device in trouble is told with a taint; without, where
-/// the API server knows none, it is left out.
+/// What the API server keeps of a device; one with the feature switched off drops the field without a word.
+struct Abilities {
+  bool taints = true;   ///< else a device in trouble is left out
+  bool sharing = true;  ///< else each port of a bridge is a device by itself
+  friend bool operator==(const Abilities&, const Abilities&) = default;
+};
+/// Devices in a stable order: by PF, by number. A bridge in trouble is left out.
 std::vector<DesiredPool> lay_out(std::vector<Offer> offers, const std::map<std::string, NicFacts>& facts,
-                                 const Identity& identity, bool with_taints);
+                                 const Identity& identity, Abilities abilities);
+/// Where the API has an offer: "n1/0000-01-00.0", "0000-01-10-3"; of a bridge "n1/ovs-br0", "br0", after its pool.
+struct ApiPlace {
+  std::string pool{}, device{};
+};
+ApiPlace place_of(const Offer& offer, const std::string& node);
+/// A port of a bridge as a device by itself: "br0-7" of "br0", and back. nullopt for what has no number at its end.
+std::string port_name(const std::string& bridge, int number);
+std::optional<std::pair<std::string, int>> parse_port_name(const std::string& name);
 /// Of the PF, or other parent, `parent` (its id): unique in the cluster, since the node's name is part of it.
 std::string pool_name(const std::string& node, const std::string& parent);
 

@@ -13,7 +13,8 @@
 
 namespace barewire::inventory {
 
-enum class DeviceType { net, accelerator, auxiliary };
+/// `bridge`: of Open vSwitch; list_devices() lists none.
+enum class DeviceType { net, accelerator, auxiliary, bridge };
 
 /// A vDPA device on top of a function. Source: Documentation/ABI/testing/sysfs-bus-vdpa.
 struct Vdpa {

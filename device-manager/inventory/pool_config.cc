@@ -260,8 +260,7 @@ Pool parse_resource(const JsonView& view, const std::string& default_prefix) {
 
 /// Ports of an OVS bridge: what says how a VF is to be says nothing of them.
 static void parse_bridge(const JsonView& view, Pool& pool) {
-  for (const char* key :
-       {"vfs", "driver", "policy", "carrier", "rdma", "vhostNet", "vdpa", "info", "topology", "offer"})
+  for (const char* key : {"vfs", "driver", "policy", "carrier", "rdma", "vhostNet", "vdpa", "info", "topology"})
     if (const auto found = view.find(key)) found->reject("nothing, since the key \"bridge\" is there");
   pool.bridge = view.at("bridge").string();
   if (pool.bridge.empty() || pool.bridge.find('/') != std::string::npos || pool.bridge.size() > 63)
@@ -269,6 +268,7 @@ static void parse_bridge(const JsonView& view, Pool& pool) {
   // kubelet is sent every one of them at each change, and keeps them in its checkpoint.
   constexpr std::int64_t kMostPorts = 4096;
   pool.ports = static_cast<int>(view.integer_or("ports", 1, kMostPorts, "a number of ports", 100));
+  if (const auto offer = view.find("offer")) parse_offer(*offer, pool);
   // A port of a switch is near no NUMA node.
   pool.topology = false;
 }

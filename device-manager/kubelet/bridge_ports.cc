@@ -27,17 +27,21 @@ std::vector<ListedDevice> list_ports(const inventory::Pool& pool) {
   return ports;
 }
 
+std::string bridge_variable(const std::string& pool) {
+  // A resource's name may hold what a shell's variable cannot.
+  std::string name = "BAREWIRE_BRIDGE_" + pool;
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return c == '.' || c == '-' ? '_' : static_cast<char>(std::toupper(c)); });
+  return name;
+}
+
 inventory::Grant grant_ports(const inventory::Pool& pool, const std::vector<std::string>& ids) {
   const auto ports = list_ports(pool);
   for (const std::string& id : ids)
     if (std::none_of(ports.begin(), ports.end(), [&](const ListedDevice& each) { return each.id == id; }))
       throw Error(Error::Code::device, fmt::format("{} is not a port of {}", id, pool.resource()));
-  // A resource's name may hold what a shell's variable cannot.
-  std::string name = fmt::format("BAREWIRE_BRIDGE_{}", pool.name);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return c == '.' || c == '-' ? '_' : static_cast<char>(std::toupper(c)); });
   inventory::Grant grant;
-  grant.environment[name] = pool.bridge;
+  grant.environment[bridge_variable(pool.name)] = pool.bridge;
   return grant;
 }
 

@@ -12,10 +12,14 @@
 
 namespace barewire::kubelet {
 
+inline constexpr const char* kSwitchSocket = "/var/run/openvswitch/db.sock";
+
 /// Why the bridge of `pool` has no ports to give; nullopt when it has. Asks the switch's database at `socket`. Throws
 /// nothing: what stands in the way is the answer. May take as long as a database that restarts.
-std::optional<std::string> find_bridge_obstacle(const inventory::Pool& pool,
-                                                const std::string& socket = "/var/run/openvswitch/db.sock");
+std::optional<std::string> find_bridge_obstacle(const inventory::Pool& pool, const std::string& socket = kSwitchSocket);
+
+/// "BAREWIRE_BRIDGE_BR0" for pool "br0": the variable that tells a container which bridge its ports are of.
+std::string bridge_variable(const std::string& pool);
 
 /// "br0-0", "br0-1", … As many as the pool declares, all healthy, of no NUMA node.
 std::vector<ListedDevice> list_ports(const inventory::Pool& pool);

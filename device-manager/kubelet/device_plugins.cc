@@ -197,6 +197,7 @@ void DevicePlugins::list(Served& served, const std::vector<Member>& members, con
 }
 
 void DevicePlugins::list_bridge(Served& served) {
+  if (!served.pool.to_device_plugin) return publish(served, {});
   const auto why = find_bridge_obstacle(served.pool);
   log_once("bridge " + served.pool.resource(),
            why ? fmt::format("{} has no ports to give: {}", served.pool.resource(), *why) : "");

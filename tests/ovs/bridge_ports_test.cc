@@ -36,7 +36,7 @@ TEST_F(BridgePorts, AreThereWhileBridgeAndSwitchAre) {
 
 TEST(BridgePortsOfAPool, AreCountedAndNamed) {
   const auto config = inventory::parse_pools(
-      R"({"pools":{"lan-a":{"bridge":"br0","ports":3},"no":{"bridge":"br1","offer":"claims"},"odd":{"vfs":"e#0","ports":2}}})",
+      R"({"pools":{"lan-a":{"bridge":"br0","ports":3},"no":{"bridge":"br1","driver":"netdev"},"odd":{"vfs":"e#0","ports":2}}})",
       "pools", "example.com");
   ASSERT_THAT(config.pools, SizeIs(1));
   EXPECT_THAT(config.problems, SizeIs(2));

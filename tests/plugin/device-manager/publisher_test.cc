@@ -159,6 +159,25 @@ TEST_F(PublisherTest, AServerWithoutTaintsIsToldOfHealthyDevicesAlone) {
   EXPECT_THAT(server_->take_log(), IsEmpty());
 }
 
+TEST_F(PublisherTest, AServerWithoutSharedDevicesIsToldOfEachPort) {
+  Offer bridge{.resource = "example.com/lan", .ports = 3};
+  bridge.device.type = inventory::DeviceType::bridge;
+  bridge.device.id = "br0";
+  offers_ = {bridge};
+  ASSERT_TRUE(sync());
+  const auto devices = [&] { return server_->list(kSlices).at(0).at("spec").at("devices").as_array(); };
+  EXPECT_THAT(devices(), SizeIs(1));
+  server_->set(R"({"drop":["allowMultipleAllocations","requestPolicy"]})");
+  publisher_->forget();
+  server_->remove(std::string(kSlices) + "/n1-barewire.io-ovs-lan-0");
+  ASSERT_TRUE(sync());
+  ASSERT_THAT(devices(), SizeIs(3));
+  EXPECT_EQ(devices()[2].at("name"), "lan-2");
+  server_->take_log();
+  EXPECT_TRUE(sync());
+  EXPECT_THAT(server_->take_log(), IsEmpty());
+}
+
 TEST_F(PublisherTest, TheVersionIsTheNewestThatBothKnow) {
   server_->set(R"({"versions":["v1beta1","v1alpha3"]})");
   ASSERT_TRUE(sync());

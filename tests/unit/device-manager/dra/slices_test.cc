@@ -39,7 +39,8 @@ class Slices : public ::testing::Test {
     return offer;
   }
   std::vector<SliceWrite> sync(bool with_taints = true) {
-    const auto writes = plan_writes(lay_out(offers_, facts_, identity_, with_taints), published_, identity_);
+    const auto writes =
+        plan_writes(lay_out(offers_, facts_, identity_, {.taints = with_taints}), published_, identity_);
     for (const SliceWrite& write : writes) {
       if (write.kind == Kind::remove) {
         published_.erase(write.name);
@@ -146,7 +147,7 @@ TEST_F(Slices, TheOlderVersionIsReadBackAsTheSame) {
 
 TEST_F(Slices, WhatTheServerAddsIsNoDifference) {
   find(0, 5).trouble = {Trouble::Kind::taken, "resource a/b promises it"};
-  auto writes = plan_writes(lay_out(offers_, facts_, identity_, true), {}, identity_);
+  auto writes = plan_writes(lay_out(offers_, facts_, identity_, {}), {}, identity_);
   boost::json::object& stored = writes[0].body;
   auto& device = stored["spec"].as_object()["devices"].as_array()[5].as_object();
   device["taints"].as_array()[0].as_object()["timeAdded"] = "2026-01-01T00:00:00Z";
@@ -163,6 +164,45 @@ TEST_F(Slices, LongNodeNamesMakeNamesThatTheApiTakes) {
   sync();
   expect_sound();
   EXPECT_THAT(published_, SizeIs(8));
+}
+
+TEST_F(Slices, ABridgeIsOneDeviceThatManyClaimsShare) {
+  Offer bridge{.resource = "example.com/lan-a", .ports = 70};
+  bridge.device.type = inventory::DeviceType::bridge;
+  bridge.device.id = "br0";
+  Offer same = bridge, odd = bridge;
+  same.resource = "example.com/lan-b";
+  odd.resource = "example.com/Lan_a";
+  offers_ = {bridge, same, odd};
+  EXPECT_THAT(sync(), SizeIs(3)) << "a pool of the API each";
+  EXPECT_THAT(sync(), IsEmpty()) << "what was written is read back";
+  const PublishedSlice& slice = published_.at("n1-barewire.io-ovs-lan-a-0");
+  EXPECT_EQ(slice.pool, "n1/ovs-lan-a");
+  ASSERT_THAT(slice.devices, SizeIs(1));
+  const auto& device = slice.devices[0].as_object();
+  EXPECT_EQ(device.at("name"), "lan-a");
+  EXPECT_EQ(device.at("allowMultipleAllocations"), true);
+  EXPECT_EQ(device.at("capacity").at("ports").at("value"), "70");
+  EXPECT_EQ(device.at("capacity").at("ports").at("requestPolicy").at("default"), "1");
+  EXPECT_EQ(device.at("attributes").at("resource").at("string"), "example.com/lan-a");
+  for (const auto& [id, value] : device.at("attributes").as_object())
+    EXPECT_EQ(id.find("k8s.cni.cncf.io"), std::string_view::npos) << "for Multus it is no device";
+
+  offers_[1].trouble = {Trouble::Kind::unhealthy, "no switch"};
+  EXPECT_THAT(sync(), SizeIs(1));
+  EXPECT_THAT(published_, SizeIs(2)) << "not there while the switch is not";
+}
+
+TEST_F(Slices, WhereNothingIsSharedEachPortIsADevice) {
+  Offer bridge{.resource = "example.com/lan", .ports = 70};
+  bridge.device.id = "br0";
+  const auto pools = lay_out({bridge}, {}, identity_, {.sharing = false});
+  ASSERT_THAT(pools, SizeIs(1));
+  ASSERT_THAT(pools[0].slices, SizeIs(2));
+  EXPECT_EQ(pools[0].slices[1].back().at("name"), "lan-69");
+  EXPECT_FALSE(pools[0].slices[0][0].as_object().contains("allowMultipleAllocations"));
+  EXPECT_EQ(parse_port_name("lan-a-69"), std::pair(std::string("lan-a"), 69));
+  for (const char* none : {"lan", "lan-", "lan-x", "lan-1x", ""}) EXPECT_FALSE(parse_port_name(none)) << none;
 }
 
 TEST(Quantity, IsReadAndWrittenAsTheApiServerDoes) {
