@@ -78,13 +78,23 @@ json::object to_json(const BridgeEntry& bridge, WithStatistics statistics) {
 
 }  // namespace
 
+json::value to_json(const std::optional<SwitchFlows>& flows) {
+  if (!flows) return nullptr;
+  return json::object{{"inHardware", flows->in_hardware},
+                      {"inTc", flows->in_tc},
+                      {"inDatapath", flows->in_datapath},
+                      {"besideTc", or_null(flows->beside_tc())}};
+}
+
 json::object to_json(const SwitchSnapshot& snapshot, WithStatistics statistics) {
   json::array bridges;
   for (const BridgeEntry& bridge : snapshot.bridges) bridges.emplace_back(to_json(bridge, statistics));
-  return {{"format", kSnapshotFormat},        {"database", snapshot.database},
-          {"running", snapshot.running},      {"version", text_or_null(snapshot.version)},
-          {"hwOffload", snapshot.hw_offload}, {"dpdk", snapshot.dpdk},
-          {"bridges", std::move(bridges)}};
+  json::object object{{"format", kSnapshotFormat},        {"database", snapshot.database},
+                      {"running", snapshot.running},      {"version", text_or_null(snapshot.version)},
+                      {"hwOffload", snapshot.hw_offload}, {"dpdk", snapshot.dpdk}};
+  if (statistics == WithStatistics::yes) object["flows"] = to_json(snapshot.flows);
+  object["bridges"] = std::move(bridges);
+  return object;
 }
 
 }  // namespace barewire::manager

@@ -183,6 +183,33 @@ void read_offload(kernel::NlSocket& socket, PortEntry& port) {
   if (offload.representor || offload.flows > 0) port.offload = offload;
 }
 
+bool is_in_kernel(const SwitchSnapshot& snapshot) {
+  return std::any_of(snapshot.bridges.begin(), snapshot.bridges.end(),
+                     [](const BridgeEntry& bridge) { return bridge.datapath == "system"; });
+}
+
+/// Filters of a port that is not named as its netdev (a tunnel's) are left out, since their netdev is not read.
+std::optional<SwitchFlows> read_flows(const SwitchSnapshot& snapshot) {
+  // Where the switch does not run there may be no datapath either, and asking would load the kernel's module.
+  if (!snapshot.running || !is_in_kernel(snapshot)) return std::nullopt;
+  SwitchFlows flows;
+  try {
+    flows.datapaths = kernel::list_ovs_datapaths();
+  } catch (const Error&) {
+    return std::nullopt;  // ports and their offload are told all the same
+  }
+  if (flows.datapaths.empty()) return std::nullopt;  // they are in another netns
+  for (const kernel::OvsDatapath& datapath : flows.datapaths) flows.in_datapath += datapath.flows;
+  for (const BridgeEntry& bridge : snapshot.bridges) {
+    for (const PortEntry& port : bridge.ports) {
+      if (!port.offload) continue;
+      flows.in_hardware += port.offload->in_hardware;
+      flows.in_tc += port.offload->flows - port.offload->in_hardware;
+    }
+  }
+  return flows;
+}
+
 bool asks_for_owners(const Filter& filter) {
   return !filter.networks.empty() || !filter.pods.empty() || !filter.containers.empty();
 }
@@ -229,7 +256,14 @@ SwitchSnapshot take_switch_snapshot(const ovsdb::Endpoint& endpoint, std::chrono
     snapshot.bridges.push_back(std::move(bridge));
   }
   sort_by_name(snapshot.bridges);
+  snapshot.flows = read_flows(snapshot);
   return snapshot;
+}
+
+std::optional<unsigned> SwitchFlows::beside_tc() const {
+  const std::uint64_t all = in_hardware + in_tc + in_datapath;
+  if (all == 0) return std::nullopt;
+  return static_cast<unsigned>((100 * in_datapath + all - 1) / all);
 }
 
 SwitchSnapshot apply(const Filter& filter, const std::vector<std::string>& bridges, SwitchSnapshot snapshot) {

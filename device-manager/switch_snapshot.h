@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/kernel/ovs_datapath.h"
 #include "core/state/attachment.h"
 #include "device-manager/filter.h"
 #include "device-manager/port_offload.h"
@@ -72,6 +73,17 @@ struct BridgeEntry {
   std::vector<MirrorEntry> mirrors;
 };
 
+/// Where the flows of all bridges on the kernel's datapath are at this moment; each is in one of the three.
+struct SwitchFlows {
+  std::uint64_t in_hardware = 0;
+  std::uint64_t in_tc = 0;        ///< in the traffic class layer, and not in hardware
+  std::uint64_t in_datapath = 0;  ///< in the kernel's datapath: they never reached the traffic class layer
+  std::vector<kernel::OvsDatapath> datapaths{};
+
+  /// Of all flows those that never reached it, in percent, rounded up, so that 0 means none; nullopt without flows.
+  std::optional<unsigned> beside_tc() const;
+};
+
 struct SwitchSnapshot {
   std::string database;
   bool running = false;  ///< an ovs-vswitchd obeys the database
@@ -79,6 +91,7 @@ struct SwitchSnapshot {
   bool hw_offload = false;
   bool dpdk = false;
   std::vector<BridgeEntry> bridges;
+  std::optional<SwitchFlows> flows{};  ///< where a bridge is on the kernel's datapath, and that could be read
 };
 
 /// Somebody waits at a terminal; a database that takes longer is as good as down.
@@ -97,5 +110,6 @@ bool has_problem(const SwitchSnapshot& snapshot);
 /// The form that docs/admin.md describes; statistics, which change all the time, where they are asked for.
 enum class WithStatistics { no, yes };
 boost::json::object to_json(const SwitchSnapshot& snapshot, WithStatistics statistics = WithStatistics::no);
+boost::json::value to_json(const std::optional<SwitchFlows>& flows);
 
 }  // namespace barewire::manager

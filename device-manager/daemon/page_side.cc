@@ -140,8 +140,6 @@ void PageSide::publish() {
   if (now - looked_ > 2 * Pace::kLongest) {
     events_.forget();
     published_.clear();
-    published_ports_.clear();
-    published_traffic_.clear();
   }
   if (!topology_ || pace_.is_due(now)) {
     look();
@@ -152,21 +150,24 @@ void PageSide::publish() {
   // Not only after a look of its own: who asked for /node.json may have had it looked at.
   auto document = to_json(*topology_);
   document.erase("traffic");
-  if (std::string text = line_of(document); text != published_) {
-    events_.publish("node", text);
-    published_ = std::move(text);
-  }
-  if (std::string text = line_of(ports_json()); text != published_ports_) {
-    events_.publish("ports", text);
-    published_ports_ = std::move(text);
-  }
+  publish_changed("node", document);
+  publish_changed("ports", ports_json());
+  publish_changed("flows", flows_json());
   topology_->traffic = meter_.measure(std::move(topology_->traffic), steady_clock::now());
-  if (std::string text = line_of(to_json(topology_->traffic)); text != published_traffic_) {
-    events_.publish("traffic", text);
-    published_traffic_ = std::move(text);
-  } else {
-    events_.keep_alive();
-  }
+  if (!publish_changed("traffic", to_json(topology_->traffic))) events_.keep_alive();
+}
+
+bool PageSide::publish_changed(const std::string& event, const json::value& what) {
+  std::string text = line_of(what);
+  std::string& last = published_[event];
+  if (text == last) return false;
+  events_.publish(event, text);
+  last = std::move(text);
+  return true;
+}
+
+json::value PageSide::flows_json() const {
+  return topology_->vswitch ? manager::to_json(topology_->vswitch->flows) : json::value(nullptr);
 }
 
 std::string PageSide::node_text() {
@@ -174,6 +175,7 @@ std::string PageSide::node_text() {
   if (!topology_ || (now - looked_ > kFresh && pace_.may_look(now))) look();
   auto document = to_json(*topology_);
   document["ports"] = ports_json();
+  document["flows"] = flows_json();
   return line_of(document) + "\n";
 }
 

@@ -6,6 +6,7 @@
 
 #include <spdlog/logger.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,6 +72,9 @@ class PageSide {
   void look();
   /// By port of the switch: what it counted, and how its offloaded share changed.
   boost::json::object ports_json() const;
+  boost::json::value flows_json() const;
+  /// False where it is as it was sent last.
+  bool publish_changed(const std::string& event, const boost::json::value& what);
   std::string node_text();
   std::string history_text(const std::string& subject) const;
 
@@ -88,9 +92,7 @@ class PageSide {
   Pace pace_;
   std::optional<manager::Topology> topology_;
   std::chrono::steady_clock::time_point looked_{};
-  std::string published_;  ///< the node as it was sent last, without traffic
-  std::string published_traffic_;
-  std::string published_ports_;
+  std::map<std::string, std::string> published_;  ///< by event: as it was sent last
   manager::TrafficMeter meter_;
   manager::OffloadHistory offload_;
   Worker worker_;  ///< last, so that its thread ends first

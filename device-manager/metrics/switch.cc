@@ -86,6 +86,24 @@ void write_offload(Exposition& page, const Ports& ports) {
     if (const auto share = port->offload ? share_of(*port->offload) : std::nullopt) page.sample(labels, *share);
 }
 
+void write_flows(Exposition& page, const manager::SwitchFlows& flows) {
+  page.family(
+      "barewire_ovs_flows", Type::gauge,
+      "Flows on the kernel's datapath by where they are: in hardware, in the traffic class layer alone, or in the "
+      "datapath, which they are in when they never reached that layer.");
+  page.sample({{"where", "hardware"}}, flows.in_hardware);
+  page.sample({{"where", "tc"}}, flows.in_tc);
+  page.sample({{"where", "datapath"}}, flows.in_datapath);
+  const auto write = [&](const char* name, const char* help, std::uint64_t kernel::OvsDatapath::*member) {
+    page.family(name, Type::counter, help);
+    for (const kernel::OvsDatapath& each : flows.datapaths) page.sample({{"datapath", each.name}}, each.*member);
+  };
+  write("barewire_ovs_datapath_hits", "Packets that a flow of the kernel's datapath was there for.",
+        &kernel::OvsDatapath::hits);
+  write("barewire_ovs_datapath_misses", "Packets that ovs-vswitchd was asked about.", &kernel::OvsDatapath::misses);
+  write("barewire_ovs_datapath_lost", "Of them those that it could not be asked about.", &kernel::OvsDatapath::lost);
+}
+
 struct RepresentorSample {
   Labels labels;
   kernel::LinkStats stats;
@@ -129,6 +147,7 @@ void write_switch(Exposition& page) {
     for (const PortEntry& port : bridge.ports) ports.emplace_back(labels_of(bridge.name, port), &port);
   write_counters(page, ports);
   write_offload(page, ports);
+  if (snapshot.flows) write_flows(page, *snapshot.flows);
 }
 
 void write_representors(Exposition& page, const Node& node, const std::vector<vf::Pf>& pfs) {

@@ -13,6 +13,7 @@ const $ = (id) => document.getElementById(id);
 const cells = new Map(); // by PCI address: {vf, pf, element, shown, rate, words}
 let node = null;
 let traffic = {};
+let flows = null; // of the kernel's datapath: {inHardware, inTc, inDatapath, besideTc}
 let ports = {}; // of the switch, by name: {rxBytes, txBytes, offload: [{at, share, why}]}
 let opened = null; // PCI address of the VF in the panel
 let cursor = null; // PCI address of the VF that Tab comes to
@@ -54,6 +55,12 @@ function offloadText(offload) {
   if (!offload) return '';
   if (offload.flows === 0) return 'no flows';
   return `${offload.inHardware}/${offload.flows} flows in hardware${offload.why ? `: ${offload.why}` : ''}`;
+}
+
+// Flows that never reached the traffic class layer cannot be in hardware.
+function flowsText(bridge) {
+  if (!flows || flows.besideTc === null || !node.switch.hwOffload || bridge.datapath !== 'system') return '';
+  return ` · ${flows.besideTc} % of all flows never reach tc`;
 }
 
 // How the share of a port has changed, the newest last.
@@ -209,7 +216,7 @@ function drawBridges() {
     card.setAttribute('aria-label', `Bridge ${bridge.name}`);
     const head = make('div', 'head');
     head.append(make('h2', '', bridge.name), make('span', 'facts',
-      `bridge · datapath ${bridge.datapath} · ${bridge.ports.length} ports${node.switch.hwOffload ? ' · hw-offload' : ''}`));
+      `bridge · datapath ${bridge.datapath} · ${bridge.ports.length} ports${node.switch.hwOffload ? ' · hw-offload' : ''}${flowsText(bridge)}`));
     if (!node.switch.running) head.append(make('span', 'badge bad', 'no ovs-vswitchd'));
     const ports = make('div', 'ports');
     for (const port of bridge.ports) {
@@ -476,6 +483,11 @@ function showPorts(counted) {
   if (opened) drawDetail();
 }
 
+function showFlows(counted) {
+  flows = counted;
+  if (node) drawBridges();
+}
+
 function showTraffic(counted) {
   traffic = counted;
   if (node) drawRates();
@@ -494,6 +506,7 @@ async function askOnce() {
     const text = await answer.json();
     traffic = text.traffic;
     ports = text.ports;
+    flows = text.flows;
     showNode(text);
     showLive('', 'every 10 s');
   } catch (error) {
@@ -507,6 +520,7 @@ function listen() {
   events.addEventListener('open', () => showLive('on', 'live'));
   events.addEventListener('node', (event) => showNode(JSON.parse(event.data)));
   events.addEventListener('ports', (event) => showPorts(JSON.parse(event.data)));
+  events.addEventListener('flows', (event) => showFlows(JSON.parse(event.data)));
   events.addEventListener('traffic', (event) => showTraffic(JSON.parse(event.data)));
   events.addEventListener('error', () => {
     if (events.readyState !== EventSource.CLOSED) return showLive('off', 'connecting again');

@@ -23,6 +23,13 @@ TEST(PortOffload, HasAShareAndAReason) {
   EXPECT_THAT(why_in_software({.representor = true, .flows = 4, .in_hardware = 1, .skipped = 3}), HasSubstr("skip_hw"));
 }
 
+TEST(SwitchFlows, HaveAShareThatNeverReachesTheTrafficClassLayer) {
+  EXPECT_EQ(SwitchFlows{}.beside_tc(), std::nullopt);
+  EXPECT_EQ((SwitchFlows{.in_hardware = 3, .in_tc = 1, .in_datapath = 0}.beside_tc()), 0U);
+  EXPECT_EQ((SwitchFlows{.in_hardware = 900, .in_tc = 99, .in_datapath = 1}.beside_tc()), 1U) << "0 means none";
+  EXPECT_EQ((SwitchFlows{.in_hardware = 0, .in_tc = 0, .in_datapath = 7}.beside_tc()), 100U);
+}
+
 SwitchSnapshot with_share(std::size_t in_hardware, const std::string& name = "rep0") {
   PortEntry port;
   port.name = name;
