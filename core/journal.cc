@@ -25,7 +25,8 @@ namespace {
 
 constexpr std::string_view kMark = "bw1 ";
 constexpr std::size_t kChecksumSize = 8;
-constexpr std::array<std::string_view, 6> kKinds = {"attach", "detach", "change", "refusal", "repair", "reap"};
+constexpr std::array<std::string_view, 8> kKinds = {"attach", "detach", "change", "refusal",
+                                                    "repair", "reap",   "rpc",    "drift"};
 
 std::uint32_t checksum(std::string_view text) {
   boost::crc_32_type crc;

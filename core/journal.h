@@ -27,6 +27,8 @@ enum class Kind {
   refusal,  ///< a call that failed, with code and sentence
   repair,   ///< what had drifted was put right
   reap,     ///< what a dead pod left was undone
+  rpc,      ///< kubelet asked for devices, or gave them back
+  drift,    ///< a CHECK found an attachment that is not as it was made
 };
 std::string_view name_of(Kind kind);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/boot_id.h"
@@ -27,6 +28,7 @@ constexpr mode_t kMode = 0640;
 constexpr std::string_view kMark = "bw1 ";
 /// Where the files cannot be turned over, the journal ends here.
 constexpr std::size_t kLargestSize = 2 * kFullSize;
+constexpr std::size_t kLargestReadable = kLargestSize + (1 << 20);
 
 std::string& process_directory() {
   static std::string directory;
@@ -141,13 +143,54 @@ void take_file(const Opened& opened, const std::string& path, std::size_t offset
                History& history, Position* position) {
   if (::lseek(opened.fd.get(), static_cast<off_t>(offset), SEEK_SET) < 0) throw sys_error("reading {}", path);
   // Room for lines that come while it is read.
-  const std::string text = read_all(opened.fd.get(), path, kLargestSize + (1 << 20));
+  const std::string text = read_all(opened.fd.get(), path, kLargestReadable);
   const std::size_t taken = take_lines(text, word, history);
   if (position != nullptr)
     *position = {opened.status.st_ino, offset + taken};
   else if (taken < text.size())
     ++history.damaged;  // a torn tail
 }
+
+/// A file's lines, from the last to the first. Of a block the front belongs to a line that began before it.
+class BackwardFile {
+ public:
+  BackwardFile(int fd, std::string path, std::size_t size) : fd_(fd), path_(std::move(path)), left_(size) {}
+
+  /// The whole lines of the next block, and in the first the torn tail; nullopt at the beginning of the file.
+  std::optional<History> next() {
+    if (left_ == 0) return std::nullopt;
+    // Without an end in it what is carried grows: blocks as large as it keep the work in proportion to the file.
+    const std::size_t size = std::min(left_, std::max(kBlock, carried_.size()));
+    std::string text = read_at(left_ - size, size) + carried_;
+    left_ -= size;
+    const auto end = std::find(text.begin(), text.end(), '\n');
+    const bool is_whole = left_ == 0 || end != text.end();
+    const auto front = left_ == 0 || !is_whole ? 0 : static_cast<std::size_t>(end - text.begin()) + 1;
+    History history;
+    if (is_whole) {
+      const std::string_view lines = std::string_view(text).substr(front);
+      if (take_lines(lines, {}, history) < lines.size()) ++history.damaged;  // nothing but the file's tail has no end
+    }
+    carried_ = is_whole ? text.substr(0, front) : std::move(text);
+    return history;
+  }
+
+ private:
+  static constexpr std::size_t kBlock = 64 << 10;
+
+  std::string read_at(std::size_t offset, std::size_t size) const {
+    std::string text(size, '\0');
+    const ssize_t count = ::pread(fd_, text.data(), size, static_cast<off_t>(offset));
+    if (count < 0) throw sys_error("reading {}", path_);
+    text.resize(static_cast<std::size_t>(count));  // less: somebody has cut it off meanwhile
+    return text;
+  }
+
+  int fd_;
+  std::string path_;
+  std::size_t left_;  ///< before what has been read
+  std::string carried_;
+};
 
 /// An empty descriptor for what is missing or not ours; the latter is told.
 Opened open_for_reading(const std::string& path, History& history) {
@@ -157,6 +200,24 @@ Opened open_for_reading(const std::string& path, History& history) {
     history.problems.emplace_back(error.what());
     return {};
   }
+}
+
+/// Blocks of one file, the newest first. False when they are enough.
+bool take_back(const Opened& opened, const std::string& path,
+               const std::function<bool(const std::vector<Event>&)>& is_enough, History& history,
+               std::vector<History>& blocks) try {
+  if (!opened.fd) return true;
+  const auto size = static_cast<std::size_t>(opened.status.st_size);
+  if (size > kLargestReadable) take_file(opened, path, 0, {}, history, nullptr);  // which says so
+  BackwardFile file(opened.fd.get(), path, size);
+  while (auto block = file.next()) {
+    blocks.push_back(*std::move(block));
+    if (is_enough(blocks.back().events)) return false;
+  }
+  return true;
+} catch (const Error& error) {
+  history.problems.emplace_back(error.what());
+  return true;
 }
 
 void read_files(const std::string& directory, std::string_view word, History& history, Position* position) {
@@ -251,6 +312,21 @@ History read_about(const std::string& directory, std::string_view word) {
   });
   History history;
   read_files(directory, is_written_as_it_is ? word : std::string_view(), history, nullptr);
+  return history;
+}
+
+History read_back(const std::string& directory, const std::function<bool(const std::vector<Event>&)>& is_enough) {
+  History history;
+  std::vector<History> blocks;  // the newest first
+  const Opened now = open_for_reading(current(directory), history);
+  const Opened before = open_for_reading(previous(directory), history);
+  const bool is_same = now.fd && before.fd && now.status.st_ino == before.status.st_ino;
+  const bool more = take_back(now, current(directory), is_enough, history, blocks);
+  if (more && !is_same) take_back(before, previous(directory), is_enough, history, blocks);
+  for (auto block = blocks.rbegin(); block != blocks.rend(); ++block) {
+    history.damaged += block->damaged;
+    std::move(block->events.begin(), block->events.end(), std::back_inserter(history.events));
+  }
   return history;
 }
 

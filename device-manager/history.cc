@@ -89,7 +89,7 @@ std::optional<journal::Time> parse_moment(std::string_view text, journal::Time n
 std::optional<Failure> last_failure(const std::vector<Event>& events) {
   std::optional<Failure> last;
   for (const Event& event : events) {
-    if (event.kind == Kind::refusal)
+    if (event.kind == Kind::refusal || event.kind == Kind::drift)
       last = Failure{event, std::nullopt};
     else if (last && event.kind == Kind::attach && event.network == last->event.network &&
              event.plugin == last->event.plugin)

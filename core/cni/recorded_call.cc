@@ -104,7 +104,11 @@ void RecordedCall::failed(int code, std::string_view what, std::string_view hint
   span_.fail(what);
   try {
     if (!is_recorded(false)) return;
-    record({.kind = journal::Kind::refusal, .code = code, .what = std::string(what), .hint = std::string(hint)});
+    const bool drifted = environment_.command == "CHECK" && code == static_cast<int>(Error::Code::drift);
+    record({.kind = drifted ? journal::Kind::drift : journal::Kind::refusal,
+            .code = code,
+            .what = std::string(what),
+            .hint = std::string(hint)});
   } catch (...) {  // out of memory
   }
 }

@@ -6,9 +6,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 
 #include "core/fd.h"
+#include "core/journal_search.h"
 #include "device-manager/cli/session.h"
 #include "device-manager/cli/table.h"
 #include "device-manager/snapshot_json.h"
@@ -23,11 +25,25 @@ using journal::Kind;
 struct Options {
   std::string subject;
   std::string moment;  ///< --since, --at
+  std::optional<std::size_t> last{};
   std::string output = "table";
 };
 
-journal::History read_journal(const Session& session) {
-  return journal::read(session.node.cni_state_dir + journal::kBelow);
+std::string journal_directory(const Session& session) {
+  return session.node.cni_state_dir + journal::kBelow;
+}
+
+/// As much of it, from its end, as holds what happened since then and the last `last` events of `subject`. A block that
+/// is older as a whole ends it: single events may be out of order, and a clock may have been set.
+journal::History read_since(const Session& session, const std::string& subject, std::optional<journal::Time> since,
+                            std::optional<std::size_t> last) {
+  std::size_t found = 0;
+  return journal::read_back(journal_directory(session), [&](const std::vector<Event>& block) {
+    found += manager::select(block, subject, since).size();
+    if (last && found >= *last) return true;
+    return since && !block.empty() &&
+           std::all_of(block.begin(), block.end(), [&](const Event& event) { return event.time < *since; });
+  });
 }
 
 std::optional<journal::Time> moment_of(const Options& options, const char* option) {
@@ -77,7 +93,7 @@ std::string took_text(const Event& event) {
 
 Style style_of(Kind kind) {
   if (kind == Kind::refusal) return Style::red;
-  return kind == Kind::repair || kind == Kind::reap ? Style::yellow : Style::plain;
+  return kind == Kind::repair || kind == Kind::reap || kind == Kind::drift ? Style::yellow : Style::plain;
 }
 
 std::string render(const std::vector<Event>& events, const Terminal& terminal) {
@@ -116,8 +132,11 @@ json::object document(const std::vector<Event>& events, const journal::History& 
 
 void show_history(Session& session, const Options& options) {
   const auto since = moment_of(options, "--since");
-  const auto history = read_journal(session);
-  const auto events = manager::select(history.events, subject_of(session, options.subject), since);
+  const std::string subject = subject_of(session, options.subject);
+  const auto history = read_since(session, subject, since, options.last);
+  auto events = manager::select(history.events, subject, since);
+  if (options.last && events.size() > *options.last)
+    events.erase(events.begin(), events.end() - static_cast<std::ptrdiff_t>(*options.last));
   if (options.output == "json")
     session.print_json(document(events, history));
   else
@@ -142,7 +161,10 @@ std::string failure_text(const manager::Failure& failure, const Terminal& termin
 }
 
 void explain_failure(Session& session, const Options& options) {
-  const auto history = read_journal(session);
+  // What comes after its last failure is read with that.
+  const auto history = journal::read_back(journal_directory(session), [&](const std::vector<Event>& block) {
+    return manager::last_failure(manager::select(block, options.subject, std::nullopt)).has_value();
+  });
   const auto events = manager::select(history.events, options.subject, std::nullopt);
   const auto failure = manager::last_failure(events);
   if (failure && !failure->overcome) session.exit = Exit::problems;
@@ -177,7 +199,8 @@ void show_holder(Session& session, const Options& options) {
   const auto time = moment_of(options, "--at").value_or(now);
   // What is no address is looked for as it is: attachments hold devices that go by a name, too.
   const std::string device = kernel::normalise_pci_address(options.subject).value_or(options.subject);
-  const auto history = read_journal(session);
+  // From its beginning: who had it is known by all that came and went.
+  const auto history = journal::read(journal_directory(session));
   const auto holding = manager::holder_at(history.events, device, time);
   if (!holding.is_known) session.exit = Exit::problems;
   if (options.output == "json") {
@@ -195,6 +218,7 @@ constexpr const char* kHistoryExamples = R"(Examples:
   barewire history                        all that is recorded, the oldest first
   barewire history default/web-0          of one pod, also when it is gone
   barewire history 0000:01:10.3           of one VF; ens1f0: of a PF and its VFs
+  barewire history --last 20              the newest 20 of them
   barewire history --since 2h -o json     of the last two hours, for a program)";
 constexpr const char* kWhyExamples = R"(Examples:
   barewire why default/web-0   the last call of this pod that failed, and what to do)";
@@ -214,6 +238,9 @@ void add_history(CLI::App& app, Session& session) {
   add_form(*command, "table", *options);
   command->add_option("subject", options->subject, "Only of this pod (NAMESPACE/NAME), VF or PF")->type_name("POD");
   command->add_option("--since", options->moment, "Only since then: a span as 2h, or a time in UTC")->type_name("TIME");
+  command->add_option("--last", options->last, "Only so many, the newest")
+      ->type_name("N")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1000000}));
   command->footer(kHistoryExamples);
   command->callback([&session, options] { show_history(session, *options); });
 }

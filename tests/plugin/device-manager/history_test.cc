@@ -85,6 +85,26 @@ TEST_F(HistoryTest, TellsWhatIsReaped) {
   EXPECT_EQ(reaped.pod, "web-0");
 }
 
+TEST_F(HistoryTest, TellsOfDriftThatACheckFinds) {
+  attach("web-0", "h0");
+  must_run_in("/run/netns/web-0", "ip link set net1 name other");
+  EXPECT_EQ(barewire({"check", "default/web-0"}).exit_status, 1);
+  ASSERT_THAT(events(), SizeIs(2));
+  EXPECT_EQ(events().back().kind, journal::Kind::drift);
+  EXPECT_EQ(events().back().command, "CHECK");
+  EXPECT_EQ(events().back().code, 104);
+  EXPECT_THAT(barewire({"why", "default/web-0"}).out, HasSubstr("CHECK of host-device"));
+}
+
+TEST_F(HistoryTest, ShowsTheNewestAlone) {
+  for (const char* pod : {"web-0", "web-1", "web-2"}) attach(pod, "h" + std::string(pod).substr(4));
+  const auto document = barewire_json({"history", "--last", "2"});
+  ASSERT_EQ(document.at("events").as_array().size(), 2U);
+  EXPECT_EQ(document.at("events").at(0).at("pod"), "web-1");
+  EXPECT_EQ(barewire_json({"history", "web-0", "--last", "2"}).at("events").as_array().size(), 1U);
+  EXPECT_EQ(barewire({"history", "--last", "0"}).exit_status, 2);
+}
+
 TEST_F(HistoryTest, NoCallFailsForAJournalThatCannotBeWritten) {
   const auto add_and_del = [&](const std::string& place) {
     must_run("ip link del h0 2>/dev/null; ip netns del web-0 2>/dev/null; true");

@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <thread>
 
 #include "core/journal_search.h"
@@ -253,6 +254,73 @@ TEST_F(JournalFile, IsAskedAboutOnePodWithoutReadingTheRest) {
   // JSON writes it otherwise, so all is read.
   EXPECT_EQ(read_about(directory(), "a\"b").events.size(), 4U);
   EXPECT_EQ(read_about(directory(), "n\xc3\xa4").events.size(), 4U);
+}
+
+std::vector<std::string> lines_of(const History& history) {
+  std::vector<std::string> lines;
+  for (const Event& event : history.events) lines.push_back(to_line(event));
+  return lines;
+}
+
+/// A journal of `pieces` whole, torn, changed, endless and empty lines, in an order of their own for each seed.
+std::string jumble(unsigned seed, int pieces) {
+  std::minstd_rand random(seed);
+  const std::string line = to_line(sample());
+  std::string text;
+  for (int piece = 0; piece < pieces; ++piece) {
+    switch (random() % 16) {
+      case 0:
+        text += line.substr(0, random() % line.size());
+        break;
+      case 1:
+        text += "no line of ours\n\n";
+        break;
+      case 2:
+        text += std::string(random() % (200 << 10), piece % 2 == 0 ? '\0' : 'x');
+        break;
+      default:
+        text += to_line({.pod = std::to_string(piece), .what = std::string(random() % 3000, 'w')});
+    }
+  }
+  return text;
+}
+
+TEST_F(JournalFile, ReadBackwardsItIsTheSame) {
+  const auto never = [](const std::vector<Event>&) { return false; };
+  EXPECT_THAT(read_back(directory(), never).events, IsEmpty());
+  record_pod("a");
+  for (unsigned seed = 0; seed < 6; ++seed) {
+    std::ofstream(current()) << jumble(seed, 60);
+    std::ofstream(directory() + "/events.1") << jumble(seed + 1000, 40);
+    fs::permissions(directory() + "/events.1", fs::perms(0640));
+    const History forward = read(directory()), backward = read_back(directory(), never);
+    EXPECT_EQ(lines_of(forward), lines_of(backward)) << "seed " << seed;
+    EXPECT_EQ(forward.damaged, backward.damaged) << "seed " << seed;
+    EXPECT_THAT(backward.problems, IsEmpty());
+  }
+}
+
+TEST_F(JournalFile, ReadBackwardsItEndsWhereThatIsEnough) {
+  record_pod("first");
+  fs::rename(current(), directory() + "/events.1");
+  record_pod("0");
+  std::string lines;
+  for (int i = 1; i < 3000; ++i) lines += to_line({.pod = std::to_string(i)});
+  append(lines + "torn");
+  std::size_t blocks = 0;
+  const History last = read_back(directory(), [&](const std::vector<Event>&) { return ++blocks == 2; });
+  EXPECT_EQ(blocks, 2U);
+  EXPECT_EQ(last.events.back().pod, "2999");
+  EXPECT_EQ(last.damaged, 1U);
+  EXPECT_LT(last.events.size(), 2900U);
+  for (std::size_t i = 1; i < last.events.size(); ++i)
+    EXPECT_EQ(std::stoul(last.events[i].pod), std::stoul(last.events[i - 1].pod) + 1);
+  bool reached = false;
+  read_back(directory(), [&](const std::vector<Event>& block) {
+    reached = reached || (!block.empty() && block.front().pod == "first");
+    return false;
+  });
+  EXPECT_TRUE(reached) << "the older file follows";
 }
 
 TEST_F(JournalFile, AReaderGoesOnWhereItWas) {
