@@ -70,7 +70,9 @@ std::vector<VfStats> choose_counters(std::vector<VfStats> told, const std::vecto
   if (has_counted(told) || !has_counted(own)) return told;
   for (VfStats& vf : told) {
     const auto found = std::find_if(own.begin(), own.end(), [&](const VfStats& each) { return each.id == vf.id; });
+    const auto link_state = vf.link_state;
     vf = found == own.end() ? VfStats{.id = vf.id} : *found;
+    vf.link_state = link_state;
   }
   return told;
 }

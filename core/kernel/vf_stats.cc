@@ -21,6 +21,7 @@ std::optional<VfStats> parse_entry(const nlattr& entry) {
   if (!mac || !vf.has(IFLA_VF_STATS)) return std::nullopt;
   const NlAttributes stats = vf.nest(IFLA_VF_STATS);
   const auto counter = [&](int attribute) { return stats.value<std::uint64_t>(attribute); };
+  const auto link = vf.value<ifla_vf_link_state>(IFLA_VF_LINK_STATE);
   return VfStats{.id = mac->vf,
                  .rx_packets = counter(IFLA_VF_STATS_RX_PACKETS),
                  .tx_packets = counter(IFLA_VF_STATS_TX_PACKETS),
@@ -29,7 +30,8 @@ std::optional<VfStats> parse_entry(const nlattr& entry) {
                  .broadcast = counter(IFLA_VF_STATS_BROADCAST),
                  .multicast = counter(IFLA_VF_STATS_MULTICAST),
                  .rx_dropped = counter(IFLA_VF_STATS_RX_DROPPED),
-                 .tx_dropped = counter(IFLA_VF_STATS_TX_DROPPED)};
+                 .tx_dropped = counter(IFLA_VF_STATS_TX_DROPPED),
+                 .link_state = link ? std::optional(link->link_state) : std::nullopt};
 }
 
 }  // namespace

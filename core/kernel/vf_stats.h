@@ -17,6 +17,7 @@ struct VfStats {
   std::uint32_t id = 0;
   std::optional<std::uint64_t> rx_packets{}, tx_packets{}, rx_bytes{}, tx_bytes{}, broadcast{}, multicast{},
       rx_dropped{}, tx_dropped{};
+  std::optional<std::uint32_t> link_state{};  ///< IFLA_VF_LINK_STATE_*, which comes in the same message: no counter
 };
 
 /// All VFs that the PF has statistics of, by id; one request. Throws KernelError.

@@ -11,6 +11,8 @@
 
 #include "core/text.h"
 #include "device-manager/dra/scan.h"
+#include "device-manager/kubelet/recorded_rpc.h"
+#include "device-manager/metrics/told.h"
 #include "device-manager/plugin_call.h"
 
 namespace barewire::daemon {
@@ -29,6 +31,18 @@ dra::DriverSettings settings_of(const Options& options, const std::string& node)
           .metadata_dir = options.dra.metadata ? fmt::format("{}/plugins/{}/dra-device-metadata",
                                                              options.kubelet.directory, options.dra.driver)
                                                : ""};
+}
+
+using kubelet::RecordedRpc;
+
+journal::Event event_of(const char* method, const dra::ClaimRef& claim) {
+  return {.command = method, .name_space = claim.name_space, .what = fmt::format("claim {}", claim.text())};
+}
+
+/// Of a claim there are only words; kubelet asks again.
+void end(RecordedRpc& recorded, const std::string& error) {
+  if (error.empty()) return recorded.succeeded();
+  recorded.failed(static_cast<int>(Error::Code::try_again), error);
 }
 
 }  // namespace
@@ -175,12 +189,18 @@ dra::EndpointHandlers DraSide::handlers() {
           .prepare =
               [this, touched](const dra::ClaimRef& claim) {
                 touched();
-                return claims_->driver.prepare(claim);
+                RecordedRpc recorded(event_of("NodePrepareResources", claim));
+                dra::Prepared prepared = claims_->driver.prepare(claim);
+                end(recorded, prepared.error);
+                return prepared;
               },
           .unprepare =
               [this, touched](const dra::ClaimRef& claim) {
                 touched();
-                return claims_->driver.unprepare(claim);
+                RecordedRpc recorded(event_of("NodeUnprepareResources", claim));
+                std::string error = claims_->driver.unprepare(claim);
+                end(recorded, error);
+                return error;
               },
           .on_registered = [this](const kubelet::RegistrationStatus& status) { on_registered(status); }};
 }
@@ -238,11 +258,13 @@ void DraSide::scan_node() {
 
 void DraSide::tell_health(const std::vector<dra::Offer>& offers, const std::vector<state::ClaimRecord>& records) {
   std::vector<dra::DeviceHealth> health;
+  std::map<std::string, std::uint64_t> bad;
   for (const dra::Offer& each : offers) {
     const bool unhealthy = each.trouble && each.trouble->kind == dra::Trouble::Kind::unhealthy;
     const std::string line =
         unhealthy ? fmt::format("{} of {} is unhealthy: {}", each.device.id, each.resource, each.trouble->why) : "";
     log_once("health " + each.device.id, line);
+    bad[each.resource] += unhealthy ? 1 : 0;
     const dra::ApiPlace place = dra::place_of(each, node_name_);
     health.push_back({place.pool, place.device, !unhealthy, unhealthy ? each.trouble->why : ""});
     if (each.ports == 0) continue;
@@ -252,6 +274,7 @@ void DraSide::tell_health(const std::vector<dra::Offer>& offers, const std::vect
         if (claimed.pool == place.pool && claimed.device != place.device)
           health.push_back({place.pool, claimed.device, !unhealthy, unhealthy ? each.trouble->why : ""});
   }
+  for (const auto& [resource, count] : bad) metrics::tell_unhealthy(resource, "claims", count);
   // Told again at every interval, so it is good for three of them.
   claims_->endpoint->tell_health(dra::encode_health(health, std::time(nullptr), 3 * options_.interval));
 }

@@ -48,7 +48,7 @@ Answer MetricsSide::answer() {
 
 std::string MetricsSide::metrics() {
   std::vector<std::string> problems;
-  std::string text = metrics::collect(node_, pools_, problems);
+  std::string text = metrics::collect_in_daemon(node_, pools_, problems);
   std::set<std::string> now(problems.begin(), problems.end());
   for (const std::string& problem : now)
     if (!said_.contains(problem)) log_->warn("metrics are not whole: {}", problem);

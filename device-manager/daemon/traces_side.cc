@@ -5,6 +5,7 @@
 
 #include "core/trace.h"
 #include "device-manager/daemon/dra_side.h"
+#include "device-manager/metrics/told.h"
 
 namespace barewire::daemon {
 namespace {
@@ -34,14 +35,21 @@ void TracesSide::tick() {
   });
 }
 
+void TracesSide::tell_counts() {
+  const auto counts = outbox_.take_counts();
+  metrics::tell_traces({.sent = counts.sent, .dropped = counts.dropped});
+}
+
 std::chrono::milliseconds TracesSide::send() {
   try {
     const std::size_t sent = outbox_.send();
+    tell_counts();
     if (sent != 0) log_->debug("the spans of {} calls are sent", sent);
     if (std::exchange(is_away_, false)) log_->info("the collector of traces takes them again");
     backoff_.succeeded();
     return kEvery;
   } catch (const std::exception& error) {
+    tell_counts();
     // Once, as long as it lasts.
     if (!std::exchange(is_away_, true)) log_->warn("traces are not sent, trying again: {}", error.what());
     const auto now = std::chrono::steady_clock::now();

@@ -31,6 +31,7 @@ class TracesSide {
   void tick();
   /// On the worker. How long until the next.
   std::chrono::milliseconds send();
+  void tell_counts();
 
   std::shared_ptr<spdlog::logger> log_;
   EventLoop& loop_;

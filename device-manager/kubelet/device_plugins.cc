@@ -16,6 +16,7 @@
 #include "device-manager/kubelet/bridge_ports.h"
 #include "device-manager/kubelet/promises.h"
 #include "device-manager/kubelet/stale_sockets.h"
+#include "device-manager/metrics/told.h"
 #include "device-manager/plugin_call.h"
 
 namespace barewire::kubelet {
@@ -209,6 +210,7 @@ void DevicePlugins::publish(Served& served, std::vector<ListedDevice> listed) {
   if (!served.resource && listed.empty()) return;
   if (!served.resource) served.resource = std::make_unique<Resource>(endpoint_of(served.pool), handlers_for(served));
   const std::size_t count = listed.size();
+  metrics::tell_unhealthy(served.pool.resource(), "device plugin", count_unhealthy(listed));
   if (served.resource->publish(std::move(listed))) log_->info("{}: {} devices", served.pool.resource(), count);
 }
 

@@ -4,6 +4,8 @@
 /// Unknown fields of newer versions are passed over, as protobuf does.
 #include "device-manager/kubelet/messages.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "proto/device_plugin.pb.h"
 #include "proto/plugin_registration.pb.h"
@@ -26,6 +28,11 @@ std::vector<std::string> strings(const Repeated& repeated) {
 }
 
 }  // namespace
+
+std::size_t count_unhealthy(const std::vector<ListedDevice>& devices) {
+  const auto bad = std::count_if(devices.begin(), devices.end(), [](const auto& device) { return !device.healthy; });
+  return static_cast<std::size_t>(bad);
+}
 
 std::string encode_list(const std::vector<ListedDevice>& devices) {
   v1beta1::ListAndWatchResponse message;

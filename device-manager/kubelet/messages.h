@@ -18,6 +18,7 @@ struct ListedDevice {
   int numa_node = -1;  ///< below 0: none is told
   friend bool operator==(const ListedDevice&, const ListedDevice&) = default;
 };
+std::size_t count_unhealthy(const std::vector<ListedDevice>& devices);
 /// ListAndWatchResponse.
 std::string encode_list(const std::vector<ListedDevice>& devices);
 /// DevicePluginOptions; PreStartContainer is never asked for.

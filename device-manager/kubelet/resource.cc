@@ -3,8 +3,11 @@
 /// Calls may come in after the resource is gone, from gRPC's thread: each holds a weak reference, and is dropped then.
 #include "device-manager/kubelet/resource.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
+#include "device-manager/kubelet/recorded_rpc.h"
 #include "device-manager/kubelet/registration.h"
 
 namespace barewire::kubelet {
@@ -111,6 +114,16 @@ void Resource::add_list_to(RpcMethods& methods) {
   };
 }
 
+std::string Resource::allocate(const std::string& request) {
+  const auto containers = decode_allocate(request);
+  std::vector<std::string> devices;
+  for (const auto& each : containers) devices.insert(devices.end(), each.begin(), each.end());
+  return record_rpc({.command = "Allocate",
+                     .device = devices.empty() ? "" : devices.front(),
+                     .what = fmt::format("{}: {}", endpoint_.resource, fmt::join(devices, ", "))},
+                    [&] { return encode_allocate(handlers_.allocate(containers)); });
+}
+
 /// What concerns devices is answered on the handlers' thread, where nothing else is at work on the resource.
 RpcMethods Resource::methods() {
   const auto on_thread = [this](auto work) {
@@ -126,8 +139,8 @@ RpcMethods Resource::methods() {
       on_thread([](const std::string&) { return std::string(); });
   methods.unary["/v1beta1.DevicePlugin/GetPreferredAllocation"] = on_thread(
       [this](const std::string& request) { return encode_preferred(handlers_.prefer(decode_preferred(request))); });
-  methods.unary["/v1beta1.DevicePlugin/Allocate"] = on_thread(
-      [this](const std::string& request) { return encode_allocate(handlers_.allocate(decode_allocate(request))); });
+  methods.unary["/v1beta1.DevicePlugin/Allocate"] =
+      on_thread([this](const std::string& request) { return allocate(request); });
   add_registration_to(methods);
   add_list_to(methods);
   return methods;

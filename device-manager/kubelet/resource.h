@@ -61,6 +61,8 @@ class Resource {
   /// A stream gets the present list at once.
   void add_stream(const std::shared_ptr<RpcStream>& stream);
   void on_stream_end();
+  /// Records it, also when it is refused: then it throws Error.
+  std::string allocate(const std::string& request);
 
   Endpoint endpoint_;
   ResourceHandlers handlers_;

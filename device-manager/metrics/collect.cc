@@ -14,6 +14,7 @@
 #include "device-manager/inventory/pool_count.h"
 #include "device-manager/metrics/exposition.h"
 #include "device-manager/metrics/switch.h"
+#include "device-manager/metrics/told.h"
 #include "device-manager/metrics/totals.h"
 #include "device-manager/vf_counters.h"
 
@@ -137,6 +138,10 @@ void write_pfs(Exposition& page, Look& look) {
       // No zero for what the driver does not count: it would read as "no traffic".
       if (const auto value = sample.stats.*counter.member) page.sample(sample.labels, *value);
   }
+  page.family("barewire_vf_link_state", Type::gauge,
+              "The VF's link as the PF has set it: 0 as its own, 1 always up, 2 always down.");
+  for (const VfSample& sample : samples)
+    if (sample.stats.link_state) page.sample(sample.labels, *sample.stats.link_state);
 }
 
 bool is_network_pf(const kernel::Sysfs& sysfs, const std::string& device) {
@@ -222,6 +227,11 @@ void write_journal(Exposition& page, Look& look) {
   for (const auto& [key, durations] : totals.calls)
     page.histogram({{"plugin", std::get<0>(key)}, {"command", std::get<1>(key)}, {"code", std::get<2>(key)}},
                    duration_bounds(), durations.counts, durations.sum);
+  page.family("barewire_grpc_call_duration_seconds", Type::histogram,
+              "Calls of kubelet, by method and error code (0: success), and what they took.");
+  for (const auto& [key, durations] : totals.rpcs)
+    page.histogram({{"method", std::get<1>(key)}, {"code", std::get<2>(key)}}, duration_bounds(), durations.counts,
+                   durations.sum);
   page.family("barewire_events_total", Type::counter, "Events in the journal, by kind.");
   for (const auto& [kind, count] : totals.events) page.sample({{"event", kind}}, count);
   page.family("barewire_journal_damaged_lines_total", Type::counter, "Lines of the journal that were left out.");
@@ -257,10 +267,8 @@ bool is_written(const Collector& collector, Exposition& page, Look& look) {
   return look.problems.size() == before;
 }
 
-}  // namespace
-
-std::string collect(const Node& node, const std::string& pools_file, std::vector<std::string>& problems) {
-  Exposition page;
+void collect_into(Exposition& page, const Node& node, const std::string& pools_file,
+                  std::vector<std::string>& problems) {
   Look look{node, pools_file, problems};
   std::map<std::string, bool> success;
   for (const Collector& collector : kCollectors) success[collector.name] = is_written(collector, page, look);
@@ -268,6 +276,20 @@ std::string collect(const Node& node, const std::string& pools_file, std::vector
   for (const auto& [name, good] : success) page.sample({{"collector", name}}, good ? 1 : 0);
   page.family("barewire_build_info", Type::gauge, "One, with the version of the program that tells these metrics.");
   page.sample({{"version", std::string(build_info())}}, 1);
+}
+
+}  // namespace
+
+std::string collect(const Node& node, const std::string& pools_file, std::vector<std::string>& problems) {
+  Exposition page;
+  collect_into(page, node, pools_file, problems);
+  return page.text();
+}
+
+std::string collect_in_daemon(const Node& node, const std::string& pools_file, std::vector<std::string>& problems) {
+  Exposition page;
+  collect_into(page, node, pools_file, problems);
+  write_told(page);
   return page.text();
 }
 

@@ -13,5 +13,7 @@ namespace barewire::metrics {
 /// `pools_file`: empty: the default places. What cannot be read is left out, and told by barewire_collector_success and
 /// in `problems`; the rest is there all the same. Safe from any thread.
 std::string collect(const Node& node, const std::string& pools_file, std::vector<std::string>& problems);
+/// The same, and what the daemon's parts have told (told.h).
+std::string collect_in_daemon(const Node& node, const std::string& pools_file, std::vector<std::string>& problems);
 
 }  // namespace barewire::metrics

@@ -45,6 +45,13 @@ Durations parse_durations(const JsonView& view) {
   return durations;
 }
 
+void parse_calls(const JsonView& list, std::map<CallKey, Durations>& calls) {
+  for (const json::value& each : list.value().as_array()) {
+    const JsonView call(each, "totals key");
+    calls[{call.at("plugin").string(), call.at("command").string(), call.at("code").string()}] = parse_durations(call);
+  }
+}
+
 Totals parse(std::string_view text) {
   const json::value document = parse_json(text, "the totals");
   const JsonView view(document, "totals key");
@@ -54,18 +61,16 @@ Totals parse(std::string_view text) {
   totals.damaged_lines = count_of(view.at("damagedLines"));
   for (const auto& each : view.at("events").value().as_object())
     totals.events[std::string(each.key())] = each.value().to_number<std::uint64_t>();
-  for (const json::value& each : view.at("calls").value().as_array()) {
-    const JsonView call(each, "totals key");
-    totals.calls[{call.at("plugin").string(), call.at("command").string(), call.at("code").string()}] =
-        parse_durations(call);
-  }
+  parse_calls(view.at("calls"), totals.calls);
+  // Earlier versions have counted none.
+  if (const auto rpcs = view.find("rpcs")) parse_calls(*rpcs, totals.rpcs);
   return totals;
 }
 
-Durations& durations_of(Totals& totals, const journal::Event& event) {
+Durations& durations_of(std::map<CallKey, Durations>& calls, const journal::Event& event) {
   CallKey key{event.plugin, event.command, std::to_string(event.code)};
-  if (!totals.calls.contains(key) && totals.calls.size() >= kMostCallKeys) key = {"other", "other", "other"};
-  return totals.calls[key];
+  if (!calls.contains(key) && calls.size() >= kMostCallKeys) key = {"other", "other", "other"};
+  return calls[key];
 }
 
 }  // namespace
@@ -80,8 +85,9 @@ void add(Totals& totals, const journal::History& history) {
   for (const journal::Event& event : history.events) {
     ++totals.events[std::string(name_of(event.kind))];
     // What the daemon and administrators do is no call: it would change what calls are seen to take.
-    if (event.cause != "runtime" || !event.took) continue;
-    Durations& durations = durations_of(totals, event);
+    const bool is_rpc = event.kind == journal::Kind::rpc;
+    if ((event.cause != "runtime" && !is_rpc) || !event.took) continue;
+    Durations& durations = durations_of(is_rpc ? totals.rpcs : totals.calls, event);
     const double seconds = static_cast<double>(event.took->count()) / 1e6;
     const auto& bounds = duration_bounds();
     // A duration that is a bound belongs below it: "le" is less or equal.
@@ -94,14 +100,16 @@ void add(Totals& totals, const journal::History& history) {
 std::string to_text(const Totals& totals) {
   json::object events;
   for (const auto& [kind, count] : totals.events) events[kind] = count;
-  json::array calls;
+  json::array calls, rpcs;
   for (const auto& [key, durations] : totals.calls) calls.emplace_back(call_json(key, durations));
+  for (const auto& [key, durations] : totals.rpcs) rpcs.emplace_back(call_json(key, durations));
   return json::serialize(json::object{{"format", kFormat},
                                       {"inode", totals.position.inode},
                                       {"offset", totals.position.offset},
                                       {"damagedLines", totals.damaged_lines},
                                       {"events", std::move(events)},
-                                      {"calls", std::move(calls)}}) +
+                                      {"calls", std::move(calls)},
+                                      {"rpcs", std::move(rpcs)}}) +
          "\n";
 }
 

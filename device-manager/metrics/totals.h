@@ -31,6 +31,7 @@ struct Totals {
   std::uint64_t damaged_lines = 0;
   std::map<std::string, std::uint64_t> events{};  ///< by kind
   std::map<CallKey, Durations> calls{};           ///< those of a runtime
+  std::map<CallKey, Durations> rpcs{};            ///< those of kubelet, without a plugin
 };
 
 /// Plugins hand on the codes of others; what comes after so many keys is counted under the code "other".

@@ -102,6 +102,7 @@ void Outbox::open(const std::string& run_dir) const {
 
 void Outbox::drop(const std::string& name, std::string_view why) {
   remove_file(directory_ + "/" + name);
+  ++counts_.dropped;
   say_(fmt::format("spans in {} are not sent: {}", name, why));
 }
 
@@ -113,6 +114,7 @@ void Outbox::give_up_old() {
     remove_file(directory_ + "/" + name);
     ++old;
   }
+  counts_.dropped += old;
   if (old != 0) say_(fmt::format("the spans of {} calls are not sent: the collector is away for too long", old));
 }
 
@@ -156,7 +158,9 @@ std::size_t Outbox::send() {
       else
         drop(name, "the collector refuses them");
     }
-    if (taken) sent += batch.names.size();
+    if (!taken) continue;
+    sent += batch.names.size();
+    counts_.sent += batch.names.size();
   }
   return sent;
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "device-manager/kubernetes/api.h"
 
@@ -36,6 +37,12 @@ class Outbox {
   /// Sends all that waits, several files a request. Returns how many the collector took. Throws Error{io} when it is
   /// away or cannot take any now: what has not been taken stays.
   std::size_t send();
+  /// Calls whose spans were taken, and those whose were given up, since the last time this was asked.
+  struct Counts {
+    std::size_t sent = 0;
+    std::size_t dropped = 0;
+  };
+  Counts take_counts() { return std::exchange(counts_, {}); }
 
  private:
   struct Batch;
@@ -49,6 +56,7 @@ class Outbox {
   std::string directory_;
   std::string host_;
   Say say_;
+  Counts counts_;
 };
 
 /// Where nobody wants spans any more: plugins leave none from now on. Throws Error{io}.

@@ -7,6 +7,7 @@ import os
 import subprocess
 
 JOURNAL = "/var/lib/cni/barewire/journal"
+FAILURES = ("refusal", "drift")
 NAMESPACE = "storm"
 ASKED = 12  # pods that each question is asked of by the command
 
@@ -51,7 +52,7 @@ class Memory:
         self.pods = len(known)
         for pod in known:
             self.compare(pod, by_pod[pod], calls[pod])
-        refused = [pod for pod in known if any(event["event"] == "refusal" for event in by_pod[pod])]
+        refused = [pod for pod in known if any(event["event"] in FAILURES for event in by_pod[pod])]
         for pod in known[:: max(1, len(known) // ASKED)]:
             self.expect_history(pod, by_pod[pod])
         for pod in refused[:: max(1, len(refused) // ASKED)]:
@@ -82,7 +83,7 @@ class Memory:
             self.find(pod, f"history tells {len(told)} events of {len(events)}")
 
     def expect_reason(self, pod, events):
-        refusal = [event for event in events if event["event"] == "refusal"][-1]
+        refusal = [event for event in events if event["event"] in FAILURES][-1]
         told = self.document("why", f"{NAMESPACE}/{pod}")["failure"]
         if not told or told["time"] != refusal["time"] or told["what"] != refusal["what"]:
             self.find(pod, f"why tells {told}, and it was {refusal}")

@@ -86,9 +86,14 @@ TEST_F(HistoryTest, TellsWhatIsReaped) {
 }
 
 TEST_F(HistoryTest, TellsOfDriftThatACheckFinds) {
-  attach("web-0", "h0");
+  make_netns("web-0");
+  must_run("ip link add h0 type veth peer name peer");
+  const PluginResult added = runner_.add("host-device", config("h0"), call("web-0"));
+  ASSERT_TRUE(added.ok()) << added;
   must_run_in("/run/netns/web-0", "ip link set net1 name other");
-  EXPECT_EQ(barewire({"check", "default/web-0"}).exit_status, 1);
+  std::string with_previous = config("h0");
+  with_previous.insert(with_previous.rfind('}'), ",\"prevResult\":" + added.out);
+  EXPECT_EQ(runner_.check("host-device", with_previous, call("web-0")).code(), 104);
   ASSERT_THAT(events(), SizeIs(2));
   EXPECT_EQ(events().back().kind, journal::Kind::drift);
   EXPECT_EQ(events().back().command, "CHECK");

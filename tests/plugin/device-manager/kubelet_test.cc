@@ -9,12 +9,17 @@
 #include <atomic>
 
 #include "core/fd.h"
+#include "core/journal.h"
 #include "core/state/allocation.h"
 #include "core/unix_socket.h"
 #include "tests/plugin/device-manager/kubelet_fixture.h"
 
 namespace barewire::test {
 namespace {
+
+constexpr const char* kScrape =
+    "exec 3<>/dev/tcp/127.0.0.1/9808 && printf 'GET /metrics HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: "
+    "close\\r\\n\\r\\n' >&3 && cat <&3";
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -85,6 +90,33 @@ TEST_F(KubeletTest, AllocateGivesWhatThePeerGives) {
             R"({"type":"pci","version":"1.1.0","pci":{"pci-address":"0000:01:10.1"}})");
   EXPECT_TRUE(promise(1) && promise(2));
   EXPECT_FALSE(promise(0));
+}
+
+TEST_F(KubeletTest, WhatItAsksForIsInTheJournalAndCounted) {
+  start_kubelet(true);
+  start_daemon({"--metrics-listen", "127.0.0.1:9808"});
+  ASSERT_TRUE(is_listed(4));
+  kubelet_->allocate(kResource, {vf(1), vf(2)}, "web-0");
+  EXPECT_NE(refusal({"0000:01:10.7"}), "");
+  const auto events = journal::read("/var/lib/cni/barewire/journal").events;
+  ASSERT_EQ(events.size(), 2U);
+  for (const journal::Event& event : events) {
+    EXPECT_EQ(event.kind, journal::Kind::rpc);
+    EXPECT_EQ(event.cause, "kubelet");
+    EXPECT_EQ(event.command, "Allocate");
+    EXPECT_TRUE(event.took);
+  }
+  EXPECT_EQ(events[0].device, vf(1));
+  EXPECT_EQ(events[0].what, "example.com/dpdk: 0000:01:10.1, 0000:01:10.2");
+  EXPECT_EQ(events[0].code, 0);
+  EXPECT_NE(events[1].code, 0);
+  EXPECT_THAT(events[1].what, HasSubstr("0000:01:10.7"));
+  EXPECT_THAT(barewire({"metrics"}).out,
+              HasSubstr("barewire_grpc_call_duration_seconds_count{method=\"Allocate\",code=\"0\"} 1\n"));
+  bind(3, "igbvf");  // is another's now
+  ASSERT_TRUE(becomes(3, "Unhealthy"));
+  const std::string page = run(command_of("bash", {"-c", kScrape})).out;
+  EXPECT_THAT(page, HasSubstr("barewire_pool_devices_unhealthy{resource=\"example.com/dpdk\"} 1\n"));
 }
 
 TEST_F(KubeletTest, FromRegistrationToFreeAgainThePodIsKnownByName) {

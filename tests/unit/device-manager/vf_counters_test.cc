@@ -18,13 +18,14 @@ TEST(VfCounters, AreThePfsWhereItsDriverCounts) {
 }
 
 TEST(VfCounters, AreTheVfsOwnWhereThePfSaysZeroOfAll) {
-  const std::vector<VfStats> zeros{{.id = 0, .rx_bytes = 0, .tx_bytes = 0, .broadcast = 0},
+  const std::vector<VfStats> zeros{{.id = 0, .rx_bytes = 0, .tx_bytes = 0, .broadcast = 0, .link_state = 2},
                                    {.id = 1, .rx_bytes = 0, .tx_bytes = 0, .broadcast = 0}};
   EXPECT_FALSE(has_counted(zeros));
   const auto chosen = choose_counters(zeros, {{.id = 1, .rx_bytes = 7, .tx_bytes = 0}});
   EXPECT_EQ(chosen[1].rx_bytes, 7U);
   EXPECT_EQ(chosen[1].tx_bytes, 0U);
   EXPECT_EQ(chosen[1].broadcast, std::nullopt);
+  EXPECT_EQ(chosen[0].link_state, 2U) << "which the PF knows all the same";
   EXPECT_EQ(chosen[0].rx_bytes, std::nullopt) << "no zero for what nobody counts";
 }
 

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include "device-manager/metrics/told.h"
+
 namespace barewire::metrics {
 namespace {
 
@@ -19,6 +21,24 @@ TEST(Exposition, IsPrometheusText) {
             "# HELP barewire_calls_total Two.\n# TYPE barewire_calls_total counter\n"
             "barewire_calls_total{plugin=\"sriov\",code=\"0\"} 18446744073709551615\n"
             "barewire_calls_total{plugin=\"ovs\",code=\"5\"} 0\n");
+}
+
+TEST(Told, IsWhatThePartsOfTheDaemonSaid) {
+  Exposition before;
+  write_told(before);
+  EXPECT_EQ(before.text(), "");
+  tell_unhealthy("example.com/a", "device plugin", 2);
+  tell_unhealthy("example.com/a", "claims", 1);
+  tell_unhealthy("example.com/a", "claims", 2);
+  tell_unhealthy("example.com/b", "claims", 0);
+  tell_traces({.sent = 3, .dropped = 0});
+  tell_traces({.sent = 1, .dropped = 2});
+  Exposition page;
+  write_told(page);
+  for (const char* line : {"barewire_pool_devices_unhealthy{resource=\"example.com/a\"} 2\n",
+                           "barewire_pool_devices_unhealthy{resource=\"example.com/b\"} 0\n",
+                           "barewire_traces_sent_total 4\n", "barewire_traces_dropped_total 2\n"})
+    EXPECT_THAT(page.text(), ::testing::HasSubstr(line));
 }
 
 TEST(Exposition, AHistogramAddsUp) {

@@ -45,6 +45,23 @@ TEST(Totals, CountCallsByPluginCommandAndCode) {
   EXPECT_EQ(totals.damaged_lines, 2U);
 }
 
+TEST(Totals, CountCallsOfKubeletByThemselves) {
+  Totals totals;
+  add(totals, {.events = {{.kind = Kind::rpc,
+                           .cause = "kubelet",
+                           .command = "Allocate",
+                           .took = std::chrono::milliseconds(1),
+                           .code = 102}},
+               .damaged = 0,
+               .problems = {}});
+  EXPECT_THAT(totals.calls, IsEmpty());
+  EXPECT_EQ(totals.rpcs.at({"", "Allocate", "102"}).counts[0], 1U);
+  EXPECT_EQ(parse_totals(to_text(totals)).rpcs.size(), 1U);
+  std::string earlier = to_text(totals);
+  earlier.replace(earlier.find(",\"rpcs\""), std::string::npos, "}\n");
+  EXPECT_EQ(parse_totals(earlier).events.at("rpc"), 1U) << "what an earlier version has kept";
+}
+
 TEST(Totals, AreBoundedWhateverCodesOthersHandOn) {
   Totals totals;
   journal::History history;

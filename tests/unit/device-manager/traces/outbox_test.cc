@@ -58,6 +58,7 @@ TEST_F(OutboxTest, SendsTheSpansOfManyCallsInOneRequest) {
     leave(std::to_string(i) + ".json", R"({"format":1,"spans":[{"name":"a"},{"name":"b"}]})");
   leave(".half.tmp", "{");
   EXPECT_EQ(outbox_.send(), 20U);
+  EXPECT_EQ(outbox_.take_counts().sent, 20U);
   ASSERT_THAT(collector_.requests, SizeIs(1));
   const auto body = boost::json::parse(collector_.requests.at(0).body);
   EXPECT_THAT(body.at("resourceSpans").at(0).at("scopeSpans").at(0).at("spans").as_array(), SizeIs(40));
@@ -82,6 +83,8 @@ TEST_F(OutboxTest, WhatNoPluginLeftIsOutOfTheWay) {
   EXPECT_EQ(outbox_.send(), 0U);
   EXPECT_THAT(left(), IsEmpty());
   EXPECT_THAT(said_, SizeIs(4));
+  EXPECT_EQ(outbox_.take_counts().dropped, 4U);
+  EXPECT_EQ(outbox_.take_counts().dropped, 0U);
   EXPECT_THAT(collector_.requests, IsEmpty());
 }
 
