@@ -56,9 +56,13 @@ std::optional<vf::Located> find_moved_on(vf::Host& host, const vf::Identity& ide
   for (kernel::NetNs& netns : census.list()) {
     if (netns.id() == host.netns.id()) continue;
     kernel::NlSocket socket = kernel::NlSocket::in(netns);
-    for (Link& link : kernel::list_links(socket))
-      if (is_moved_on(link, identity) && !host.store.find_other(id, netns.id(), link.name))
-        return vf::Located{std::move(netns), std::move(socket), std::move(link), false};
+    for (Link& link : kernel::list_links(socket)) {
+      if (!is_moved_on(link, identity)) continue;
+      const auto other = host.store.find_other(id, netns.id(), link.name);
+      if (!other) return vf::Located{std::move(netns), std::move(socket), std::move(link), false};
+      log_warning("leaving {} of {} alone, though it looks like {}, since it is of {}", link.name, netns.path(),
+                  identity.host_name, *other);
+    }
   }
   if (!census.missed().empty())
     throw Error(Error::Code::try_again, fmt::format("telling whether {} is in some other netns failed: {}",

@@ -9,13 +9,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <chrono>
 #include <csignal>
 
-#include "core/build_info.h"
+#include "core/cni/about.h"
 #include "core/cni/called_name.h"
 #include "core/cni/guard.h"
 #include "core/cni/known_keys.h"
@@ -32,23 +31,6 @@ namespace barewire::cni {
 namespace json = boost::json;
 
 namespace {
-
-/// The release of the reference plugins whose keys and results ours have.
-constexpr std::string_view kReferenceVersion = "v1.9.1";
-
-std::string versions_text(const Plugin& plugin) {
-  std::string text;
-  for (const Version& version : kSupportedVersions)
-    if (version >= plugin.oldest) text += (text.empty() ? "" : ", ") + version.text();
-  return text;
-}
-
-std::string version_output(const Plugin& plugin) {
-  json::array supported;
-  for (const Version& version : kSupportedVersions)
-    if (version >= plugin.oldest) supported.emplace_back(version.text());
-  return json::serialize(json::object{{"cniVersion", kLatestVersion.text()}, {"supportedVersions", supported}});
-}
 
 /// Whether CNI_NETNS leads to the netns this process is in. A path that leads nowhere is the plugin's to judge.
 bool is_own_netns(const std::string& path) {
@@ -231,57 +213,39 @@ Outcome failed(const Error& error, std::string_view stdin_bytes) {
   return {1, error_json(error, version_for_error(stdin_bytes))};
 }
 
-int print_holdings(const PluginTable& plugins) {
-  std::string text = "Barewire: CNI plugins in one program, each called by its own name:\n";
-  for (const Plugin& plugin : plugins.all()) text += fmt::format("  {:<22} {}\n", plugin.name, plugin.about);
-  write_all(STDERR_FILENO, text, "stderr");
-  return 0;
-}
-
-int print_version(int stream) {
-  write_all(stream, fmt::format("Barewire {}\n", build_info()), "the version");
-  return 0;
-}
-
-int print_names(const PluginTable& plugins) {
-  std::string text;
-  for (const Plugin& plugin : plugins.all()) text += fmt::format("{}\n", plugin.name);
-  write_all(STDOUT_FILENO, text, "stdout");
-  return 0;
-}
-
-/// The first line is what nerdctl reads from stderr to learn whether "firewall" isolates networks, and the first word
-/// in the shape of a version is what Nomad's fingerprint takes for the plugin's: so it names the suite we do the same
-/// as.
-std::string about_text(const Plugin& plugin) {
-  return fmt::format("CNI {} plugin {}\nCNI protocol versions supported: {}\nBarewire {}: {}\n", plugin.name,
-                     kReferenceVersion, versions_text(plugin), build_info(), plugin.about);
-}
-
-int print_about(const Plugin& plugin, int stream) {
-  write_all(stream, about_text(plugin), "what the plugin is");
-  return 0;
-}
-
-/// False when nobody can read it; said on stderr.
-bool deliver(Outcome& outcome) {
-  if (outcome.output.empty()) return true;
+/// Why nobody can read it, said on stderr too; nullopt when somebody can.
+std::optional<std::string> deliver(Outcome& outcome) {
+  if (outcome.output.empty()) return std::nullopt;
   const auto before = std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error, not the end
   try {
     write_all(STDOUT_FILENO, outcome.output + "\n", "stdout");
-    return true;
+    return std::nullopt;
   } catch (const Error& error) {
     outcome.is_delivered = false;
     write_quietly(STDERR_FILENO, fmt::format("the answer cannot be given: {}\n", error.what()));
+    std::signal(SIGPIPE, before);  // of what undoing may yet start
+    return error.what();
   }
-  std::signal(SIGPIPE, before);  // of what undoing may yet start
-  return false;
+}
+
+/// The journal has that ADD succeeded; the runtime saw it fail.
+void record_undelivered(const Plugin& plugin, const Environment& environment, const std::string& stdin_bytes,
+                        const Node& node, const std::string& why) {
+  RecordedCall recorded(plugin.name, environment, node);
+  try {
+    recorded.set_request(Request::parse(environment, stdin_bytes, plugin.oldest));
+  } catch (const Error&) {  // it was parsed before; without it the event names no network
+  }
+  recorded.failed(static_cast<int>(Error::Code::io), "the answer cannot be given: " + why,
+                  "the runtime closed the plugin's output before it had the result; ADD is undone");
 }
 
 /// An ADD whose result the runtime never got has failed, and must leave nothing.
-void undo_undelivered(const Plugin& plugin, Environment environment, const std::string& stdin_bytes, Node& node) {
+void undo_undelivered(const Plugin& plugin, Environment environment, const std::string& stdin_bytes, Node& node,
+                      const std::string& why) {
+  record_undelivered(plugin, environment, stdin_bytes, node, why);
   environment.command = name_of(Command::del);
-  const Outcome undone = run(plugin, environment, stdin_bytes, node);
+  const Outcome undone = run(plugin, environment, stdin_bytes, node, Caller::itself);
   if (undone.exit_status != 0) write_quietly(STDERR_FILENO, "undoing ADD failed: " + undone.output + "\n");
 }
 
@@ -309,8 +273,9 @@ Outcome call(const Plugin& plugin, const Environment& environment, const PluginT
   const bool deleted = environment.command == "DEL" && outcome.exit_status == 0;
   const std::string unfit = deleted ? kernel::describe_unfit_netns(environment.netns) : "";
   if (!unfit.empty()) outcome = failed(unfit_netns_error(environment.netns, unfit), stdin_bytes);
-  if (!deliver(outcome) && environment.command == "ADD" && outcome.exit_status == 0)
-    undo_undelivered(plugin, environment, stdin_bytes, node);
+  const auto undelivered = deliver(outcome);
+  if (undelivered && environment.command == "ADD" && outcome.exit_status == 0)
+    undo_undelivered(plugin, environment, stdin_bytes, node, *undelivered);
   return outcome;
 }
 
@@ -363,6 +328,7 @@ const Plugin* PluginTable::find(std::string_view name) const {
 Outcome run(const Plugin& plugin, const Environment& environment, std::string stdin_bytes, Node& node,
             Caller caller) noexcept {
   RecordedCall recorded(plugin.name, environment, node);
+  if (caller == Caller::itself) recorded.set_by_itself();
   try {
     const Request request = Request::parse(environment, stdin_bytes, plugin.oldest);
     recorded.set_request(request);

@@ -70,8 +70,8 @@ struct Outcome {
 };
 
 /// Who calls: somebody else, or a plugin of this program that hands its IPAM plugin the very request it was called
-/// with. That one has been judged whole, for its IPAM plugin too.
-enum class Caller { other, judged };
+/// with, which has been judged whole, for its IPAM plugin too; or this program itself, that undoes what it has done.
+enum class Caller { other, judged, itself };
 
 /// Runs one call of `plugin`. Never throws: every failure becomes the CNI error in `output`.
 /// Also refuses what the node's policy does, and a CNI_NETNS that is the caller's own netns (code 8) unless

@@ -78,7 +78,7 @@ bool RecordedCall::is_recorded(bool success) const {
 void RecordedCall::record(journal::Event event) {
   const auto took = std::chrono::steady_clock::now() - start_;
   event.took = std::chrono::duration_cast<std::chrono::microseconds>(took);
-  event.cause = "runtime";
+  event.cause = is_by_itself_ ? plugin_ : "runtime";
   event.plugin = plugin_;
   event.command = environment_.command;
   event.network = network_;

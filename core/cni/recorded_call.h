@@ -26,6 +26,8 @@ class RecordedCall {
 
   /// Once the configuration could be read.
   void set_request(const Request& request) noexcept;
+  /// The plugin asked for it by itself, not the runtime.
+  void set_by_itself() noexcept { is_by_itself_ = true; }
   /// How it ended; one of them, once.
   void succeeded() noexcept;
   void failed(int code, std::string_view what, std::string_view hint) noexcept;
@@ -41,6 +43,7 @@ class RecordedCall {
   std::string network_;
   std::optional<journal::Collecting> collecting_;  ///< of GC
   trace::Span span_;
+  bool is_by_itself_ = false;
   std::string configured_device_;  ///< for a call that failed before it came to a device
 };
 

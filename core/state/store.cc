@@ -51,6 +51,18 @@ bool is_there(const std::string& record) {
   throw sys_error("looking for the record {}", record);
 }
 
+/// Of a record, or a directory of records, that could not be read: throws Error{io} when it is the reading that fails.
+void require_damaged(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) < 0) {
+    if (errno != ENOENT) throw sys_error("looking at {}", path);
+  } else if (S_ISREG(status.st_mode) && static_cast<std::size_t>(status.st_size) <= kLargestFile) {
+    read_file(path);
+  } else if (S_ISDIR(status.st_mode)) {
+    list_directory(path);
+  }
+}
+
 std::string device_name(std::string file) {
   std::replace(file.begin(), file.end(), '!', '/');
   return file;
@@ -143,7 +155,13 @@ std::vector<Attachment> Store::list(Unreadable* unreadable) const {
 std::optional<std::string> Store::find_other(const AttachmentId& id, const kernel::NetNsId& netns,
                                              std::string_view link) const {
   Unreadable unreadable;
-  for (const Attachment& other : list(&unreadable)) {
+  std::vector<Attachment> all = list(&unreadable);
+  if (!unreadable.empty()) {  // descriptors or memory may have been short for a moment
+    unreadable.clear();
+    all = list(&unreadable);
+  }
+  for (const auto& [path, why] : unreadable) require_damaged(path);
+  for (const Attachment& other : all) {
     const bool is_same =
         other.id.network == id.network && other.id.container_id == id.container_id && other.id.ifname == id.ifname;
     if (is_same || !other.netns_id || *other.netns_id != netns) continue;

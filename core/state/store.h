@@ -37,7 +37,8 @@ class Store {
   std::optional<Attachment> find(const AttachmentId& id) const;
   /// For who would touch by name what no record of `id` tells of: another attachment that has the link `link` in the
   /// netns, for messages; with an empty `link`, another container that has anything there. Records of the chain that
-  /// `id` belongs to are its own. Also answers when a record cannot be read: it may be that one.
+  /// `id` belongs to are its own. Also answers when a record is damaged: it may be that one. Throws Error{io} for one
+  /// whose reading fails, which may pass: who goes by "nobody" or "somebody" then would never come back.
   std::optional<std::string> find_other(const AttachmentId& id, const kernel::NetNsId& netns,
                                         std::string_view link) const;
   /// Throws Error{state} before it touches anything when the record would not be text that can be read again.

@@ -32,8 +32,13 @@ std::optional<kernel::Link> find_recorded(kernel::NlSocket& inside, const state:
   if (const auto link = kernel::find_link(inside, transit_name(attachment.id))) return link;
   const boost::json::value* recorded = attachment.data.if_contains(kNameKey);
   const std::string name = recorded == nullptr ? attachment.id.ifname : std::string(recorded->as_string());
-  if (store_of(node).find_other(attachment.id, attachment.netns_id.value(), name)) return std::nullopt;
-  return kernel::find_link(inside, name);
+  const auto link = kernel::find_link(inside, name);
+  if (!link) return std::nullopt;
+  const auto other = store_of(node).find_other(attachment.id, attachment.netns_id.value(), name);
+  if (!other) return link;
+  log_warning("leaving {} of {} alone, since its ADD did not come to make it, and it is of {}", name, attachment.netns,
+              *other);
+  return std::nullopt;
 }
 
 void undo(const state::Attachment& attachment, Node& node) {

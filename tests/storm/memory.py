@@ -61,13 +61,14 @@ class Memory:
         self.expect_torn_tail(events)
 
     def compare(self, pod, events, calls):
-        """A call that ended by itself has one line; one that was killed, or of which some system call was made to fail, one or none."""
+        """A call that ended by itself has one line; one that was killed, or of which some system call was made to fail, one or none.
+        An ADD whose answer nobody got has two: that it succeeded, and that it was undone."""
         for verb in ("ADD", "DEL"):
             for ok in (True, False):
                 lines = [event for event in events if event["command"] == verb and (event["event"] != "refusal") == ok]
                 ended = [call for call in calls if call.verb == verb and not call.killed and call.ok == ok]
                 certain = [call for call in ended if not call.stroke]
-                perhaps = [call for call in calls if call.verb == verb and call.killed]
+                perhaps = [call for call in calls if call.verb == verb and (call.killed or call.undelivered)]
                 # An IPAM plugin that a plugin called by itself has a line too, and is no call of the runtime.
                 for plugin in {call.plugin for call in calls}:
                     def count(of):

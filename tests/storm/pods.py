@@ -134,6 +134,10 @@ class Outcome:
     def ok(self):
         return self.status == 0
 
+    @property
+    def undelivered(self):
+        return self.verb == "ADD" and "the answer cannot be given" in self.err
+
 
 class Runtime:
     """Calls plugins, each call bounded and written to the log."""

@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <boost/json.hpp>
 #include <filesystem>
 #include <functional>
 #include <memory>
 
+#include "core/fd.h"
 #include "tests/support/command.h"
 #include "tests/support/fault.h"
 #include "tests/support/netns_fixture.h"
@@ -121,6 +123,36 @@ TEST_F(FailedLook, OfAddAndDelKeepsEveryOtherPodsAddress) {
       EXPECT_EQ(reservations().find("new"), std::string::npos);
       return outcome;
     });
+}
+
+/// As of an ADD that was killed when it had made the link and before it had noted its number.
+void forget_number(const std::string& record) {
+  auto document = boost::json::parse(*read_file(record));
+  for (const char* key : {"ifindex", "result"}) document.at("data").as_object().erase(key);
+  write_text(record, boost::json::serialize(document));
+}
+
+TEST_F(FailedLook, OfDelAfterAKilledAddLosesNoLink) {
+  constexpr const char* kMacvlan =
+      R"({"cniVersion":"1.1.0","name":"mynet","type":"macvlan","master":"up0","ipam":{"type":"host-local","subnet":"10.9.0.0/24"}})";
+  const std::string record = "/run/barewire/attachments/mynet/new@eth0.macvlan.json";
+  runner_.install("macvlan", built_program("barewire-cni"));
+  make_netns("new");
+  must_run("ip link add up0 type veth peer name up1 && ip link set up0 up && ip link set up1 up");
+  for_each_mutation([&](std::size_t n) {
+    const PluginResult added = runner_.add("macvlan", kMacvlan, pod("new"));
+    EXPECT_TRUE(added.ok()) << added;
+    if (added.ok()) forget_number(record);
+    const FaultOutcome outcome =
+        fail_look_at(runner_.command("DEL", "macvlan", kMacvlan, pod("new")), {"/run/barewire/attachments"}, n, EIO);
+    const std::string where = outcome.mutations.empty() ? "" : outcome.mutations.back();
+    if (run_in("/run/netns/new", "ip link show eth0").ok()) {
+      EXPECT_NE(outcome.result.exit_status, 0) << "success, and the link is there: " << where;
+      EXPECT_TRUE(std::filesystem::exists(record)) << "nothing is left for the next DEL to go by: " << where;
+    }
+    EXPECT_TRUE(runner_.del("macvlan", kMacvlan, pod("new")).ok()) << where;
+    return outcome;
+  });
 }
 
 TEST_F(FailedLook, ADamagedRecordIsNamedByGcAfterItDidTheRest) {

@@ -21,6 +21,7 @@
 namespace barewire::test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr std::chrono::seconds kAtOnce{10};  // a machine under load; a hang is for ever
@@ -181,6 +182,13 @@ TEST_F(SpecialFiles, AsStateOfBarewireAndItsPeers) {
   EXPECT_TRUE(call("DEL", "bridge", bridge).ok());
 }
 
+std::vector<std::string> last_of_journal(int count) {
+  std::istringstream stream(must_run(fmt::format("tail -n {} /var/lib/cni/barewire/journal/events", count)));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
 TEST_F(SpecialFiles, AsStandardOutputUndoAnAddWhoseResultNobodyGets) {
   const std::string config = config_of("bridge", configs().at("bridge"));
   ASSERT_TRUE(call("ADD", "bridge", config).ok());  // the bridge stays
@@ -196,6 +204,11 @@ TEST_F(SpecialFiles, AsStandardOutputUndoAnAddWhoseResultNobodyGets) {
     EXPECT_EQ(piped ? must_run("cat /run/status") : fmt::format("{}\n", result.exit_status), "1\n") << to << result.err;
     EXPECT_THAT(result.err, HasSubstr("the answer cannot be given")) << to;
     EXPECT_NODE_UNCHANGED(before) << to;
+    // The runtime saw a failure, so the journal tells one, and that nobody but the plugin asked for the DEL.
+    const std::vector<std::string> lines = last_of_journal(2);
+    EXPECT_THAT(lines.at(0), AllOf(HasSubstr(R"("event":"refusal")"), HasSubstr(R"("command":"ADD")"),
+                                   HasSubstr("the answer cannot be given: writing stdout failed")));
+    EXPECT_THAT(lines.at(1), AllOf(HasSubstr(R"("event":"detach")"), HasSubstr(R"("cause":"bridge")")));
   }
 }
 
