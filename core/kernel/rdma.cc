@@ -36,6 +36,10 @@ std::optional<RdmaDevice> find_device(NlSocket& socket, const Fits& fits) {
 
 }  // namespace
 
+std::string_view name_of(RdmaNetnsMode mode) {
+  return mode == RdmaNetnsMode::shared ? "shared" : "exclusive";
+}
+
 /// libnl says nothing of why a socket cannot be opened; the kernel loads its RDMA modules when one is.
 std::optional<NlSocket> open_rdma_socket(const NetNs& netns) {
   const Fd probe(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_RDMA));
@@ -50,6 +54,13 @@ RdmaNetnsMode rdma_netns_mode(NlSocket& socket) {
     shared = NlAttributes(answer, 0).value_or<std::uint8_t>(RDMA_NLDEV_SYS_ATTR_NETNS_MODE, 1);
   });
   return shared == 0 ? RdmaNetnsMode::exclusive : RdmaNetnsMode::shared;
+}
+
+void set_rdma_netns_mode(NlSocket& socket, RdmaNetnsMode mode) {
+  NlMessage message = message_of(RDMA_NLDEV_CMD_SYS_SET);
+  const auto shared = static_cast<std::uint8_t>(mode == RdmaNetnsMode::shared);
+  message.put_u8(RDMA_NLDEV_SYS_ATTR_NETNS_MODE, shared);
+  socket.request(std::move(message), fmt::format("setting the netns mode of RDMA to {}", name_of(mode)));
 }
 
 std::vector<RdmaDevice> list_rdma_devices(NlSocket& socket) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/kernel/netlink.h"
@@ -15,6 +16,8 @@ namespace barewire::kernel {
 
 /// Whether an RDMA device belongs to one netns, or is seen in all.
 enum class RdmaNetnsMode { exclusive, shared };
+/// "exclusive", "shared": as rdma-system(8) has them.
+std::string_view name_of(RdmaNetnsMode mode);
 
 struct RdmaDevice {
   std::uint32_t index = 0;  ///< the device's own, in every netns
@@ -26,6 +29,8 @@ std::optional<NlSocket> open_rdma_socket(const NetNs& netns);
 
 /// `rdma system show`. Mode and moving are of Linux 5.2 on; an older kernel is shared. Throws KernelError.
 RdmaNetnsMode rdma_netns_mode(NlSocket& socket);
+/// `rdma system set netns`. Throws KernelError: EBUSY while there is any netns but one.
+void set_rdma_netns_mode(NlSocket& socket, RdmaNetnsMode mode);
 /// Those that the socket's netns sees: in shared mode, all. Throws KernelError.
 std::vector<RdmaDevice> list_rdma_devices(NlSocket& socket);
 /// nullopt when the socket's netns has none of that name, or index.

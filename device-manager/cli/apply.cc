@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include <functional>
+
 #include "core/fd.h"
 #include "core/journal.h"
 #include "device-manager/cli/plan_view.h"
@@ -29,6 +31,7 @@ void raise(Exit& exit, Exit other) {
 }
 
 void show(const Session& session, const PlanView& view) {
+  if (view.rdma) session.print(fmt::format("would set the RDMA mode to {}\n", view.rdma->change.wanted));
   for (const auto& nic : view.plan.nics)
     for (const auto& step : nic.steps)
       session.print(fmt::format("{}: would {}\n", printable(nic.name), printable(step.describe(nic.name))));
@@ -46,6 +49,9 @@ void tell(const std::string& text) {
 
 /// What is not as declared and stays so, whatever is applied.
 void tell_rest(Session& session, const PlanView& view) {
+  if (view.rdma && !view.rdma->refusal.empty())
+    tell(fmt::format("barewire: setting the RDMA mode declared at {} is refused: {}\n", printable(view.rdma->place),
+                     printable(view.rdma->refusal)));
   for (const declared::Nic* nic : view.plan.absent) {
     tell(fmt::format("barewire: {}: no NIC of this node is like it\n", printable(nic->place())));
     raise(session.exit, Exit::problems);
@@ -82,18 +88,37 @@ void apply(const Session& session, const declared::NicPlan& nic) {
   }
 }
 
+/// What fails ends the run, or with --keep-going leaves the rest its turn.
+void attempt(Session& session, const Options& options, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    if (!options.keep_going) throw;
+    tell(error_text(error));
+    raise(session.exit, exit_of(error) == Exit::refused ? Exit::problems : Exit::failed);
+  }
+}
+
+/// Before the NICs: the RDMA devices of their VFs come into the mode that is declared.
+void apply_rdma(Session& session, const PlanView& view, const Options& options) {
+  if (!view.rdma || !view.rdma->refusal.empty()) return;
+  attempt(session, options, [&] {
+    if (!declared::apply_rdma(view.declaration)) return;
+    journal::record({.kind = journal::Kind::change,
+                     .command = "apply",
+                     .what = fmt::format("the RDMA mode was set to {}", view.rdma->change.wanted)});
+    session.print(fmt::format("RDMA mode is {} now\n", view.rdma->change.wanted));
+  });
+}
+
 /// After the NICs: their uplinks are there, in the mode that is declared.
 void apply_bridges(Session& session, const PlanView& view, const Options& options) {
   for (const declared::BridgePlan& each : view.bridges) {
     if (!each.refusals.empty()) continue;
-    try {
+    attempt(session, options, [&] {
       const bool changed = declared::apply_bridge(*each.bridge);
       session.print(fmt::format("bridge {} is as declared{}\n", printable(each.bridge->name), changed ? " now" : ""));
-    } catch (const Error& error) {
-      if (!options.keep_going) throw;
-      tell(error_text(error));
-      raise(session.exit, exit_of(error) == Exit::refused ? Exit::problems : Exit::failed);
-    }
+    });
   }
 }
 
@@ -109,14 +134,10 @@ void verify(Session& session, const declared::NicPlan& nic) {
 void apply_all(Session& session, const PlanView& view, const Options& options) {
   for (const auto& nic : view.plan.nics) {
     if (nic.nic->externally_managed || !nic.refusals.empty()) continue;
-    try {
+    attempt(session, options, [&] {
       apply(session, nic);
       verify(session, nic);
-    } catch (const Error& error) {
-      if (!options.keep_going) throw;
-      tell(error_text(error));
-      raise(session.exit, exit_of(error) == Exit::refused ? Exit::problems : Exit::failed);
-    }
+    });
   }
 }
 
@@ -141,10 +162,11 @@ void run(Session& session, const Options& options) {
   // Of all NICs: those of the one are among them.
   const std::string pools = declared::pools_document(declaration, plan);
   if (!options.nic.empty()) keep_one(plan, options.nic);
-  // One NIC alone has no bridge.
-  const auto bridges =
-      options.nic.empty() ? declared::try_plan_bridges(declaration) : std::vector<declared::BridgePlan>();
-  const PlanView view{declaration, plan, declared::compare_pools(session.node, pools), bridges};
+  PlanView view{declaration, plan, declared::compare_pools(session.node, pools), {}, {}};
+  if (options.nic.empty()) {  // one NIC alone has no bridge
+    view.bridges = declared::try_plan_bridges(declaration);
+    view.rdma = declared::plan_rdma(declaration);
+  }
   if (declaration.is_empty() && !view.pools)
     return session.print(fmt::format("Nothing is declared in {}.\n", options.file));
   tell_rest(session, view);
@@ -153,6 +175,7 @@ void run(Session& session, const Options& options) {
     if (!options.keep_going) return tell("barewire: nothing was touched; --keep-going does the other NICs\n");
   }
   if (options.dry_run) return show(session, view);
+  apply_rdma(session, view, options);
   apply_all(session, view, options);
   apply_bridges(session, view, options);
   declared::write_pools(session.node, pools);

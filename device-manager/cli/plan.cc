@@ -23,10 +23,12 @@ void run(Session& session, const Options& options) {
     plan = declared::plan_node(declaration, declared::read_facts(session.node));
   else
     plan.problems = declaration.problems;
-  PlanView view{declaration, plan, {}, {}};
-  if (plan.problems.empty()) view.bridges = declared::try_plan_bridges(declaration);
-  if (plan.problems.empty())
+  PlanView view{declaration, plan, {}, {}, {}};
+  if (plan.problems.empty()) {
+    view.bridges = declared::try_plan_bridges(declaration);
+    view.rdma = declared::plan_rdma(declaration);
     view.pools = declared::compare_pools(session.node, declared::pools_document(declaration, plan));
+  }
   const bool refused = !plan.problems.empty() || view.is_refused();
   session.exit = refused ? Exit::refused : view.is_as_declared() ? Exit::ok : Exit::problems;
   if (options.output == "json") return session.print_json(plan_json(view));

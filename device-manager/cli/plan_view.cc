@@ -59,6 +59,19 @@ std::string bridge_text(const declared::BridgePlan& bridge, const Terminal& term
   return text;
 }
 
+std::string rdma_text(const declared::RdmaPlan& rdma, const Terminal& terminal) {
+  std::string text = terminal.paint("RDMA", Style::bold);
+  text += fmt::format(", {}: {}\n", printable(rdma.place), rdma.refusal.empty() ? "differs" : "refused");
+  text += change_text(rdma.change, terminal);
+  if (!rdma.refusal.empty()) text += "  " + terminal.paint("refused: " + printable(rdma.refusal), Style::red) + "\n";
+  return text;
+}
+
+json::value rdma_json(const std::optional<declared::RdmaPlan>& rdma) {
+  if (!rdma) return nullptr;
+  return json::object{{"declaredAt", rdma->place}, {"change", change_json(rdma->change)}, {"refusal", rdma->refusal}};
+}
+
 json::object bridge_json(const declared::BridgePlan& bridge) {
   json::array changes;
   for (const Change& each : bridge.changes) changes.emplace_back(change_json(each));
@@ -87,18 +100,20 @@ json::object nic_json(const NicPlan& nic) {
 }  // namespace
 
 bool PlanView::is_as_declared() const {
-  return !pools && plan.absent.empty() && plan.problems.empty() &&
+  return !pools && !rdma && plan.absent.empty() && plan.problems.empty() &&
          std::all_of(bridges.begin(), bridges.end(), [](const auto& each) { return each.changes.empty(); }) &&
          std::all_of(plan.nics.begin(), plan.nics.end(), [](const NicPlan& nic) { return nic.is_as_declared(); });
 }
 
 bool PlanView::is_refused() const {
-  return std::any_of(plan.nics.begin(), plan.nics.end(), [](const NicPlan& nic) { return !nic.refusals.empty(); }) ||
+  return (rdma && !rdma->refusal.empty()) ||
+         std::any_of(plan.nics.begin(), plan.nics.end(), [](const NicPlan& nic) { return !nic.refusals.empty(); }) ||
          std::any_of(bridges.begin(), bridges.end(), [](const auto& each) { return !each.refusals.empty(); });
 }
 
 std::string render_plan(const PlanView& view, const Terminal& terminal) {
   std::string text;
+  if (view.rdma) text += rdma_text(*view.rdma, terminal);
   for (const NicPlan& nic : view.plan.nics) text += nic_text(nic, terminal);
   for (const declared::Nic* nic : view.plan.absent)
     text += terminal.paint(fmt::format("{}: no NIC of this node is like it\n", printable(nic->place())), Style::yellow);
@@ -117,6 +132,7 @@ json::object plan_json(const PlanView& view) {
   json::object object{{"format", manager::kSnapshotFormat}, {"files", strings_json(view.declaration.files)}};
   object["nics"] = std::move(nics);
   object["bridges"] = std::move(bridges);
+  object["rdma"] = rdma_json(view.rdma);
   object["absent"] = std::move(absent);
   object["problems"] = std::move(problems);
   object["pools"] = view.pools ? json::value(change_json(*view.pools)) : json::value(nullptr);

@@ -9,6 +9,7 @@
 #include "device-manager/cli/terminal.h"
 #include "device-manager/state/bridges.h"
 #include "device-manager/state/plan.h"
+#include "device-manager/state/rdma_mode.h"
 
 namespace barewire::cli {
 
@@ -18,6 +19,7 @@ struct PlanView {
   const declared::NodePlan& plan;
   std::optional<declared::Change> pools{};
   std::vector<declared::BridgePlan> bridges{};
+  std::optional<declared::RdmaPlan> rdma{};
 
   /// Nothing is wrong, missing or different.
   bool is_as_declared() const;

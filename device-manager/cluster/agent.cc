@@ -14,6 +14,7 @@
 #include "device-manager/plugin_call.h"
 #include "device-manager/snapshot_json.h"
 #include "device-manager/state/apply.h"
+#include "device-manager/state/reader.h"
 
 namespace barewire::cluster {
 namespace {
@@ -39,13 +40,12 @@ std::string rdma_difference(const Limit& pool) {
   if (pool.rdma_mode.empty()) return {};
   auto socket = kernel::open_rdma_socket(kernel::NetNs::current());
   if (!socket) return {};
-  const bool shared = kernel::rdma_netns_mode(*socket) == kernel::RdmaNetnsMode::shared;
-  const std::string now = shared ? "shared" : "exclusive";
+  const std::string_view now = name_of(kernel::rdma_netns_mode(*socket));
   if (now == pool.rdma_mode) return {};
   return fmt::format(
-      "the RDMA mode is {}, and SriovNetworkPoolConfig {} wants {}: it is set at boot, with \"options "
-      "ib_core netns_mode={}\" in modprobe.d",
-      now, pool.pool, pool.rdma_mode, shared ? 0 : 1);
+      "the RDMA mode is {}, and SriovNetworkPoolConfig {} wants {}: it is set at boot, where {} has \"rdmaMode\": "
+      "\"{}\"",
+      now, pool.pool, pool.rdma_mode, declared::kDeclarationFile, pool.rdma_mode);
 }
 
 const declared::NicFacts& facts_of(const std::vector<declared::NicFacts>& facts, const std::string& address) {

@@ -5,6 +5,7 @@
 #include "core/fd.h"
 #include "core/run_directory.h"
 #include "device-manager/state/bridges.h"
+#include "device-manager/state/rdma_mode.h"
 #include "device-manager/state/reader.h"
 
 namespace barewire::declared {
@@ -82,6 +83,8 @@ std::vector<std::string> find_drift(const Node& node, const std::string& file) {
   for (const NicPlan& nic : plan.nics)
     if (!nic.is_as_declared())
       drift.push_back(fmt::format("{} is not as declared ({}): {}", nic.name, nic.nic->place(), text_of(nic.changes)));
+  if (const auto rdma = plan_rdma(declaration))
+    drift.push_back(fmt::format("RDMA is not as declared ({}): {}", rdma->place, text_of({rdma->change})));
   for (const BridgePlan& each : try_plan_bridges(declaration))
     if (!each.changes.empty())
       drift.push_back(fmt::format("bridge {} is not as declared ({}: {}): {}", each.bridge->name, each.bridge->file,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/kernel/devlink.h"
+#include "core/kernel/rdma.h"
 #include "core/vf/record.h"
 #include "hw-profiles/profile.h"
 
@@ -77,6 +78,12 @@ struct OvsBridge {
   std::optional<bool> hw_offload{};  ///< of the whole switch, not of the bridge; absent: as it is
 };
 
+/// Whether RDMA devices belong to one netns each: one mode for the node.
+struct RdmaMode {
+  std::string file{};
+  kernel::RdmaNetnsMode mode = kernel::RdmaNetnsMode::shared;
+};
+
 /// Something that is wrong, with the file and the key in its text.
 struct Problem {
   std::string text;
@@ -87,6 +94,7 @@ struct Declaration {
   std::vector<std::string> files{};  ///< that were read; empty: nothing is declared
   std::vector<Nic> nics{};
   std::vector<OvsBridge> bridges{};
+  std::optional<RdmaMode> rdma{};   ///< absent: as it is
   boost::json::array resources{};   ///< "resourceList": pools of the node daemon, as the device plugin has them
   std::vector<Problem> problems{};  ///< when there are any, nothing of the rest may be applied
   bool is_empty() const { return files.empty(); }

@@ -43,10 +43,17 @@ void tell_unknown(std::vector<Problem>& problems, const JsonView& value, const s
   });
 }
 
-Reader not_done(std::string_view instead) {
-  return [text = std::string(instead)](const JsonView& value) {
-    value.reject("nothing, since Barewire does not do this from a declaration", text);
-  };
+void read_rdma(Declaration& declaration, const JsonView& value, const std::string& path) {
+  const std::string mode = value.string();
+  RdmaMode wanted{.file = path};
+  if (mode == name_of(kernel::RdmaNetnsMode::exclusive))
+    wanted.mode = kernel::RdmaNetnsMode::exclusive;
+  else if (mode != name_of(kernel::RdmaNetnsMode::shared))
+    value.reject(R"("exclusive" or "shared")");
+  if (declaration.rdma)
+    value.reject("it in one file",
+                 fmt::format("there is one mode for the node, and {} has it", declaration.rdma->file));
+  declaration.rdma = wanted;
 }
 
 /// Kept as they are: the node daemon reads them from its pools.
@@ -108,7 +115,7 @@ void add_file(Declaration& declaration, const std::string& path, std::string_vie
                   for (const JsonView& each : bridges.array("a list of bridges of Open vSwitch"))
                     declaration.bridges.push_back(parse_bridge(declaration.problems, each, path));
                 }},
-               {"rdma", not_done("`rdma system set netns exclusive` of iproute2 sets the RDMA mode")}});
+               {"rdmaMode", [&](const JsonView& mode) { read_rdma(declaration, mode, path); }}});
   });
 }
 

@@ -127,6 +127,13 @@ TEST(DeclarationReader, BridgesAreNamedOnceWithOneUplinkEachAndOneSwitch) {
                           HasSubstr("\"uplink\" meant")));
 }
 
+TEST(DeclarationReader, TheRdmaModeIsOneOfTwo) {
+  EXPECT_THAT(problems_of(R"({"rdmaMode": "exclusive"})"), IsEmpty());
+  EXPECT_THAT(problems_of(R"({"rdmaMode": "private"})"),
+              ElementsAre(AllOf(HasSubstr("rdmaMode"), HasSubstr(R"("exclusive" or "shared")"))));
+  EXPECT_THAT(problems_of(R"({"rdma": "exclusive"})"), ElementsAre(HasSubstr("\"rdma\"")));
+}
+
 TEST(DeclarationReader, WhatIsNotDoneIsRefusedAndNotIgnored) {
   EXPECT_THAT(problems_of(R"({"nics": {}})"), ElementsAre(HasSubstr("a list of NICs")));
   EXPECT_THAT(problems_of(R"({"nics": [)"), ElementsAre(HasSubstr("node.json is not valid JSON")));
