@@ -223,7 +223,7 @@ std::optional<std::string> deliver(Outcome& outcome) {
   } catch (const Error& error) {
     outcome.is_delivered = false;
     write_quietly(STDERR_FILENO, fmt::format("the answer cannot be given: {}\n", error.what()));
-    std::signal(SIGPIPE, before);  // of what undoing may yet start
+    static_cast<void>(std::signal(SIGPIPE, before));  // of what undoing may yet start
     return error.what();
   }
 }
