@@ -232,7 +232,7 @@ void DraSide::scan_node() {
   const auto records = claims_->driver.records();
   dra::Scan found = dra::scan(node_, pools, records, claims_->watches, std::chrono::steady_clock::now());
   claims_->driver.know(found.offers, pools, found.facts);
-  if (claims_->endpoint) tell_health(found.offers, records);
+  if (claims_->endpoint) tell_health(found, records);
   std::vector<dra::ClaimStatus> statuses;
   statuses.reserve(records.size());
   const auto attachments = dra::attachments_of(node_, records);
@@ -240,7 +240,7 @@ void DraSide::scan_node() {
   for (const state::ClaimRecord& each : records)
     statuses.push_back(dra::status_of(each, attachments, options_.dra.driver, claims_->offload.conditions()));
   claims_->driver.tell_network(records, statuses);
-  auto troubles = dra::troubles_of(found.offers, records);
+  auto troubles = dra::troubles_of(found.offers, records, found.lost);
   api_worker_.post([this, found = std::move(found), statuses = std::move(statuses), troubles = std::move(troubles)] {
     if (!publisher_) return;
     publisher_->offer(found.offers, found.facts);
@@ -256,10 +256,10 @@ void DraSide::scan_node() {
   });
 }
 
-void DraSide::tell_health(const std::vector<dra::Offer>& offers, const std::vector<state::ClaimRecord>& records) {
+void DraSide::tell_health(const dra::Scan& found, const std::vector<state::ClaimRecord>& records) {
   std::vector<dra::DeviceHealth> health;
   std::map<std::string, std::uint64_t> bad;
-  for (const dra::Offer& each : offers) {
+  for (const dra::Offer& each : found.offers) {
     const bool unhealthy = each.trouble && each.trouble->kind == dra::Trouble::Kind::unhealthy;
     const std::string line =
         unhealthy ? fmt::format("{} of {} is unhealthy: {}", each.device.id, each.resource, each.trouble->why) : "";
@@ -274,6 +274,12 @@ void DraSide::tell_health(const std::vector<dra::Offer>& offers, const std::vect
         if (claimed.pool == place.pool && claimed.device != place.device)
           health.push_back({place.pool, claimed.device, !unhealthy, unhealthy ? each.trouble->why : ""});
   }
+  for (const state::ClaimRecord& record : records)
+    for (const state::ClaimedDevice& claimed : record.devices) {
+      if (!found.lost.contains(claimed.id)) continue;
+      health.push_back({claimed.pool, claimed.device, false, dra::kLost});
+      ++bad[claimed.resource];
+    }
   for (const auto& [resource, count] : bad) metrics::tell_unhealthy(resource, "claims", count);
   // Told again at every interval, so it is good for three of them.
   claims_->endpoint->tell_health(dra::encode_health(health, std::time(nullptr), 3 * options_.interval));

@@ -16,6 +16,7 @@
 #include "device-manager/dra/driver.h"
 #include "device-manager/dra/endpoint.h"
 #include "device-manager/dra/publisher.h"
+#include "device-manager/dra/scan.h"
 #include "device-manager/kubelet/pool_file.h"
 #include "device-manager/kubernetes/api_client.h"
 
@@ -53,7 +54,7 @@ class DraSide {
   /// Looks, and hands what is for the API server over to its thread as a copy: nothing is shared between the two.
   void scan_node();
   /// To kubelet, for the status of pods. A device that is merely taken is healthy.
-  void tell_health(const std::vector<dra::Offer>& offers, const std::vector<state::ClaimRecord>& records);
+  void tell_health(const dra::Scan& found, const std::vector<state::ClaimRecord>& records);
   /// Claims that are gone; asks the API server, so it may take its timeout for each.
   void sweep();
   /// What is said again at every look is logged when it changes; an empty `line` is "it is well".

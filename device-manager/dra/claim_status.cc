@@ -6,7 +6,6 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <set>
 
 #include "core/state/store.h"
 
@@ -156,8 +155,13 @@ std::map<std::string, state::Attachment> attachments_of(const Node& node,
 }
 
 std::map<std::string, PodTrouble> troubles_of(const std::vector<Offer>& offers,
-                                              const std::vector<state::ClaimRecord>& records) {
+                                              const std::vector<state::ClaimRecord>& records,
+                                              const std::set<std::string>& lost) {
   std::map<std::string, PodTrouble> result;
+  for (const state::ClaimRecord& record : records)
+    for (const state::ClaimedDevice& each : record.devices)
+      if (!record.pod.name.empty() && lost.contains(each.id))
+        result.insert_or_assign(each.id, PodTrouble{record.pod, each.id, kLost});
   for (const Offer& offer : offers) {
     if (!offer.trouble || offer.trouble->kind != Trouble::Kind::unhealthy) continue;
     for (const state::ClaimRecord& record : records)

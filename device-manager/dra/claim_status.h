@@ -7,6 +7,7 @@
 #include <boost/json/array.hpp>
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,12 @@ struct PodTrouble {
     return a.pod.uid == b.pod.uid && a.device == b.device && a.why == b.why;
   }
 };
-/// Of pods that have an unhealthy device by a claim, by device.
+/// Of a device that has left the node with a pod's claim on it.
+inline constexpr const char* kLost = "it is not on this node any more";
+/// Of pods that have an unhealthy device by a claim, or one of `lost`, by device.
 std::map<std::string, PodTrouble> troubles_of(const std::vector<Offer>& offers,
-                                              const std::vector<state::ClaimRecord>& records);
+                                              const std::vector<state::ClaimRecord>& records,
+                                              const std::set<std::string>& lost);
 
 class ClaimReporter {
  public:

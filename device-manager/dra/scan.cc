@@ -44,6 +44,16 @@ Offer offer_bridge(const inventory::Pool& pool, const std::string& switch_socket
 
 }  // namespace
 
+static std::set<std::string> find_lost(const std::vector<state::ClaimRecord>& claims,
+                                       const std::vector<inventory::Device>& devices) {
+  std::set<std::string> lost;
+  for (const state::ClaimRecord& claim : claims)
+    for (const state::ClaimedDevice& each : claim.devices)
+      if (!each.is_port) lost.insert(each.id);
+  for (const inventory::Device& device : devices) lost.erase(device.id);
+  return lost;
+}
+
 Scan scan(const Node& node, const std::vector<inventory::Pool>& pools, const std::vector<state::ClaimRecord>& claims,
           inventory::Watches& watches, inventory::CarrierWatch::Time now, const std::string& switch_socket) {
   vf::Host host(node);
@@ -56,7 +66,7 @@ Scan scan(const Node& node, const std::vector<inventory::Pool>& pools, const std
     for (const state::ClaimedDevice& each : claim.devices)
       if (!each.is_port) promised.insert_or_assign(each.id, each.resource);
   const auto membership = inventory::assign(pools, devices, promised);
-  Scan result;
+  Scan result{.lost = find_lost(claims, devices)};
   for (std::size_t i = 0; i < pools.size(); ++i) {
     if (!pools[i].to_claims) continue;
     if (!pools[i].bridge.empty()) {

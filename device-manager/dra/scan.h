@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ namespace barewire::dra {
 struct Scan {
   std::vector<Offer> offers{};
   std::map<std::string, NicFacts> facts{};  ///< by PF
+  std::set<std::string> lost{};             ///< devices of claims that are not on the node any more
 };
 /// `switch_socket`: where the database of Open vSwitch is, for pools of bridges. `claims`: devices that claims have
 /// stay in their pools, whatever they look like from here. `watches` remember between looks. Throws Error when the node

@@ -193,6 +193,8 @@ void DevicePlugins::list(Served& served, const std::vector<Member>& members, con
     // Listed all the same: kubelet counts it in the node's capacity, and not in what can be allocated.
     listed.push_back({device.id, !why, served.pool.topology ? device.numa_node : -1});
   }
+  for (const std::string& id : append_lost(listed, use.allocations(), served.pool.resource(), devices_))
+    log_once("health " + id, fmt::format("{} of {} is unhealthy: it has gone", id, served.pool.resource()));
   publish(served, std::move(listed));
   write_cdi(served);
 }

@@ -4,6 +4,8 @@
 /// enough.
 #include "device-manager/kubelet/reconcile.h"
 
+#include <algorithm>
+
 namespace barewire::kubelet {
 namespace {
 
@@ -58,6 +60,19 @@ Reconciler::Plan Reconciler::plan(const std::vector<HeldDevice>& held, const std
     if (resources.contains(each.resource) && !recorded.contains(each.device))
       plan.import.push_back(allocation_of(each));
   return plan;
+}
+
+std::vector<std::string> append_lost(std::vector<ListedDevice>& listed,
+                                     const std::map<std::string, Allocation>& promises, const std::string& resource,
+                                     const std::vector<inventory::Device>& devices) {
+  std::vector<std::string> lost;
+  for (const auto& [id, promise] : promises) {
+    if (promise.by != Allocation::kDevicePlugin || promise.owner != resource) continue;
+    if (std::any_of(devices.begin(), devices.end(), [&id = id](const auto& each) { return each.id == id; })) continue;
+    listed.push_back({.id = id, .healthy = false});
+    lost.push_back(id);
+  }
+  return lost;
 }
 
 }  // namespace barewire::kubelet

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/state/allocation.h"
+#include "device-manager/inventory/device.h"
 #include "device-manager/kubelet/messages.h"
 
 namespace barewire::kubelet {
@@ -40,5 +41,11 @@ class Reconciler {
   std::chrono::milliseconds grace_;
   std::map<std::string, Time> missing_since_;  ///< by device
 };
+
+/// Appends the devices of `resource` that containers have and that are not among `devices`, those of the node, as
+/// unhealthy, and tells which: left out of the list, kubelet would forget them, and their pods would hear nothing.
+std::vector<std::string> append_lost(std::vector<ListedDevice>& listed,
+                                     const std::map<std::string, state::Allocation>& promises,
+                                     const std::string& resource, const std::vector<inventory::Device>& devices);
 
 }  // namespace barewire::kubelet

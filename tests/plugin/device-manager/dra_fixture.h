@@ -31,13 +31,16 @@ class DraTest : public ClaimTest {
     daemon_.reset();
     ClaimTest::TearDown();
   }
-  void start_daemon(const std::string& interval = "1", const std::vector<std::string>& more = {}) {
+  Command daemon_command(const std::string& interval, const std::vector<std::string>& more) {
     std::vector<std::string> arguments{
         "--own-pid-namespace", "--interval",           interval,  "--grace",         "1",
         "--kubelet",           directory_ / "kubelet", "--pools", "/run/pools.json", "--kubeconfig",
         "/run/kubeconfig",     "--node-name",          "n1"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    daemon_.emplace(command_of(built_program("barewired"), arguments));
+    return command_of(built_program("barewired"), arguments);
+  }
+  void start_daemon(const std::string& interval = "1", const std::vector<std::string>& more = {}) {
+    daemon_.emplace(daemon_command(interval, more));
   }
   bool is_served(const std::string& version = "v1") {
     return within(kLong, [&] { return kubelet_->find_driver(version); });

@@ -126,6 +126,7 @@ TEST_F(DraTest, APodIsToldThatItsDeviceWentBadAndThatItIsWellAgain) {
   const TestClaim claim{.devices = {{"main", device(2)}}};
   put(claim);
   ASSERT_EQ(prepare(claim), "");
+  const std::string at = sysfs_.root() + "/bus/pci/devices/" + vf(2);
   const auto events = [&](const std::string& reason) {
     std::size_t count = 0;
     for (const auto& event : server_->list("/api/v1/namespaces/default/events"))
@@ -139,6 +140,11 @@ TEST_F(DraTest, APodIsToldThatItsDeviceWentBadAndThatItIsWellAgain) {
   EXPECT_TRUE(within(kLong, [&] { return events("DeviceHealthy") == 1; }));
   EXPECT_TRUE(within(kLong, [&] { return kubelet_->health()[device(2)].empty(); }));
   EXPECT_EQ(events("DeviceUnhealthy"), 1U);
+  std::filesystem::rename(at, at + ".gone");
+  must_run("ip link add wake type veth peer name wake1; ip link del wake");
+  EXPECT_TRUE(within(kLong, [&] { return events("DeviceUnhealthy") == 2; })) << "it left the node";
+  EXPECT_TRUE(
+      within(kLong, [&] { return kubelet_->health()[device(2)].find("not on this node") != std::string::npos; }));
 }
 
 TEST_F(DraTest, SeveralClaimsOfAPodAreEachTheirOwn) {

@@ -73,5 +73,15 @@ TEST_F(ReconcilerTest, PromisesOfOthersAreLeftAlone) {
   }
 }
 
+TEST_F(ReconcilerTest, ADeviceThatLeftTheNodeStaysInTheListOfItsResource) {
+  Allocation other = promised("4");
+  other.owner = "b/vf";
+  const std::map<std::string, Allocation> promises{
+      {"1", promised("1")}, {"2", promised("2")}, {"3", promised("3", Allocation::kAdmin)}, {"4", other}};
+  std::vector<ListedDevice> listed{{.id = "1"}};
+  EXPECT_THAT(append_lost(listed, promises, "a/vf", {{.id = "1"}}), ElementsAre("2"));
+  EXPECT_THAT(listed, ElementsAre(ListedDevice{.id = "1"}, ListedDevice{.id = "2", .healthy = false}));
+}
+
 }  // namespace
 }  // namespace barewire::kubelet
