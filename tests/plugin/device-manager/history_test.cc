@@ -178,6 +178,8 @@ TEST_F(HistoryTest, MetricsAreWhatPrometheusReads) {
   EXPECT_EQ(printed.err, "");
   EXPECT_EQ(printed.exit_status, 0);
   EXPECT_EQ(fault_of(printed.out), "");
+  EXPECT_EQ(std::filesystem::status(std::string(kJournal) + "/totals.json").permissions(),
+            std::filesystem::perms(0600));
   for (const char* line :
        {"barewire_attachments{plugin=\"host-device\"} 1\n", "barewire_events_total{event=\"attach\"} 1\n",
         "barewire_events_total{event=\"refusal\"} 1\n", "barewire_collector_success{collector=\"journal\"} 1\n",
