@@ -214,24 +214,24 @@ TEST_F(Rdma, KilledOrFailingAtAnyStepLeavesTheDeviceAtHomeAfterDel) {
   EXPECT_GT(for_each_mutation(fail, kStride), 10U);
 }
 
-/// The kernel lets nobody change it while there is another netns.
+/// The kernel lets nobody change it while there is another netns, as those of the fixture's pods.
 TEST_F(Rdma, ModeIsSetAsDeclaredOnceNoOtherNetnsIsThere) {
   run_shell("mkdir -p /run/rdma-declared && echo '{\"rdmaMode\": \"shared\"}' >/run/rdma-declared/node.json");
   const auto barewire = [](const std::string& command) {
     return run_shell(built_program("barewire") + " " + command + " --file /run/rdma-declared/node.json");
   };
-  make_netns("b");
   const CommandResult planned = barewire("plan");
   EXPECT_EQ(planned.exit_status, 1) << planned.err;
   EXPECT_THAT(planned.out, AllOf(HasSubstr("- RDMA mode: exclusive"), HasSubstr("+ RDMA mode: shared")));
   const CommandResult busy = barewire("apply");
   EXPECT_EQ(busy.exit_status, 4) << busy.err;
   EXPECT_THAT(busy.err, AllOf(HasSubstr("setting the netns mode of RDMA to shared failed"), HasSubstr("boot anew")));
-  delete_netns("b");
+  for (const char* name : {"a", "b"}) delete_netns(name);
   EXPECT_TRUE(within(kLong, [&] { return barewire("apply").out == "RDMA mode is shared now\n"; }));
   EXPECT_THAT(must_run("rdma system show"), HasSubstr("netns shared"));
   EXPECT_EQ(barewire("plan").out, "The node is as declared.\n");
   run_shell("rm -r /run/rdma-declared");
+  for (const char* name : {"a", "b"}) make_netns(name);  // which are taken away at the end
 }
 
 }  // namespace
