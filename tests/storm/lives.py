@@ -5,6 +5,7 @@ import json
 import os
 import random
 import subprocess
+import time
 
 from pods import Pod
 from weather import stroke
@@ -116,12 +117,17 @@ class Lives:
             self.find("hurt", pod, f"does not reach {anchor.name}")
 
     def expect_checked(self, pod):
-        for _ in range(PATIENCE):
+        """Within the time in which a switch that is started anew has to be back."""
+        deadline = time.monotonic() + PATIENCE * self.options.slowness
+        while True:
             failed = [outcome for outcome in
                       (self.call("CHECK", pod, position, True, pod.result) for position in
                        range(len(pod.network.plugins))) if not outcome.ok]
             if not failed:
                 return
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
         self.find("hurt", pod, f"CHECK of {failed[0].plugin}: {failed[0].out[:300]}")
 
     # --- lives

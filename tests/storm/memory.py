@@ -39,10 +39,14 @@ class Memory:
         self.events, self.damaged = len(events), history["damagedLines"]
         if history["problems"]:
             self.find("journal", history["problems"])
-        by_pod, calls = collections.defaultdict(list), collections.defaultdict(list)
+        by_pod, failures, calls = (collections.defaultdict(list) for _ in range(3))
         for event in events:
-            if event.get("cause") == "runtime" and event.get("namespace") == NAMESPACE:
+            if event.get("namespace") != NAMESPACE:
+                continue
+            if event.get("cause") == "runtime":
                 by_pod[event["pod"]].append(event)
+            if event["event"] in FAILURES:  # the reaper's too
+                failures[event["pod"]].append(event)
         for outcome in self.outcomes:
             if outcome.pod:
                 calls[outcome.pod].append(outcome)
@@ -52,11 +56,11 @@ class Memory:
         self.pods = len(known)
         for pod in known:
             self.compare(pod, by_pod[pod], calls[pod])
-        refused = [pod for pod in known if any(event["event"] in FAILURES for event in by_pod[pod])]
+        refused = [pod for pod in known if failures[pod]]
         for pod in known[:: max(1, len(known) // ASKED)]:
             self.expect_history(pod, by_pod[pod])
         for pod in refused[:: max(1, len(refused) // ASKED)]:
-            self.expect_reason(pod, by_pod[pod])
+            self.expect_reason(pod, failures[pod][-1])
         self.expect_holders(events)
         self.expect_torn_tail(events)
 
@@ -83,8 +87,7 @@ class Memory:
         if [event["time"] for event in told if event.get("cause") == "runtime"] != [event["time"] for event in events]:
             self.find(pod, f"history tells {len(told)} events of {len(events)}")
 
-    def expect_reason(self, pod, events):
-        refusal = [event for event in events if event["event"] in FAILURES][-1]
+    def expect_reason(self, pod, refusal):
         told = self.document("why", f"{NAMESPACE}/{pod}")["failure"]
         if not told or told["time"] != refusal["time"] or told["what"] != refusal["what"]:
             self.find(pod, f"why tells {told}, and it was {refusal}")
