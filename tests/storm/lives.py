@@ -50,6 +50,7 @@ class Lives:
                 outcome = self.call("ADD", pod, position, calm, result)
                 if not outcome.ok:
                     self.count("ADD killed" if outcome.killed else "ADD failed")
+                    pod.refusal = outcome.out
                     return False
                 result = self.parsed(pod, outcome) or result
             pod.result = result
@@ -59,6 +60,16 @@ class Lives:
             with network.turn:
                 network.adding -= 1
                 network.turn.notify_all()
+
+    def add_calmly(self, pod):
+        """Error 11 asks for another try: the switch is being started anew."""
+        deadline = time.monotonic() + PATIENCE * self.options.slowness
+        while not self.add(pod, calm=True):
+            if '"code":11' not in pod.refusal or time.monotonic() > deadline:
+                return False
+            self.end(pod, calm=True)
+            time.sleep(0.2)
+        return True
 
     def parsed(self, pod, outcome):
         try:
@@ -140,14 +151,14 @@ class Lives:
         for pod.tries in range(6):
             if pod.tries == 5:  # a list of which the first plugins said yes is not ADDed again, but DELed
                 self.end(pod)
-            if self.add(pod, calm=pod.tries == 5):
+            if self.add_calmly(pod) if pod.tries == 5 else self.add(pod):
                 pod.state = pod.look(self.switch)
                 self.expect_checked(pod)
                 self.expect_alive(pod)
                 return pod
             if not self.recover(pod):
                 return None
-        self.find("stuck", pod, "a calm ADD fails: " + self.runtime.outcomes[-1].out[:300])
+        self.find("stuck", pod, "a calm ADD fails: " + pod.refusal[:300])
         self.end(pod, calm=True)
         return None
 

@@ -70,6 +70,7 @@ class Pod:
     result: dict = None       # of the last ADD that succeeded
     state: list = None        # what was there right after it
     tries: int = 0
+    refusal: str = ""         # what the last ADD that failed said
     dice: random.Random = field(default_factory=random.Random)
 
     @property
