@@ -97,6 +97,8 @@ class Lives:
                 self.expect_gone(pod)
                 pod.result = None
                 return
+            if calm:
+                time.sleep(0.5)  # error 11 asks for another try, and a switch needs a while to start
             calm = calm or pod.dice.random() < 0.2
         self.find("stuck", pod, f"{PATIENCE} DELs have failed")
 
