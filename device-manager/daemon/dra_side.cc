@@ -23,14 +23,14 @@ constexpr std::chrono::milliseconds kSoon{1000};
 constexpr std::chrono::seconds kClaimTimeout{5};  ///< kubelet waits 45 s for all claims of a pod
 
 dra::DriverSettings settings_of(const Options& options, const std::string& node) {
-  return {.name = options.dra.driver,
-          .node = node,
-          .cdi_dir = options.kubelet.cdi_dir,
-          .device_info_dir = options.kubelet.device_info_dir,
-          .grace = std::min<std::chrono::milliseconds>(options.kubelet.grace, std::chrono::seconds(options.grace)),
-          .metadata_dir = options.dra.metadata ? fmt::format("{}/plugins/{}/dra-device-metadata",
-                                                             options.kubelet.directory, options.dra.driver)
-                                               : ""};
+  return {
+      .name = options.dra.driver,
+      .node = node,
+      .cdi_dir = options.kubelet.cdi_dir,
+      .device_info_dir = options.kubelet.device_info_dir,
+      .grace = std::min<std::chrono::milliseconds>(options.kubelet.grace, std::chrono::seconds(options.grace)),
+      .metadata_dir = fmt::format("{}/plugins/{}/dra-device-metadata", options.kubelet.directory, options.dra.driver),
+      .metadata = options.dra.metadata ? dra::MetadataFiles::Wanted::yes : dra::MetadataFiles::Wanted::no};
 }
 
 using kubelet::RecordedRpc;

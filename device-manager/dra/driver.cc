@@ -76,7 +76,7 @@ Driver::Driver(const Node& node, kubernetes::Api& api, DriverSettings settings,
       log_(std::move(log)),
       records_(node.cni_state_dir + state::ClaimRecords::kBelow),
       files_(settings_.name, settings_.cdi_dir, settings_.device_info_dir, {kernel::Sysfs(node.sysfs), "/dev"},
-             {settings_.name, settings_.metadata_dir}) {}
+             {settings_.name, settings_.metadata_dir, settings_.metadata}) {}
 
 void Driver::know(const std::vector<Offer>& offers, const std::vector<inventory::Pool>& pools,
                   const std::map<std::string, NicFacts>& facts) {

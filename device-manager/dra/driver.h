@@ -33,7 +33,8 @@ struct DriverSettings {
   std::string device_info_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
   std::chrono::milliseconds grace{30'000};  ///< for which a claim must not have been there
   std::string switch_socket = kubelet::kSwitchSocket;
-  std::string metadata_dir{};  ///< for containers to read of their devices; empty: they cannot
+  std::string metadata_dir{};  ///< for containers to read of their devices
+  MetadataFiles::Wanted metadata = MetadataFiles::Wanted::no;
 };
 
 class Driver {

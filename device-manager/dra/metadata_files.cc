@@ -23,6 +23,11 @@ namespace {
 /// Where containers look. Source: k8s.io/dynamic-resource-allocation, api/metadata.
 constexpr const char* kInContainer = "/var/run/kubernetes.io/dra-device-attributes";
 
+/// Whether it stays in the directory that it is put into.
+bool is_file_name(const std::string& name) {
+  return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos;
+}
+
 std::set<std::string> requests_of(const state::ClaimRecord& record) {
   std::set<std::string> requests;
   for (const state::ClaimedDevice& each : record.devices) requests.insert(each.request);
@@ -55,13 +60,15 @@ void write_over(const std::string& path, std::string bytes, std::size_t old_size
 
 }  // namespace
 
-MetadataFiles::MetadataFiles(std::string driver, std::string directory)
-    : driver_(std::move(driver)), directory_(std::move(directory)) {}
+MetadataFiles::MetadataFiles(std::string driver, std::string directory, Wanted wanted)
+    : driver_(std::move(driver)), directory_(std::move(directory)), wanted_(wanted) {}
 
 /// By the claim's UID: one of the same name may be prepared before this one is taken back.
 std::string MetadataFiles::path(const state::ClaimRecord& record, const std::string& request) const {
-  if (request.empty() || request.front() == '.' || request.find('/') != std::string::npos)
+  if (!is_file_name(request))
     throw Error(Error::Code::config, fmt::format("\"{}\" is not the name of a request", request));
+  if (!is_file_name(record.uid))
+    throw Error(Error::Code::config, fmt::format("\"{}\" is not the UID of a claim", record.uid));
   return fmt::format("{}/{}/{}/metadata.json", directory_, record.uid, request);
 }
 
@@ -120,7 +127,7 @@ void MetadataFiles::tell(const state::ClaimRecord& record, const std::vector<jso
 }
 
 void MetadataFiles::remove(const state::ClaimRecord& record) const {
-  if (!are_wanted() || record.uid.empty()) return;
+  if (!is_file_name(record.uid)) return;  // nothing was made under such a name
   std::error_code failure;
   std::filesystem::remove_all(directory_ + "/" + record.uid, failure);
   if (failure)

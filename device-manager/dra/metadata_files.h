@@ -17,9 +17,11 @@ namespace barewire::dra {
 /// One file for each request of a claim. Keeps nothing between calls; of the driver's thread.
 class MetadataFiles {
  public:
-  /// `directory` is the host's: the container runtime mounts from there. Empty: there are no such files.
-  MetadataFiles(std::string driver, std::string directory);
-  bool are_wanted() const noexcept { return !directory_.empty(); }
+  enum class Wanted { no, yes };
+  /// `directory` is the host's: the container runtime mounts from there. Where none are wanted none are made, and those
+  /// of a daemon that made some are removed all the same.
+  MetadataFiles(std::string driver, std::string directory, Wanted wanted);
+  bool are_wanted() const noexcept { return wanted_ == Wanted::yes; }
 
   /// Makes those that are missing, each as a whole or not at all. One that is there stays: it may know the network.
   /// Throws Error{io}, Error{config} for a request whose name cannot be a file's.
@@ -43,6 +45,7 @@ class MetadataFiles {
   std::string path(const state::ClaimRecord& record, const std::string& request) const;
 
   std::string driver_, directory_;
+  Wanted wanted_;
 };
 
 }  // namespace barewire::dra

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <boost/json/parse.hpp>
+#include <filesystem>
 
 #include "core/fd.h"
 #include "tests/support/fake_sysfs.h"
@@ -41,7 +42,7 @@ class Metadata : public ::testing::Test {
   }
 
   test::PrivateDirectory directory_;
-  MetadataFiles files_{"barewire.io", directory_.path() + "/metadata"};
+  MetadataFiles files_{"barewire.io", directory_.path() + "/metadata", MetadataFiles::Wanted::yes};
   state::ClaimRecord record_{.uid = "1", .name_space = "default", .name = "net"};
   const boost::json::object eth_{{"interfaceName", "net1"}, {"ips", boost::json::array{"192.0.2.7/24"}}};
 };
@@ -104,11 +105,26 @@ TEST_F(Metadata, IsMountedOnceForEachRequestWhereContainersLook) {
 }
 
 TEST_F(Metadata, IsNotMadeWhereNobodyWantsItNorForANameThatLeadsElsewhere) {
-  const MetadataFiles none("barewire.io", "");
+  const MetadataFiles none("barewire.io", directory_.path() + "/metadata", MetadataFiles::Wanted::no);
   none.make(record_);
+  EXPECT_FALSE(std::filesystem::exists(directory_.path() + "/metadata"));
   EXPECT_FALSE(none.mount_of(record_, 0));
   record_.devices[0].request = "../up";
   EXPECT_THROW(files_.make(record_), Error);
+}
+
+/// The daemon was started anew without them.
+TEST_F(Metadata, IsRemovedAlsoWhereNobodyWantsItAnyMore) {
+  files_.make(record_);
+  ASSERT_TRUE(std::filesystem::exists(path("main")));
+  const MetadataFiles none("barewire.io", directory_.path() + "/metadata", MetadataFiles::Wanted::no);
+  auto outside = record_;
+  outside.uid = "..";
+  none.remove(outside);
+  EXPECT_TRUE(std::filesystem::exists(path("main")));
+  none.remove(record_);
+  EXPECT_FALSE(std::filesystem::exists(path("main")));
+  EXPECT_THROW(files_.make(outside), Error);
 }
 
 }  // namespace
